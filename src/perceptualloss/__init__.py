@@ -1,0 +1,1 @@
+"""Image transformation with perceptual losses."""

@@ -1,0 +1,101 @@
+"""Errors that say what was expected, what came and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+class InputError(ValueError):
+    """Something that the user gave cannot be used.
+
+    The command line prints the message alone, without a traceback; library code raises it as it would
+    any ``ValueError``.
+    """
+
+    def __init__(self, expected: str, got: str, remedy: str = "") -> None:
+        self.expected, self.got, self.remedy = expected, got, remedy
+        super().__init__(f"expected {expected}, got {got}" + (f". {remedy}" if remedy else ""))
+
+
+def check_choice(what: str, name: str, choices: Iterable[str]) -> str:
+    """Return ``name`` if it is one of ``choices``, else raise with the nearest spelling.
+
+    >>> check_choice("layer", "relu2_2", ["relu1_2", "relu2_2"])
+    'relu2_2'
+    >>> check_choice("layer", "relu22", ["relu1_2", "relu2_2"])
+    Traceback (most recent call last):
+    perceptualloss.checks.InputError: expected layer to be one of relu1_2, relu2_2, got 'relu22'. Did you mean 'relu2_2'?
+    """
+    known = list(choices)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(str(name), known, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else ""
+    raise InputError(f"{what} to be one of {', '.join(known)}", repr(name), remedy)
+
+
+def check_image_batch(name: str, images: Tensor) -> None:
+    """Raise unless ``images`` has the shape and type of an image batch: floating point, (N, 3, H, W).
+
+    Reads no values, so it never waits for a GPU; :func:`check_values` does that.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(
+            f"{name} to be a tensor of shape (N, 3, H, W)",
+            type(images).__name__,
+            "perceptualloss.read_image gives one from a file.",
+        )
+    shape = tuple(images.shape)
+    if images.ndim != 4 or images.shape[1] != 3:
+        remedy = ""
+        if images.ndim == 3 and shape[0] == 3:
+            remedy = "Add the batch dimension: images.unsqueeze(0)."
+        elif images.ndim == 4 and shape[1] == 1:
+            remedy = "Repeat a grey picture over the channels: images.expand(-1, 3, -1, -1)."
+        elif images.ndim == 4 and shape[1] == 4:
+            remedy = "Drop the alpha channel: images[:, :3]."
+        elif images.ndim == 4 and shape[3] in (3, 4):
+            remedy = "Channels come second: images.permute(0, 3, 1, 2)."
+        raise InputError(f"{name} of shape (N, 3, H, W)", str(shape), remedy)
+    if images.numel() == 0:
+        raise InputError(f"{name} with at least one picture of at least one pixel", str(shape))
+    if not images.is_floating_point():
+        raise InputError(
+            f"{name} in floating point with values in [0, 1]",
+            str(images.dtype).removeprefix("torch."),
+            "Convert 8-bit pictures with images.float() / 255.",
+        )
+
+
+def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise unless both batches have the same shape."""
+    if images.shape != other.shape:
+        raise InputError(
+            f"{name} and {other_name} of the same shape",
+            f"{tuple(images.shape)} and {tuple(other.shape)}",
+            "perceptualloss.resize brings one to the other's size.",
+        )
+
+
+def check_values(name: str, images: Tensor, low: float, high: float) -> None:
+    """Raise unless all values are finite and roughly within [``low``, ``high``].
+
+    Half of the range is allowed on either side, because an untrained network overshoots. Reads the values,
+    so on a GPU it waits for them: losses call it on their first call only.
+    """
+    with torch.no_grad():
+        least, most = (v.item() for v in torch.aminmax(images.detach().float()))
+    slack = (high - low) / 2
+    if not (least >= low - slack and most <= high + slack):  # also catches NaN
+        remedy = "Say what range your images have with input_range."
+        if not (abs(least) < float("inf") and abs(most) < float("inf")):
+            remedy = "The values are not finite: look at the network or the data that made them."
+        elif high <= 1 and most > 2:
+            remedy = "Divide 8-bit values by 255, or say input_range=(0, 255)."
+        elif low == 0 and least < -0.5:
+            remedy = "For images in [-1, 1] say input_range=(-1, 1)."
+        raise InputError(f"{name} with values in [{low:g}, {high:g}]", f"[{least:.4g}, {most:.4g}]", remedy)
