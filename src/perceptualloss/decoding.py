@@ -1,0 +1,109 @@
+"""From the bytes of a picture file to upright sRGB pixels."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from perceptualloss.checks import InputError
+from perceptualloss.sixteen_bit import decode_16_bit
+
+log = logging.getLogger(__name__)
+
+Pixels = NDArray[np.float32]
+_ORIENTATION = 0x0112
+_TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, then whether to mirror
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+
+
+def decode(data: bytes) -> Pixels:
+    """Return the picture upright, (H, W, 3), float32 in [0, 1]."""
+    with Image.open(io.BytesIO(data)) as image:
+        profile = image.info.get("icc_profile")
+        samples = None if profile and _foreign(profile) else decode_16_bit(data)
+        if samples is None:
+            return upright_pixels(image)
+        image.load()
+        return _upright(_flatten(samples.astype(np.float32) / np.float32(65535)), image)
+
+
+def upright_pixels(image: Image.Image) -> Pixels:
+    """Return a Pillow picture upright, (H, W, 3), float32 in [0, 1]."""
+    pixels = _pixels(image)  # first of all: a PNG's orientation may follow its pixels
+    return _upright(pixels, image)
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """Return a Pillow picture of any mode as sRGB over white, (H, W, 3), float32 in [0, 1]."""
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image).astype(np.float32)
+        values = values if image.mode == "F" else values / np.float32(65535)
+        if not (values.min() >= 0 and values.max() <= 1):
+            limit = "1" if image.mode == "F" else "65535"
+            raise InputError(
+                f"grey values in [0, {limit}]", f"a picture of mode {image.mode} with values beyond"
+            )
+        return _flatten(values[..., None])
+    profile, alpha = image.info.get("icc_profile"), None
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))[..., None]
+    if image.mode in ("LA", "La"):
+        image = image.convert("L")
+    elif image.mode not in ("L", "RGB", "CMYK"):
+        image = image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB")
+    colours = np.asarray(_to_srgb(image, profile))
+    if alpha is not None:
+        colours = np.concatenate([colours, alpha], axis=2)
+    return _flatten(colours.astype(np.float32) / np.float32(255))
+
+
+def _flatten(values: Pixels) -> Pixels:
+    """Return RGB over white for grey, grey and alpha, RGB, or RGB and alpha; (H, W, channels)."""
+    channels = values.shape[2]
+    colours = values if channels in (1, 3) else values[..., :-1]
+    if channels in (2, 4):
+        alpha = values[..., -1:]
+        colours = colours * alpha + (np.float32(1) - alpha)
+    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
+
+
+def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Turn and mirror the pixels as the EXIF data of the loaded ``image`` says."""
+    quarters, mirrored = _TURN.get(image.getexif().get(_ORIENTATION, 1), (0, False))
+    turned = np.rot90(pixels, quarters)
+    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+
+def _foreign(profile: bytes) -> bool:
+    """Tell whether a colour profile is readable and other than sRGB."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return "sRGB" not in ImageCms.getProfileDescription(opened)
+    except (OSError, ImageCms.PyCMSError):
+        return False
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert a picture of mode L, RGB or CMYK to sRGB; a profile that does not fit is ignored and logged."""
+    if not profile or not _foreign(profile):
+        return image.convert("RGB")
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if opened.profile.xcolor_space.strip() == "RGB":
+        image = image.convert("RGB")
+    try:
+        converted = ImageCms.profileToProfile(image, opened, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError as error:
+        log.warning("a colour profile was ignored: %s", error)
+        return image.convert("RGB")
+    return image.convert("RGB") if converted is None else converted

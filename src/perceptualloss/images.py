@@ -1,0 +1,210 @@
+"""Reading and writing pictures, and their luminance."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from perceptualloss.checks import InputError, check_image_batch
+from perceptualloss.decoding import decode, upright_pixels
+from perceptualloss.sixteen_bit import encode_16_bit_png
+
+READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+
+
+def exact_dtype(images: Tensor) -> torch.dtype:
+    """Return the type to compute measures and resizing in: float64 on CUDA and for float64, else float32.
+
+    On CUDA, products of float32 may run in TF32, with errors of 1e-3, if the user's program allows that.
+    """
+    return torch.float64 if images.dtype == torch.float64 or images.is_cuda else torch.float32
+
+
+def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
+    """Read a picture as an RGB batch of one.
+
+    Takes 8 and 16 bits a channel (PNG, TIFF), grey, palettes and CMYK. The EXIF orientation is applied,
+    transparent parts are laid over white, and an embedded colour profile is converted to sRGB (with 8 bits a
+    channel, also in a 16-bit picture). Of an animation, the first frame is read.
+
+    Args:
+        source: A file, its content, or a Pillow picture.
+
+    Returns:
+        float32, (1, 3, H, W), in [0, 1].
+
+    Raises:
+        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+    """
+    if isinstance(source, Image.Image):
+        name = "the Pillow picture"
+    elif isinstance(source, bytes):
+        name = f"the picture of {len(source)} bytes"
+    else:
+        name = str(Path(source))
+    try:
+        if isinstance(source, Image.Image):
+            pixels = upright_pixels(source)
+        else:
+            pixels = decode(source if isinstance(source, bytes) else Path(source).read_bytes())
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        remedy = "If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
+        raise InputError(
+            f"{name} to be a picture of a size that fits into memory", str(error), remedy
+        ) from error
+    except FileNotFoundError as error:
+        raise InputError(f"a picture file {name}", "no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(
+            f"a picture file {name}", "a folder", "perceptualloss.images.picture_files lists it."
+        ) from error
+    except PermissionError as error:
+        raise InputError(f"{name} to be readable", "permission denied") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything for broken files
+        reason = f"a file that does not decode ({type(error).__name__}: {error})"
+        if isinstance(error, UnidentifiedImageError):
+            reason = "a file of unknown kind"
+        raise InputError(f"{name} to be a picture", reason) from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
+
+
+def write_image(image: Tensor, path: str | os.PathLike[str], bits: Literal[8, 16] = 8) -> None:
+    """Write a picture as PNG (8 or 16 bits a channel), JPEG (quality 95) or WebP (quality 95).
+
+    Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays
+    as it was until the new one is complete.
+
+    Args:
+        image: Floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
+        path: The suffix says the kind: .png, .jpg, .jpeg or .webp.
+        bits: Bits a channel; 16 for PNG only.
+
+    Raises:
+        InputError: Several pictures, values that are not finite, an unknown suffix, a missing or read-only
+            folder, or a full disk.
+    """
+    path = Path(path)
+    samples = _samples(image, bits)
+    try:
+        data = _encode(samples, path, bits)
+        _write_whole(data, path)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(
+            f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it."
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = "Free some space or choose another folder." if "space" in reason else ""
+        raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
+
+
+def luminance(images: Tensor) -> Tensor:
+    """Return the luminance Y of BT.601 in studio range, as MATLAB's ``rgb2ycbcr`` does.
+
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255, from 16/255 for black to 235/255 for white.
+
+    Args:
+        images: RGB, (N, 3, H, W), in [0, 1].
+
+    Returns:
+        (N, 1, H, W), at least float32.
+
+    >>> (255 * luminance(torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2))).round()
+    tensor([[[[ 16., 235.]]]])
+    """
+    check_image_batch("images", images)
+    red, green, blue = images.to(torch.promote_types(images.dtype, torch.float32)).unbind(1)
+    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
+
+
+def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the picture files in ``folder`` and the folders within, sorted; hidden files are left out.
+
+    Raises:
+        InputError: No such folder, or no file with a suffix of a picture in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError(f"a folder with pictures at {folder}", got)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in READ_SUFFIXES)
+    files = sorted(p for p in found if p.is_file() and not _hidden(p.relative_to(folder)))
+    if not files:
+        suffixes = ", ".join(READ_SUFFIXES)
+        raise InputError(
+            f"pictures in {folder}", f"no file that ends in {suffixes}", "Name a folder with photos."
+        )
+    return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _samples(image: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the picture as whole numbers of 8 or 16 bits, (H, W, 3)."""
+    if bits not in (8, 16):
+        raise InputError("bits to be 8 or 16", f"{bits}")
+    if isinstance(image, Tensor) and image.ndim == 3:
+        image = image[None]
+    check_image_batch("image", image)
+    if len(image) != 1:
+        raise InputError(
+            "one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time."
+        )
+    values = image.detach()[0].to("cpu", torch.float64)
+    if not values.isfinite().all():
+        raise InputError(
+            "image with finite values", "NaN or infinity", "Look at the network or the data that made it."
+        )
+    most = 2**bits - 1
+    return (
+        (values.clamp(0, 1) * most)
+        .round()
+        .permute(1, 2, 0)
+        .numpy()
+        .astype(np.uint8 if bits == 8 else np.uint16)
+    )
+
+
+def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: int) -> bytes:
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        raise InputError(f"a file name that ends in {', '.join(WRITE_SUFFIXES)}", repr(path.name))
+    if bits == 16:
+        if suffix != ".png":
+            raise InputError("a .png file for 16 bits a channel", repr(path.name))
+        return encode_16_bit_png(samples.astype(np.uint16))
+    options = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+    kind = {".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG")
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, kind, **options[kind])
+    return buffer.getvalue()
+
+
+def _write_whole(data: bytes, path: Path) -> None:
+    """Write beside ``path``, then rename, so that nobody ever sees half a file."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
