@@ -172,13 +172,8 @@ def _samples(image: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]
             "image with finite values", "NaN or infinity", "Look at the network or the data that made it."
         )
     most = 2**bits - 1
-    return (
-        (values.clamp(0, 1) * most)
-        .round()
-        .permute(1, 2, 0)
-        .numpy()
-        .astype(np.uint8 if bits == 8 else np.uint16)
-    )
+    whole: NDArray[np.float64] = (values.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
+    return whole.astype(np.uint8) if bits == 8 else whole.astype(np.uint16)
 
 
 def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: int) -> bytes:
@@ -189,7 +184,11 @@ def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: i
         if suffix != ".png":
             raise InputError("a .png file for 16 bits a channel", repr(path.name))
         return encode_16_bit_png(samples.astype(np.uint16))
-    options = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+    options = {
+        "PNG": {},
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "WEBP": {"quality": 95, "use_sharp_yuv": True},
+    }
     kind = {".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG")
     buffer = io.BytesIO()
     Image.fromarray(samples).save(buffer, kind, **options[kind])

@@ -1,1 +1,1 @@
-"""data."""
+"""Photos, degradations and the training samples made of them."""

@@ -1,0 +1,113 @@
+"""Training samples: random crops and flips of photos with their degraded input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from perceptualloss.checks import InputError
+from perceptualloss.data.degrade import Degradation
+
+
+class Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Random crops; sample n is a pure function of (seed, n).
+
+    So the order needs no state: a resumed run, another number of workers or of machines sees the same
+    samples. Photos are equally likely whatever their size.
+
+    Args:
+        photos: uint8 pictures, (3, H, W), such as :class:`perceptualloss.data.folder.Photos`.
+        degradation: Makes the input from the crop.
+        crop: Height and width of the target, a multiple of the degradation's scale.
+        samples: The length of the data set.
+        seed: Whole number from 0; another seed gives other samples.
+        flip: Whether to mirror and transpose at random (the eight symmetries of a square).
+
+    A sample is (input, target): float32 in [0, 1], (3, crop / scale, crop / scale) and (3, crop, crop).
+
+    Raises:
+        InputError: A crop that is no multiple of the scale, no photos, or a photo smaller than the crop.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Tensor],
+        degradation: Degradation,
+        crop: int,
+        samples: int,
+        *,
+        seed: int = 0,
+        flip: bool = True,
+    ) -> None:
+        scale = degradation.scale
+        if crop < 1 or crop % scale:
+            near = max(1, round(crop / scale)) * scale
+            raise InputError(f"crop to be a multiple of the scale {scale}", f"{crop}", f"Take {near}.")
+        if len(photos) == 0:
+            raise InputError("at least one photo", "none")
+        if samples < 1 or seed < 0:
+            raise InputError("at least one sample and a seed from 0", f"samples={samples}, seed={seed}")
+        self.photos, self.degradation = photos, degradation
+        self.crop, self.samples, self.seed, self.flip = crop, samples, seed, flip
+
+    def __len__(self) -> int:
+        """Return the number of samples asked for."""
+        return self.samples
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return sample ``index`` as (input, target)."""
+        if not 0 <= index < self.samples:
+            raise IndexError(f"sample {index} of {self.samples}")
+        random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, index])))
+        photo = self.photos[int(random.integers(len(self.photos)))]
+        target = _cut(photo, self.crop, self.degradation.scale, random)
+        if self.flip:
+            target = _flip(target, random)
+        target = target.contiguous().to(torch.float32).div_(255)
+        return self.degradation(target[None], random)[0], target
+
+
+def whole(photo: Tensor, degradation: Degradation, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return (input, target) for a whole photo, cropped at the right and bottom to a multiple of the scale.
+
+    Args:
+        photo: uint8, or floating point in [0, 1]; (3, H, W).
+        degradation: Makes the input from the target.
+        seed: Of the degradation's randomness.
+
+    Returns:
+        float32 in [0, 1], (3, H' / scale, W' / scale) and (3, H', W').
+
+    Raises:
+        InputError: A photo smaller than the scale.
+    """
+    scale = degradation.scale
+    height, width = (side // scale * scale for side in photo.shape[-2:])
+    if not (height and width):
+        raise InputError(f"a photo of at least {scale} x {scale} pixels", f"{tuple(photo.shape[-2:])}")
+    target = photo[:, :height, :width].to(torch.float32)
+    target = target / 255 if photo.dtype == torch.uint8 else target.contiguous()
+    return degradation(target[None], np.random.default_rng(seed))[0], target
+
+
+def _cut(photo: Tensor, crop: int, scale: int, random: np.random.Generator) -> Tensor:
+    """Return a view of a crop whose corner lies on the input's grid: a multiple of ``scale``."""
+    height, width = photo.shape[-2:]
+    if min(height, width) < crop:
+        raise InputError(f"a crop of at most {min(height, width)} pixels", f"{crop}", "Skip small photos.")
+    top = scale * int(random.integers((height - crop) // scale + 1))
+    left = scale * int(random.integers((width - crop) // scale + 1))
+    return photo[:, top : top + crop, left : left + crop]
+
+
+def _flip(target: Tensor, random: np.random.Generator) -> Tensor:
+    """Apply one of the eight symmetries of a square."""
+    transpose, vertical, horizontal = (bool(bit) for bit in random.integers(2, size=3))
+    if transpose:
+        target = target.mT
+    axes = [axis for axis, chosen in ((-2, vertical), (-1, horizontal)) if chosen]
+    return target.flip(axes) if axes else target

@@ -1,0 +1,63 @@
+"""Degradations: from a good picture to the input that a network learns to restore."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from torch import Tensor
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.resize import Method, resize
+
+
+class Degradation(ABC):
+    """What happened to a good picture: a function of the picture and a random generator.
+
+    Subclasses take their settings as typed arguments of ``__init__``, so that a recipe can name them.
+
+    Attributes:
+        scale: Target size / input size, for both axes.
+    """
+
+    scale: int = 1
+
+    @abstractmethod
+    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+        """Return the degraded pictures.
+
+        Args:
+            target: float32, (N, 3, H, W), in [0, 1]; H and W are multiples of ``scale``.
+            random: All randomness comes from here, so that equal generators give equal pictures.
+
+        Returns:
+            (N, 3, H / scale, W / scale), in [0, 1].
+        """
+
+
+class Downscale(Degradation):
+    """Shrink by a whole number, antialiased, and clamp what overshoots.
+
+    Args:
+        scale: How many times smaller.
+        method: "bicubic" as in super-resolution papers, or "bilinear" as in the course.
+
+    >>> import torch
+    >>> Downscale(2)(torch.rand(1, 3, 8, 6), np.random.default_rng(0)).shape
+    torch.Size([1, 3, 4, 3])
+    """
+
+    def __init__(self, scale: int = 2, method: Method = "bicubic") -> None:
+        if scale < 1 or int(scale) != scale:
+            raise InputError("scale to be a whole number, 1 or more", f"{scale}")
+        self.scale = int(scale)
+        self.method: Method = method
+        check_choice("method", method, ("bicubic", "bilinear"))
+
+    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+        """Return the pictures at 1/scale of their size; uses no randomness."""
+        height, width = target.shape[-2:]
+        if height % self.scale or width % self.scale:
+            got = f"{height} x {width}"
+            raise InputError(f"height and width to be multiples of {self.scale}", got, "Crop the picture.")
+        return resize(target, 1 / self.scale, method=self.method).clamp(0, 1)

@@ -1,0 +1,138 @@
+"""A list of picture files as 8-bit tensors, decoded once and kept in memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import overload
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from perceptualloss.checks import InputError
+from perceptualloss.images import read_image
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+
+
+class Photos(Sequence[Tensor]):
+    """Pictures of a list of files: ``photos[i]`` is uint8, (3, H, W).
+
+    What fits into ``memory_limit`` is decoded once, by several threads; the rest at each access. A file that
+    does not decode, or is smaller than ``min_size`` on a side, is skipped with a warning in the log. Should a
+    file turn unreadable later, the next one takes its place, so a long training goes on.
+
+    Args:
+        files: Picture files, such as :func:`perceptualloss.images.picture_files` gives.
+        min_size: Pixels that each side must have: the crop, for training.
+        memory_limit: Bytes to keep decoded pictures in.
+
+    Attributes:
+        files: The files in use, in the order given.
+
+    Raises:
+        InputError: No file decodes, or all that do are smaller than ``min_size``.
+    """
+
+    def __init__(
+        self, files: Iterable[str | os.PathLike[str]], min_size: int = 1, memory_limit: int = 2 * 2**30
+    ) -> None:
+        paths = [Path(file) for file in files]
+        sizes = {path: size for path in paths if (size := _size(path)) is not None}
+        fitting = [path for path, size in sizes.items() if min(size) >= min_size]
+        for path in sizes.keys() - set(fitting):
+            log.warning("skipped %s: %d x %d is smaller than %d pixels", path, *sizes[path][::-1], min_size)
+        if sizes and not fitting:
+            largest = max(min(size) for size in sizes.values())
+            remedy = "Choose a smaller crop or larger pictures."
+            raise InputError(f"a crop of at most {largest} pixels for these pictures", f"{min_size}", remedy)
+        self._kept = _decode_all(_within(fitting, sizes, memory_limit))
+        self.files = [path for path in fitting if self._kept.get(path, self) is not None]
+        if not self.files:
+            raise InputError("at least one picture that decodes", f"none in {len(paths)} files")
+
+    def __len__(self) -> int:
+        """Return the number of pictures in use."""
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        """Return one picture, uint8 (3, H, W), or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        first = range(len(self))[index]
+        for path in self.files[first:] + self.files[:first]:
+            picture = self._kept.get(path)
+            if picture is None:
+                picture = _decode(path)
+            if picture is not None:
+                return picture
+        raise InputError("at least one picture that decodes", f"none in {len(self)} files any more")
+
+
+def split_files(files: Iterable[Path], validation: int | float) -> tuple[list[Path], list[Path]]:
+    """Split files into those for training and those for validation: the last ones by name.
+
+    Args:
+        files: Picture files in any order.
+        validation: How many, or, below 1, what share of them (at least one).
+
+    Raises:
+        InputError: Nothing would be left for training or for validation.
+
+    >>> split_files([Path("c.png"), Path("a.png"), Path("b.png")], 1)
+    ([PosixPath('a.png'), PosixPath('b.png')], [PosixPath('c.png')])
+    """
+    ordered = sorted(files, key=lambda path: (path.name, path))
+    count = int(validation) if validation >= 1 else max(1, round(validation * len(ordered)))
+    if not (validation > 0 and 0 < count < len(ordered)):
+        raise InputError(
+            "at least one picture each for training and validation",
+            f"{len(ordered)} pictures of which {validation:g} are for validation",
+            "Add pictures or keep fewer for validation.",
+        )
+    return ordered[:-count], ordered[-count:]
+
+
+def _size(path: Path) -> Size | None:
+    """Return (height, width) from the file's header; without one, log why and return None."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except Exception as error:  # Pillow raises nearly anything for broken files
+        log.warning("skipped %s: %s", path, error)
+        return None
+
+
+def _within(paths: list[Path], sizes: dict[Path, Size], limit: int) -> list[Path]:
+    """Return the first paths whose pictures together take at most ``limit`` bytes."""
+    used, chosen = 0, []
+    for path in paths:
+        used += 3 * sizes[path][0] * sizes[path][1]
+        if used > limit:
+            break
+        chosen.append(path)
+    return chosen
+
+
+def _decode_all(paths: list[Path]) -> dict[Path, Tensor | None]:
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
+        return dict(zip(paths, threads.map(_decode, paths), strict=True))
+
+
+def _decode(path: Path) -> Tensor | None:
+    """Return the picture, uint8 (3, H, W); if it does not decode, log why and return None."""
+    try:
+        return (read_image(path)[0] * 255).round().to(torch.uint8)
+    except InputError as error:
+        log.warning("skipped %s: %s", path, error)
+        return None
