@@ -1,1 +1,1 @@
-"""metrics."""
+"""Measures of how close two pictures are, one value a picture."""
