@@ -1,0 +1,52 @@
+"""Distances between two batches of features or pictures: one value per image, in 32 bits or more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-10
+
+
+def squared(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\frac{1}{CHW}\|f - g\|_2^2` of each image, (N,), for features (N, C, H, W)."""
+    difference = _wide(output) - _wide(target)
+    return difference.square().mean(dim=(1, 2, 3))
+
+
+def absolute(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\frac{1}{CHW}\|f - g\|_1` of each image, (N,), for features (N, C, H, W)."""
+    difference = _wide(output) - _wide(target)
+    return difference.abs().mean(dim=(1, 2, 3))
+
+
+def unit(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\frac{1}{HW}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2` of each image, (N,).
+
+    The channels of every position are divided by their Euclidean norm, as LPIPS does, so that the strength
+    of the features does not count; the distance lies in [0, 4] ([0, 2] after a ReLU). Identical features give
+    zero and a zero gradient.
+
+    Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018 (equation 1 without
+    the learned weights).
+    """
+    difference = unit_channels(output) - unit_channels(target)
+    return difference.square().sum(dim=1).mean(dim=(1, 2))
+
+
+def unit_channels(features: Tensor) -> Tensor:
+    """Return features (N, C, H, W) with the channels of every position scaled to norm 1.
+
+    The norm is that of LPIPS, with the epsilon under the root, so that all-zero features have a gradient.
+    """
+    features = _wide(features)
+    return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + EPSILON)
+
+
+def _wide(features: Tensor) -> Tensor:
+    return features if features.dtype == torch.float64 else features.float()
+
+
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": squared, "l1": absolute, "unit": unit}

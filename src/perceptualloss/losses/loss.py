@@ -1,0 +1,142 @@
+"""What every loss has in common: its call, its checks, its named terms and its arithmetic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.checks import check_choice, check_image_batch, check_same_shape, check_values
+from perceptualloss.loss_networks.loss_network import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    InputRange,
+    check_input_range,
+)
+
+
+class Loss(nn.Module):
+    """A distance between pictures: ``loss(output, target)`` is a scalar, differentiable in ``output`` alone.
+
+    Both are batches (N, 3, H, W) in ``input_range``. ``loss.terms(output, target)`` gives the named,
+    weighted parts, whose sum is the loss. Losses add up and scale: ``2 * L1Loss() + MSELoss()``.
+
+    A subclass implements :meth:`per_image`. Shapes and types are checked on every call; values on the first
+    call, because reading them waits for a GPU (:meth:`check` reads them on demand).
+
+    Args:
+        input_range: (0, 1) by contract, or (-1, 1), (0, 255), any other pair, or "imagenet" for images
+            normalised with ImageNet's mean and standard deviation.
+    """
+
+    def __init__(self, input_range: InputRange = (0.0, 1.0)) -> None:
+        super().__init__()
+        self.input_range = check_input_range(input_range)
+        self._values_checked = False
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each with one value per image, (N,)."""
+        raise TypeError(f"{type(self).__name__} must define per_image(output, target)")
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of the batch: the mean over its images of the sum of the terms, a scalar."""
+        total: Tensor = torch.stack(list(self.terms(output, target).values())).sum()
+        return total
+
+    def terms(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each a scalar; their sum is the loss."""
+        self._check(output, target)
+        return {name: value.mean() for name, value in self.per_image(output, target.detach()).items()}
+
+    def check(self, output: Tensor, target: Tensor) -> None:
+        """Raise InputError unless shapes, types and values are as promised; reads the values."""
+        check_image_batch("output", output)
+        check_image_batch("target", target)
+        check_same_shape("output", output, "target", target)
+        low, high = _bounds(self.input_range)
+        check_values("output", output, low, high)
+        check_values("target", target, low, high)
+
+    def _check(self, output: Tensor, target: Tensor) -> None:
+        if self._values_checked or torch.compiler.is_compiling():
+            check_image_batch("output", output)
+            check_image_batch("target", target)
+            check_same_shape("output", output, "target", target)
+        else:
+            self.check(output, target)
+            self._values_checked = True
+
+    def __add__(self, other: Loss) -> Loss:
+        if not isinstance(other, Loss):
+            return NotImplemented
+        losses, weights = _parts(self)
+        more, more_weights = _parts(other)
+        for name, loss in more.items():
+            unique, i = name, 2
+            while unique in losses:
+                unique, i = f"{name}_{i}", i + 1
+            losses[unique], weights[unique] = loss, more_weights[name]
+        return WeightedLoss(losses, weights)
+
+    def __mul__(self, weight: float) -> Loss:
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        losses, weights = _parts(self)
+        return WeightedLoss(losses, {name: own * weight for name, own in weights.items()})
+
+    __rmul__ = __mul__
+
+
+class WeightedLoss(Loss):
+    r"""A weighted sum of losses, :math:`\sum_i \lambda_i \ell_i(\hat y, y)`, that is a loss itself.
+
+    Args:
+        losses: the losses by name.
+        weights: their weights by name, 1 where none is given.
+
+    Raises:
+        InputError: for a weight without a loss.
+
+    >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
+    >>> loss = MSELoss() + 0.5 * L1Loss()
+    >>> {n: float(v) for n, v in loss.terms(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)).items()}
+    {'mse': 1.0, 'l1': 0.5}
+    """
+
+    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        for name in weights or {}:
+            check_choice("weight", name, losses)
+        self.losses: Mapping[str, Loss] = nn.ModuleDict(dict(losses))  # type: ignore[assignment]
+        self.weights = dict.fromkeys(losses, 1.0) | {n: float(w) for n, w in (weights or {}).items()}
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
+        found = {}
+        for name, loss in self.losses.items():
+            terms = loss.per_image(output, target)
+            for term, value in terms.items():
+                found[name if len(terms) == 1 else f"{name}/{term}"] = self.weights[name] * value
+        return found
+
+    def check(self, output: Tensor, target: Tensor) -> None:
+        """Check against every part's own range."""
+        for loss in self.losses.values():
+            loss.check(output, target)
+
+
+def _parts(loss: Loss) -> tuple[dict[str, Loss], dict[str, float]]:
+    """Return the losses of a sum and their weights by name; a single loss is named after its class."""
+    if isinstance(loss, WeightedLoss):
+        return dict(loss.losses.items()), dict(loss.weights)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__.removesuffix("Loss")).lower()
+    return {name: loss}, {name: 1.0}
+
+
+def _bounds(input_range: InputRange) -> tuple[float, float]:
+    if input_range != "imagenet":
+        return input_range
+    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    return min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)

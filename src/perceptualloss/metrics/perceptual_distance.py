@@ -1,0 +1,44 @@
+"""The package's own perceptual distance, by an embedded network that trains nothing."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from perceptualloss.checks import check_same_shape
+from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.losses.distance import unit
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
+
+
+@torch.no_grad()
+def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return the distance that the embedded judge sees, (N,): 0 for equal pictures, larger is worse.
+
+    :math:`\frac{1}{4}\sum_j \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2` over four layers with
+    unit-normalised channels, so it lies in [0, 2]. The judge has another architecture and was trained on other
+    pictures with another signal than the loss network ``compact``: what trains never judges itself. A measure,
+    not a loss: it gives no gradient.
+
+    Args:
+        output: pictures (N, 3, H, W) in [0, 1].
+        target: the pictures they should look like, of the same shape.
+
+    Raises:
+        InputError: for other shapes or types.
+
+    Source: the form of the distance is LPIPS's without learned weights (Zhang et al. 2018).
+    """
+    judge = _judge().to(output.device)
+    check_same_shape("output", output, "target", target)
+    with torch.autocast(output.device.type, enabled=False):
+        features, wanted = judge(output.float()), judge(target.float())
+        return torch.stack([unit(features[layer], wanted[layer]) for layer in LAYERS]).mean(dim=0)
+
+
+@cache
+def _judge() -> LossNetwork:
+    return loss_network("judge", LAYERS)
