@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from perceptualloss.checks import InputError
 from perceptualloss.sixteen_bit import decode_16_bit
 
 log = logging.getLogger(__name__)
@@ -50,10 +49,8 @@ def _pixels(image: Image.Image) -> Pixels:
         values = np.asarray(image).astype(np.float32)
         values = values if image.mode == "F" else values / np.float32(65535)
         if not (values.min() >= 0 and values.max() <= 1):
-            limit = "1" if image.mode == "F" else "65535"
-            raise InputError(
-                f"grey values in [0, {limit}]", f"a picture of mode {image.mode} with values beyond"
-            )
+            limit = 1 if image.mode == "F" else 65535
+            raise ValueError(f"grey values beyond [0, {limit}] in a picture of mode {image.mode}")
         return _flatten(values[..., None])
     profile, alpha = image.info.get("icc_profile"), None
     if image.has_transparency_data:
@@ -80,7 +77,12 @@ def _flatten(values: Pixels) -> Pixels:
 
 def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
     """Turn and mirror the pixels as the EXIF data of the loaded ``image`` says."""
-    quarters, mirrored = _TURN.get(image.getexif().get(_ORIENTATION, 1), (0, False))
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # broken EXIF data raise nearly anything; the pixels are fine
+        log.warning("EXIF data were ignored: %s", error)
+        orientation = 1
+    quarters, mirrored = _TURN.get(orientation, (0, False))
     turned = np.rot90(pixels, quarters)
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 

@@ -57,27 +57,26 @@ def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
             pixels = upright_pixels(source)
         else:
             pixels = decode(source if isinstance(source, bytes) else Path(source).read_bytes())
-    except InputError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        remedy = "If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
-        raise InputError(
-            f"{name} to be a picture of a size that fits into memory", str(error), remedy
-        ) from error
-    except FileNotFoundError as error:
-        raise InputError(f"a picture file {name}", "no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(
-            f"a picture file {name}", "a folder", "perceptualloss.images.picture_files lists it."
-        ) from error
-    except PermissionError as error:
-        raise InputError(f"{name} to be readable", "permission denied") from error
     except Exception as error:  # Pillow's decoders raise nearly anything for broken files
-        reason = f"a file that does not decode ({type(error).__name__}: {error})"
-        if isinstance(error, UnidentifiedImageError):
-            reason = "a file of unknown kind"
-        raise InputError(f"{name} to be a picture", reason) from error
+        raise _refusal(name, error) from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
+
+
+def _refusal(name: str, error: Exception) -> InputError:
+    """Return the error that says why a picture was not read."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"a picture file {name}", "no such file")
+    if isinstance(error, IsADirectoryError):
+        return InputError(f"a picture file {name}", "a folder", "Name a file in it.")
+    if isinstance(error, PermissionError):
+        return InputError(f"{name} to be readable", "permission denied")
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        remedy = "If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
+        return InputError(f"{name} to be a picture that fits into memory", str(error), remedy)
+    if isinstance(error, UnidentifiedImageError):
+        remedy = f"Known kinds: {', '.join(READ_SUFFIXES)}."
+        return InputError(f"{name} to be a picture", "a file of unknown kind", remedy)
+    return InputError(f"{name} to be a picture", f"one that does not decode ({type(error).__name__}: {error})")
 
 
 def write_image(image: Tensor, path: str | os.PathLike[str], bits: Literal[8, 16] = 8) -> None:
@@ -103,9 +102,7 @@ def write_image(image: Tensor, path: str | os.PathLike[str], bits: Literal[8, 16
     except InputError:
         raise
     except FileNotFoundError as error:
-        raise InputError(
-            f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it."
-        ) from error
+        raise InputError(f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = "Free some space or choose another folder." if "space" in reason else ""
@@ -145,9 +142,7 @@ def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
     files = sorted(p for p in found if p.is_file() and not _hidden(p.relative_to(folder)))
     if not files:
         suffixes = ", ".join(READ_SUFFIXES)
-        raise InputError(
-            f"pictures in {folder}", f"no file that ends in {suffixes}", "Name a folder with photos."
-        )
+        raise InputError(f"pictures in {folder}", f"no file that ends in {suffixes}", "Name a folder with photos.")
     return files
 
 
@@ -163,14 +158,10 @@ def _samples(image: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]
         image = image[None]
     check_image_batch("image", image)
     if len(image) != 1:
-        raise InputError(
-            "one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time."
-        )
+        raise InputError("one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time.")
     values = image.detach()[0].to("cpu", torch.float64)
     if not values.isfinite().all():
-        raise InputError(
-            "image with finite values", "NaN or infinity", "Look at the network or the data that made it."
-        )
+        raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
     most = 2**bits - 1
     whole: NDArray[np.float64] = (values.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
     return whole.astype(np.uint8) if bits == 8 else whole.astype(np.uint16)

@@ -80,7 +80,7 @@ def _targets(
     if scale is not None:
         if not (0 < scale < math.inf):
             raise InputError("scale to be a positive number", f"{scale}")
-        # A billionth less, so that 30 * 0.1 = 3.0000000000000004 does not become 4 pixels.
+        # A billionth less, so that 100 * 1.1 = 110.00000000000001 does not become 111 pixels.
         sizes = max(1, math.ceil(height * scale - 1e-9)), max(1, math.ceil(width * scale - 1e-9))
         return sizes, (float(scale), float(scale))
     if size is None or len(size) != 2 or min(size) < 1:

@@ -46,14 +46,15 @@ class Photos(Sequence[Tensor]):
         paths = [Path(file) for file in files]
         sizes = {path: size for path in paths if (size := _size(path)) is not None}
         fitting = [path for path, size in sizes.items() if min(size) >= min_size]
-        for path in sizes.keys() - set(fitting):
-            log.warning("skipped %s: %d x %d is smaller than %d pixels", path, *sizes[path][::-1], min_size)
         if sizes and not fitting:
             largest = max(min(size) for size in sizes.values())
             remedy = "Choose a smaller crop or larger pictures."
             raise InputError(f"a crop of at most {largest} pixels for these pictures", f"{min_size}", remedy)
-        self._kept = _decode_all(_within(fitting, sizes, memory_limit))
-        self.files = [path for path in fitting if self._kept.get(path, self) is not None]
+        for path, (height, width) in sizes.items():
+            if min(height, width) < min_size:
+                log.warning("skipped %s: %d x %d is smaller than %d pixels", path, width, height, min_size)
+        self._kept = _decode_all(_within(fitting, sizes, memory_limit))  # None for what does not decode
+        self.files = [path for path in fitting if path not in self._kept or self._kept[path] is not None]
         if not self.files:
             raise InputError("at least one picture that decodes", f"none in {len(paths)} files")
 
@@ -71,11 +72,10 @@ class Photos(Sequence[Tensor]):
             return [self[i] for i in range(len(self))[index]]
         first = range(len(self))[index]
         for path in self.files[first:] + self.files[:first]:
-            picture = self._kept.get(path)
-            if picture is None:
-                picture = _decode(path)
+            picture = self._kept[path] if path in self._kept else _decode(path)
             if picture is not None:
                 return picture
+            self._kept[path] = None  # warn once
         raise InputError("at least one picture that decodes", f"none in {len(self)} files any more")
 
 
