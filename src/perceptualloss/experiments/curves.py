@@ -68,9 +68,7 @@ def plot_curves(comparison: Comparison, folder: Path, warm_up_steps: int | None 
     return paths
 
 
-def draw_curves(
-    comparison: Comparison, metric: Metric, warm_up_steps: int | None = None, dark: bool = False
-) -> Figure:
+def draw_curves(comparison: Comparison, metric: Metric, warm_up_steps: int | None = None, dark: bool = False) -> Figure:
     """Draw one metric of all runs over steps; interpolation is a dashed horizontal line."""
     theme = _DARK if dark else _LIGHT
     # Small and dense: shown at the width of a phone, the letters are still of reading size.
@@ -80,9 +78,10 @@ def draw_curves(
     lines = 0
     for run in comparison.runs:
         lines += _draw_run(axes, run, metric, colours[run.name], lines)
+    _leave_out_start(axes, comparison, metric)
     steps = comparison.warm_up_steps if warm_up_steps is None else warm_up_steps
     if steps > 0:
-        _shade_warm_up(axes, steps, theme)
+        _shade_warm_up(axes, steps, metric.higher_is_better, theme)
     _label(axes, metric, theme)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
@@ -138,19 +137,31 @@ def _draw_run(axes: Axes, run: Run, metric: Metric, colour: str, number: int) ->
     return False
 
 
-def _shade_warm_up(axes: Axes, steps: int, theme: _Theme) -> None:
+def _leave_out_start(axes: Axes, comparison: Comparison, metric: Metric) -> None:
+    """Let the curves enter from outside where an untrained network would squash all that follows."""
+    curves = [points(run, metric) for run in comparison.runs]
+    last = max(step for curve in curves for step, _ in curve)
+    everything = [value for curve in curves for _, value in curve]
+    settled = [value for curve in curves for step, value in curve if step >= last / 10]
+    flat = [run.scores.get(metric.key, math.nan) for run in comparison.runs if not run.trained]
+    settled += [score for score in flat if math.isfinite(score)]
+    low, high = min(settled), max(settled)
+    if max(everything) - min(everything) > 2 * (high - low) > 0:
+        axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+
+
+def _shade_warm_up(axes: Axes, steps: int, up: bool, theme: _Theme) -> None:
     left, right = axes.get_xlim()
-    axes.axvspan(left, steps, color=theme.shade, zorder=0, linewidth=0)
+    axes.axvspan(left, min(steps, right), color=theme.shade, zorder=0, linewidth=0)
     axes.set_xlim(left, right)
     axes.text(
         left,
-        0.02,
+        0.98 if up else 0.02,  # curves that rise leave the upper corner free, and the others the lower one
         " warm-up",
         transform=axes.get_xaxis_transform(),
         color=theme.muted,
-        fontsize=9,
-        ha="left",
-        va="bottom",
+        fontsize=9.5,
+        va="top" if up else "bottom",
     )
 
 
@@ -167,8 +178,7 @@ def _label(axes: Axes, metric: Metric, theme: _Theme) -> None:
         fontsize=10,
     )
     axes.set_xlabel("training steps", color=theme.ink, fontsize=10.5)
-    short = metric.label.split(" (")[0]  # the title says in full what stands in brackets
-    axes.set_ylabel(f"{short} ({metric.unit})" if metric.unit else short, color=theme.ink, fontsize=10.5)
+    axes.set_ylabel(f"{metric.short} ({metric.unit})" if metric.unit else metric.short, color=theme.ink, fontsize=10.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.ticklabel_format(useOffset=False)

@@ -87,7 +87,7 @@ def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = Non
 
 
 def panel_metrics(metrics: Sequence[Metric]) -> list[Metric]:
-    """Choose the metrics that stand under a picture: PSNR and the perceptual ones, or all where there are none."""
+    """Choose the metrics under a picture: PSNR and the perceptual ones, or all where there are none."""
     short = [m for m in metrics if m.key not in (SSIM, SECONDS)]
     return short or list(metrics)
 
@@ -96,7 +96,7 @@ def captions(photo: Photo, run: Run, metrics: Sequence[Metric]) -> list[str]:
     """Lines such as ``PSNR 27.12 dB`` with a run's scores on one photo."""
     scores = run.per_photo.get(photo.name, {})
     return [
-        f"{metric.label} {format_value(metric, scores[metric.key])} {metric.unit}".rstrip()
+        f"{metric.short} {format_value(metric, scores[metric.key])} {metric.unit}".rstrip()
         for metric in metrics
         if metric.key in scores
     ]
@@ -185,7 +185,7 @@ def _text(lines: Sequence[str], size: int, width: int, bold: bool = False) -> Im
 
 
 def _whole(pixels: Tensor, boxes: Sequence[Box], width: int) -> Image.Image:
-    """Draw the whole picture in ``width`` columns, at most a third higher than wide, with the windows outlined."""
+    """Draw the whole picture at most ``width`` wide and a third higher, with the windows outlined."""
     picture = to_picture(pixels)
     factor = min(width / picture.width, width * 4 / 3 / picture.height)
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
-from torch import Tensor
 
 from perceptualloss.experiments.curves import curve_metrics, describe_curves, draw_curves, run_colours
+from perceptualloss.experiments.embed import TRUTH, Sheet, fit_sheets, lossless, make_sheet, uri
 from perceptualloss.experiments.panels import (
     DETAIL_COLOURS,
-    Box,
     captions,
     detail_runs,
     find_details,
     panel_metrics,
-    to_picture,
 )
 from perceptualloss.experiments.results import (
     COMMAND,
     PSNR,
     SECONDS,
-    WARM_UP_STEPS,
     Comparison,
     Metric,
     Photo,
@@ -37,28 +32,8 @@ from perceptualloss.experiments.results import (
     format_value,
 )
 
-TRUTH = "ground truth"
 _MOST_PHOTOS = 6
-_BUDGET = 3_800_000  # bytes of whole pictures; as base64 with all the rest the page stays below 6 MB
-_SIDES = (1024, 896, 768, 640, 512, 448, 384)
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """A photo as the page shows it: the window kept of a large one, and the details within that."""
-
-    photo: Photo
-    window: Box
-    details: list[Box]
-
-    @property
-    def cropped(self) -> bool:
-        return (self.window.height, self.window.width) != tuple(self.photo.target.shape[2:])
-
-    def pictures(self) -> dict[str, Tensor]:
-        """Every picture within the window, the ground truth last."""
-        every = {**self.photo.outputs, TRUTH: self.photo.target}
-        return {name: self.window.crop(picture) for name, picture in every.items()}
+_BUDGET = 5_500_000  # characters of pictures; with the curves and the text the page stays below 6 MB
 
 
 def write_report(comparison: Comparison, photos: Sequence[Photo], folder: Path) -> Path:
@@ -83,13 +58,10 @@ def render_report(comparison: Comparison, photos: Sequence[Photo]) -> str:
         lstrip_blocks=True,
     )
     shown = list(photos)[:_MOST_PHOTOS]
-    sheets, encoded = _fit(comparison, shown)
     start = _most_telling(comparison, shown)
-    pages = [_photo(comparison, sheet, files) for sheet, files in zip(sheets, encoded, strict=True)]
-    for page, stem in zip(pages, file_stems(shown), strict=True):
-        page["id"] = f"photo-{stem}"
+    pages = _photos(comparison, shown)
     left, right = _first_sides(comparison)
-    settings = {k: v for k, v in comparison.settings.items() if k not in (COMMAND, WARM_UP_STEPS)}
+    settings = {k: v for k, v in comparison.settings.items() if k != COMMAND}
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         colours=_colours(comparison),
@@ -103,50 +75,35 @@ def render_report(comparison: Comparison, photos: Sequence[Photo]) -> str:
         left=left,
         right=right,
         sides=[*((run.name, run.label) for run in comparison.runs), (TRUTH, TRUTH)],
-        slider=_slider_data(comparison, sheets, pages),
+        slider=_slider_data(comparison, pages),
         settings=settings,
         command=comparison.settings.get(COMMAND, ""),
         truth=TRUTH,
     )
 
 
-def _fit(comparison: Comparison, photos: Sequence[Photo]) -> tuple[list[_Sheet], list[dict[str, str]]]:
-    """Encode the pictures, in the largest windows that the budget allows."""
-    for side in _SIDES:
-        sheets = [_sheet(comparison, photo, side) for photo in photos]
-        area = sum(s.window.height * s.window.width * (len(s.photo.outputs) + 1) for s in sheets)
-        if side != _SIDES[-1] and area / 8 > _BUDGET:  # hopeless: quality 92 takes over a bit per pixel
-            continue
-        files = [{name: _webp(to_picture(p)) for name, p in s.pictures().items()} for s in sheets]
-        if side == _SIDES[-1] or sum(len(f) for each in files for f in each.values()) <= _BUDGET:
-            break
-    return sheets, [{name: _uri(file, "webp") for name, file in each.items()} for each in files]
+def _photos(comparison: Comparison, photos: Sequence[Photo]) -> list[dict[str, Any]]:
+    """Collect what the template needs of every photo, within the budget."""
+    boxes = [find_details(photo, names=detail_runs(comparison, photo)) for photo in photos]
+    whole = [make_sheet(photo, found, max(photo.target.shape)) for photo, found in zip(photos, boxes, strict=True)]
+    # Details come first: they show the most, and the rest of the budget goes to the whole pictures.
+    details = [sheet.detail_uris() for sheet in whole]
+    used = sum(len(text) for each in details for texts in each.values() for text in texts)
+    sheets = fit_sheets(photos, boxes, _BUDGET - used)
+    pages = [_photo(comparison, *sheet, found) for sheet, found in zip(sheets, details, strict=True)]
+    for page, stem in zip(pages, file_stems(photos), strict=True):
+        page["id"] = f"photo-{stem}"
+    return pages
 
 
-def _sheet(comparison: Comparison, photo: Photo, side: int) -> _Sheet:
-    """Cut a large photo to ``side`` pixels around its most telling detail, never scaling it."""
-    details = find_details(photo, names=detail_runs(comparison, photo))
-    height, width = photo.target.shape[2:]
-    first = details[0]
-    rows, columns = min(side, height), min(side, width)
-    top = min(max(0, first.top + first.height // 2 - rows // 2), height - rows)
-    left = min(max(0, first.left + first.width // 2 - columns // 2), width - columns)
-    window = Box(top, left, rows, columns)
-    inside = [
-        Box(d.top - top, d.left - left, d.height, d.width)
-        for d in details
-        if d.top >= top and d.left >= left and d.bottom <= window.bottom and d.right <= window.right
-    ]
-    return _Sheet(photo, window, inside)
-
-
-def _photo(comparison: Comparison, sheet: _Sheet, files: Mapping[str, str]) -> dict[str, Any]:
+def _photo(
+    comparison: Comparison, sheet: Sheet, files: Mapping[str, str], details: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """Collect what the template needs of one photo."""
     metrics = panel_metrics(comparison.metrics)
     labels = {run.name: run.label for run in comparison.runs}
     lines = {run.name: captions(sheet.photo, run, metrics) for run in comparison.runs}
     names = [run.name for run in comparison.runs if run.name in sheet.photo.outputs] + [TRUTH]
-    pictures = sheet.pictures()
     window = sheet.window
     return {
         "name": sheet.photo.name,
@@ -170,9 +127,7 @@ def _photo(comparison: Comparison, sheet: _Sheet, files: Mapping[str, str]) -> d
                 "label": labels.get(name, TRUTH),
                 "uri": files[name],
                 "lines": lines.get(name, ["the original photo"]),
-                "details": [
-                    _uri(_lossless(to_picture(box.crop(pictures[name]))), "webp") for box in sheet.details
-                ],
+                "details": details[name],
             }
             for name in names
         ],
@@ -203,7 +158,7 @@ def _curve(comparison: Comparison, metric: Metric) -> dict[str, Any]:
     for name, dark in (("light", False), ("dark", True)):
         file = io.BytesIO()
         draw_curves(comparison, metric, dark=dark).savefig(file, format="png", metadata={"Software": None})
-        images[name] = _uri(_lossless(Image.open(file).convert("RGB")), "webp")
+        images[name] = uri(lossless(Image.open(file).convert("RGB")))
     return {"metric": metric, "alt": describe_curves(comparison, metric), **images}
 
 
@@ -213,9 +168,7 @@ def _colours(comparison: Comparison) -> list[tuple[str, str]]:
     return [(light[run.name], dark[run.name]) for run in comparison.runs]
 
 
-def _slider_data(
-    comparison: Comparison, sheets: Sequence[_Sheet], pages: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _slider_data(comparison: Comparison, pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Collect what the page's script needs; the pictures it takes from the page itself."""
     return {
         "labels": {**{run.name: run.label for run in comparison.runs}, TRUTH: TRUTH},
@@ -252,19 +205,3 @@ def _most_telling(comparison: Comparison, photos: Sequence[Photo]) -> int:
         a, b = (run.per_photo.get(photo.name, {}).get(keys[-1], math.nan) for run in runs)
         gaps.append(abs(a - b) if math.isfinite(a - b) else -1.0)
     return gaps.index(max(gaps)) if gaps else 0
-
-
-def _webp(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=92, method=4, use_sharp_yuv=True)
-    return file.getvalue()
-
-
-def _lossless(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "WEBP", lossless=True, quality=80, method=4)
-    return file.getvalue()
-
-
-def _uri(file: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(file).decode('ascii')}"

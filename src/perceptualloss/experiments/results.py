@@ -46,6 +46,11 @@ class Metric:
         return "↑" if self.higher_is_better else "↓"
 
     @property
+    def short(self) -> str:
+        """The label without what stands in brackets, for places with little room."""
+        return self.label.split(" (")[0]
+
+    @property
     def title(self) -> str:
         """The label with the unit, such as ``PSNR (dB)``."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
@@ -151,9 +156,7 @@ def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
     if len(scores) < 2:
         return set()
     best = (max if metric.higher_is_better else min)(scores.values())
-    return {
-        name for name, score in scores.items() if format_value(metric, score) == format_value(metric, best)
-    }
+    return {name for name, score in scores.items() if format_value(metric, score) == format_value(metric, best)}
 
 
 def file_stem(name: str) -> str:
@@ -182,7 +185,7 @@ def file_stems(photos: Iterable[Photo]) -> list[str]:
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Turn the comparison into plain numbers, lists and dictionaries; values that are not finite become ``None``."""
+    """Turn the comparison into plain numbers, lists and dictionaries; what is not finite becomes ``None``."""
     plain: dict[str, Any] = _plain(asdict(comparison))
     return plain
 
