@@ -197,3 +197,25 @@ def test_set5_gives_the_published_figures(shared: Path, scale: int, published: f
         values.append(psnr(*pair, crop_border=scale).item())
     assert len(values) == 5
     assert sum(values) / 5 == pytest.approx(published, abs=0.05)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_low_resolution_files_made_by_matlab_are_reproduced(shared: Path, scale: int) -> None:
+    """They were made from 8-bit pictures, rounded after each axis, by a version that repeated the border."""
+
+    def to_8_bits(x: torch.Tensor) -> torch.Tensor:
+        return (x.clamp(0, 1) * 255 + 0.5 + 1e-9).floor() / 255
+
+    unequal = total = 0
+    for file in sorted((shared / f"data/benchmarks/Set5/image_SRF_{scale}").glob("*_HR.png")):
+        high = read_image(file).double()
+        low = read_image(file.with_name(file.name.replace("_HR", "_LR"))).double()
+        height, width = low.shape[-2:]
+        margin = 4 * scale
+        repeated = F.pad(high, (margin, margin, margin, margin), mode="replicate")
+        rows = to_8_bits(resize(repeated, size=(height + 8, width * scale + 2 * margin)))
+        ours = to_8_bits(resize(rows, size=(height + 8, width + 8)))[..., 4:-4, 4:-4]
+        steps = ((ours - low) * 255).round().abs()
+        assert steps.max() <= 1
+        unequal, total = unequal + int(steps.sum()), total + steps.numel()
+    assert unequal < 1e-4 * total  # halves that the two round differently

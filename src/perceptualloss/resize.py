@@ -100,7 +100,7 @@ def _apply(images: Tensor, axis: int, blocks: tuple[Block, ...]) -> Tensor:
 
 
 @lru_cache(maxsize=128)
-def _blocks(  # noqa: PLR0917 - an lru_cache keys positions more cheaply
+def _blocks(
     old: int,
     new: int,
     scale: float,
