@@ -72,7 +72,10 @@ def draw_curves(comparison: Comparison, metric: Metric, warm_up_steps: int | Non
     """Draw one metric of all runs over steps; interpolation is a dashed horizontal line."""
     theme = _DARK if dark else _LIGHT
     # Small and dense: shown at the width of a phone, the letters are still of reading size.
-    figure = Figure(figsize=(5.4, 3.9), dpi=200, layout="constrained", facecolor=theme.paper)
+    labels = [run.label for run in comparison.runs]
+    columns = len(labels) if sum(map(len, labels)) + 9 * len(labels) <= 75 else 1 + (max(map(len, labels)) <= 28)
+    height = 3.7 + 0.2 * math.ceil(len(labels) / columns)
+    figure = Figure(figsize=(5.4, height), dpi=200, layout="constrained", facecolor=theme.paper)
     axes = figure.add_subplot(facecolor=theme.paper)
     colours = run_colours(comparison, dark)
     lines = 0
@@ -83,12 +86,10 @@ def draw_curves(comparison: Comparison, metric: Metric, warm_up_steps: int | Non
     if steps > 0:
         _shade_warm_up(axes, steps, metric.higher_is_better, theme)
     _label(axes, metric, theme)
-    handles, labels = axes.get_legend_handles_labels()
     figure.legend(
-        handles,
-        labels,
+        *axes.get_legend_handles_labels(),
         loc="outside lower left",
-        ncols=3 if sum(map(len, labels)) <= 48 else 1,
+        ncols=columns,
         frameon=False,
         labelcolor=theme.ink,
         fontsize=9.5,

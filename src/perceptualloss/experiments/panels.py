@@ -29,6 +29,7 @@ DETAIL_COLOURS = ("#FFD21F", "#38D6FF")  # seen on dark and, with their black ri
 _INK, _MUTED, _PAPER = "#1b1f24", "#57606a", "#ffffff"
 _GAP, _MARGIN = 12, 20
 _LUMA = (0.299, 0.587, 0.114)
+_STRONG = 0.06  # luminance beside its local mean; more is the edge of a thing rather than texture
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ class Box:
 def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = None) -> list[Box]:
     """Find one or two windows with the most texture where the runs differ the most.
 
-    A pixel counts the root of texture times deviation, both after taking away the local mean: texture of the
-    target's luminance, deviation over the luminances of the runs. So a difference in overall colour counts
-    nothing, and a fine texture counts more than one strong edge. The windows keep away from the border,
-    where networks pad, and from each other; the second one is left out where it would show little.
+    A pixel counts the root of texture times deviation, both after taking away the local mean: texture of
+    the target's luminance, deviation over the luminances of the runs. So a difference in overall colour
+    counts nothing. Both are bounded, so that texture all over a window counts more than one strong edge.
+    The windows keep away from the border, where networks pad, and from each other; the second one is left
+    out where it would show little.
 
     ``names`` restricts the runs that are looked at. ``size`` shrinks on small pictures.
     """
@@ -69,9 +71,11 @@ def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = Non
     size = min(size, max(1, height // 2), max(1, width // 2))
     outputs = [photo.outputs[name] for name in (names or photo.outputs)]
     with torch.no_grad():
-        interest = _fine(photo.target).abs()
+        interest = _fine(photo.target).abs().clamp(max=_STRONG)
         if len(outputs) > 1:
-            interest = interest * torch.cat([_fine(output) for output in outputs]).std(0, keepdim=True)
+            interest = interest * torch.cat([_fine(output) for output in outputs]).std(0, keepdim=True).clamp(
+                max=_STRONG / 2
+            )
         # Two narrow means are the square one, at a fraction of the work.
         scores = avg_pool2d(avg_pool2d(interest.sqrt(), (size, 1), stride=1), (1, size), stride=1)[0, 0]
     border = min(max(8, size // 4), (min(height, width) - size) // 2)

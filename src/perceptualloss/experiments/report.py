@@ -24,6 +24,7 @@ from perceptualloss.experiments.results import (
     COMMAND,
     PSNR,
     SECONDS,
+    SSIM,
     Comparison,
     Metric,
     Photo,
@@ -58,9 +59,9 @@ def render_report(comparison: Comparison, photos: Sequence[Photo]) -> str:
         lstrip_blocks=True,
     )
     shown = list(photos)[:_MOST_PHOTOS]
-    start = _most_telling(comparison, shown)
-    pages = _photos(comparison, shown)
     left, right = _first_sides(comparison)
+    start = _most_telling(comparison, shown, (left, right))
+    pages = _photos(comparison, shown)
     settings = {k: v for k, v in comparison.settings.items() if k != COMMAND}
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
@@ -158,8 +159,9 @@ def _curve(comparison: Comparison, metric: Metric) -> dict[str, Any]:
     for name, dark in (("light", False), ("dark", True)):
         file = io.BytesIO()
         draw_curves(comparison, metric, dark=dark).savefig(file, format="png", metadata={"Software": None})
-        images[name] = uri(lossless(Image.open(file).convert("RGB")))
-    return {"metric": metric, "alt": describe_curves(comparison, metric), **images}
+        picture = Image.open(file).convert("RGB")
+        images[name] = uri(lossless(picture))
+    return {"size": picture.size, "alt": describe_curves(comparison, metric), **images}
 
 
 def _colours(comparison: Comparison) -> list[tuple[str, str]]:
@@ -188,20 +190,37 @@ def _slider_data(comparison: Comparison, pages: Sequence[Mapping[str, Any]]) -> 
 
 
 def _first_sides(comparison: Comparison) -> tuple[str, str]:
-    """Choose what the slider compares at first: two trained losses, or the one there is with the rest."""
-    names = [run.name for run in comparison.trained]
-    names = names if len(names) > 1 else [run.name for run in comparison.runs]
-    return (*names, TRUTH, TRUTH)[0], (*names, TRUTH, TRUTH)[1]
+    """Choose what the slider compares at first: the first trained loss, and the other one that looks best.
+
+    What looks best is said by the last perceptual metric. Where there is one loss alone, it is compared
+    with interpolation, and interpolation alone with the ground truth.
+    """
+    trained, metric = comparison.trained, _judge(comparison)
+    if len(trained) < 2:
+        names = [*(run.name for run in comparison.runs), TRUTH, TRUTH]
+        return names[0], names[1]
+    others = trained[1:]
+    scored = [r for r in others if metric and math.isfinite(r.scores.get(metric.key, math.nan))]
+    if metric and scored:
+        pick = max if metric.higher_is_better else min
+        others = [pick(scored, key=lambda run: run.scores[metric.key])]
+    return trained[0].name, others[0].name
 
 
-def _most_telling(comparison: Comparison, photos: Sequence[Photo]) -> int:
-    """Find the photo on which the first two trained losses differ the most in the last perceptual metric."""
-    runs = comparison.trained[:2]
-    keys = [m.key for m in panel_metrics(comparison.metrics) if m.key not in (PSNR, SECONDS)]
-    if len(runs) < 2 or not keys:
+def _judge(comparison: Comparison) -> Metric | None:
+    """Find the last perceptual metric."""
+    perceptual = [m for m in panel_metrics(comparison.metrics) if m.key not in (PSNR, SSIM, SECONDS)]
+    return perceptual[-1] if perceptual else None
+
+
+def _most_telling(comparison: Comparison, photos: Sequence[Photo], names: Sequence[str]) -> int:
+    """Find the photo on which two runs differ the most in the last perceptual metric, else the first."""
+    runs = [run for run in comparison.runs if run.name in names]
+    metric = _judge(comparison)
+    if len(runs) < 2 or metric is None:
         return 0
     gaps = []
     for photo in photos:
-        a, b = (run.per_photo.get(photo.name, {}).get(keys[-1], math.nan) for run in runs)
+        a, b = (run.per_photo.get(photo.name, {}).get(metric.key, math.nan) for run in runs)
         gaps.append(abs(a - b) if math.isfinite(a - b) else -1.0)
     return gaps.index(max(gaps)) if gaps else 0
