@@ -62,9 +62,7 @@ def bicubic_figures(folder: Path, scale: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = Path(os.environ.get("PERCEPTUALLOSS_SHARED", SHARED))
     parser.add_argument("folder", type=Path, nargs="?", default=shared / "data" / "benchmarks")
     folder = parser.parse_args().folder

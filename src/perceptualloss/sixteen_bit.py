@@ -78,6 +78,5 @@ def _unpacker(args: object) -> str:
 
 def _set_unpacker(image: ImageFile.ImageFile, mode: str) -> None:
     image.tile = [
-        tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
-        for tile in image.tile
+        tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode) for tile in image.tile
     ]

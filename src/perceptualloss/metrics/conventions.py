@@ -26,9 +26,7 @@ def measured_pixels(
     check_image_batch("target", target)
     check_same_shape("output", output, "target", target)
     if not 0 < data_range < math.inf:
-        raise InputError(
-            "data_range to be a positive number", f"{data_range}", "It is 1 for images in [0, 1]."
-        )
+        raise InputError("data_range to be a positive number", f"{data_range}", "It is 1 for images in [0, 1].")
     height, width = output.shape[-2:]
     if crop_border < 0 or 2 * crop_border >= min(height, width):
         most = (min(height, width) - 1) // 2
