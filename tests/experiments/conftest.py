@@ -18,7 +18,7 @@ from perceptualloss.experiments.results import Comparison, Metric, Photo, Run
 METRICS = [
     Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's on average."),
     Metric("ssim", "SSIM", "", True, "How alike the local structure is, from 0 to 1."),
-    Metric("perceptual_distance", "Perceptual distance (made up)", "", False, "How different it looks."),
+    Metric("perceptual_distance", "perceptual distance (made up)", "", False, "How different it looks."),
     Metric("seconds", "Training time", "s", False, "How long the training took."),
 ]
 SCORES = {"bilinear": (26.0, 0.80, 0.30, 0.0), "mse": (29.0, 0.90, 0.20, 90.0), "perceptual": (28.0, 0.88, 0.1, 120.0)}

@@ -167,7 +167,7 @@ def _shade_warm_up(axes: Axes, steps: int, up: bool, theme: _Theme) -> None:
 
 
 def _label(axes: Axes, metric: Metric, theme: _Theme) -> None:
-    name = "\n".join(textwrap.wrap(metric.label, 48))
+    name = "\n".join(textwrap.wrap(metric.heading, 48))
     axes.set_title(name, loc="left", color=theme.ink, fontsize=11.5, fontweight="bold", pad=21)
     axes.annotate(
         f"{metric.direction} {metric.arrow}",

@@ -46,14 +46,19 @@ class Metric:
         return "↑" if self.higher_is_better else "↓"
 
     @property
+    def heading(self) -> str:
+        """The label with a capital letter, as a line begins."""
+        return self.label[:1].upper() + self.label[1:]
+
+    @property
     def short(self) -> str:
         """The label without what stands in brackets, for places with little room."""
-        return self.label.split(" (")[0]
+        return self.heading.split(" (")[0]
 
     @property
     def title(self) -> str:
         """The label with the unit, such as ``PSNR (dB)``."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        return f"{self.heading} ({self.unit})" if self.unit else self.heading
 
 
 @dataclass(frozen=True)
