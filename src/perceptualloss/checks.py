@@ -26,9 +26,9 @@ def check_choice(what: str, name: str, choices: Iterable[str]) -> str:
 
     >>> check_choice("layer", "relu2_2", ["relu1_2", "relu2_2"])
     'relu2_2'
-    >>> check_choice("layer", "relu22", ["relu1_2", "relu2_2"])
+    >>> check_choice("layer", "relu22", ["relu1_2", "relu2_2"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    perceptualloss.checks.InputError: expected layer to be one of relu1_2, relu2_2, got 'relu22'. Did you mean 'relu2_2'?
+    perceptualloss.checks.InputError: expected layer to be one of relu1_2, relu2_2, got 'relu22'. Did you mean ...
     """
     known = list(choices)
     if name in known:
@@ -81,16 +81,16 @@ def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) 
         )
 
 
-def check_values(name: str, images: Tensor, low: float, high: float) -> None:
+def check_values(name: str, images: Tensor, low: float, high: float, slack: float = 0.5) -> None:
     """Raise unless all values are finite and roughly within [``low``, ``high``].
 
-    Half of the range is allowed on either side, because an untrained network overshoots. Reads the values,
-    so on a GPU it waits for them: losses call it on their first call only.
+    ``slack`` times the range is allowed on either side: resampled pictures overshoot a little, untrained
+    networks a lot. Reads the values, so on a GPU it waits for them: losses call it on their first call only.
     """
     with torch.no_grad():
         least, most = (v.item() for v in torch.aminmax(images.detach().float()))
-    slack = (high - low) / 2
-    if not (least >= low - slack and most <= high + slack):  # also catches NaN
+    room = slack * (high - low)
+    if not (least >= low - room and most <= high + room):  # also catches NaN
         remedy = "Say what range your images have with input_range."
         if not (abs(least) < float("inf") and abs(most) < float("inf")):
             remedy = "The values are not finite: look at the network or the data that made them."

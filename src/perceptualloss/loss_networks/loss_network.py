@@ -83,9 +83,7 @@ class LossNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, features: nn.Sequential, layers: Iterable[str], input_range: InputRange = (0.0, 1.0)
-    ) -> None:
+    def __init__(self, features: nn.Sequential, layers: Iterable[str], input_range: InputRange = (0.0, 1.0)) -> None:
         super().__init__()
         names = layer_names(features)
         self.layers = tuple(check_choice("layer", layer, names) for layer in layers)
@@ -128,8 +126,9 @@ class LossNetwork(nn.Module):
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         for module in self._frozen:
-            module._apply(fn)
-        return super()._apply(fn, recurse)
+            module._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""

@@ -56,7 +56,7 @@ class Loss(nn.Module):
         check_image_batch("target", target)
         check_same_shape("output", output, "target", target)
         low, high = _bounds(self.input_range)
-        check_values("output", output, low, high)
+        check_values("output", output, low, high, slack=10)  # untrained networks are far off
         check_values("target", target, low, high)
 
     def _check(self, output: Tensor, target: Tensor) -> None:

@@ -36,9 +36,7 @@ class LPIPS(Loss):
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
     """
 
-    def __init__(
-        self, input_range: InputRange = (0.0, 1.0), weights: str | Path | None = "imagenet"
-    ) -> None:
+    def __init__(self, input_range: InputRange = (0.0, 1.0), weights: str | Path | None = "imagenet") -> None:
         super().__init__(input_range)
         self.network = loss_network("vgg16", LAYERS, weights, self.input_range)
         for layer, head in zip(LAYERS, _learned_weights(), strict=True):

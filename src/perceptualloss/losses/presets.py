@@ -43,7 +43,9 @@ PRESETS: dict[str, Preset] = {
         lambda network: FeatureReconstructionLoss(network, {"relu2_2": 1.0}),
     ),
     "course": Preset(
-        "course", "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains", lambda network: VGG16PerceptualLoss()
+        "course",
+        "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains",
+        lambda network: VGG16PerceptualLoss(),
     ),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ def save_network(network: TransformationNetwork, path: str | Path, **notes: str)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(state, part, metadata)
-        os.replace(part, path)
+        part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         raise InputError(f"{path} to be writable", str(error), "Is the disk full?") from error

@@ -1,0 +1,125 @@
+"""Photos, split and degraded, as the training loop takes them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from perceptualloss.checks import InputError
+from perceptualloss.data.crops import Crops, whole
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.folder import Photos, split_files
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import picture_files
+
+
+class PhotoData(L.LightningDataModule):
+    """Training crops and validation photos with their degraded inputs.
+
+    Sample n of the training depends on (seed, n) alone, and step s takes samples s * batch_size and on, so a
+    resumed run goes on with the samples that it would have seen.
+
+    Args:
+        degradation: what makes the input from the target.
+        photos: a folder with photos; None takes the built-in ones.
+        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
+        crop: height and width of the training targets in pixels.
+        batch_size: samples a step (on each device).
+        validation_size: the largest height and width of the pieces, from the middle of the validation photos,
+            that are measured while training.
+        seed: of crops, flips and degradations.
+        workers: processes that load samples; 0 loads them in the training process.
+
+    Raises:
+        InputError: for a folder without usable pictures, a crop that does not fit, or impossible sizes.
+    """
+
+    def __init__(
+        self,
+        degradation: Degradation,
+        photos: Path | None = None,
+        *,
+        validation: float = 0.1,
+        crop: int = 64,
+        batch_size: int = 16,
+        validation_size: int = 192,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or workers < 0:
+            raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
+        self.degradation, self.batch_size, self.workers = degradation, batch_size, workers
+        self.validation_size = validation_size
+        if photos is None:
+            training_files, validation_files = builtin_photos("training"), builtin_photos("validation")
+        else:
+            training_files, validation_files = split_files(picture_files(photos), validation)
+        self.training_photos = Photos(training_files, min_size=crop)
+        self.validation_photos = Photos(validation_files, min_size=degradation.scale)
+        self.crops = Crops(self.training_photos, degradation, crop, samples=sys.maxsize, seed=seed)
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Return the batches from the step at which the trainer is."""
+        steps, step, rank, ranks = 1, 0, 0, 1
+        if self.trainer is not None:
+            steps, step = self.trainer.max_steps, self.trainer.global_step
+            rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        sampler = _Numbers(step * ranks * self.batch_size, steps, self.batch_size, rank, ranks)
+        return DataLoader(
+            self.crops,
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Return the middle of each validation photo, one at a time because their sizes may differ."""
+        middles = [middle(photo, self.validation_size) for photo in self.validation_photos]
+        return DataLoader(_Whole(middles, self.degradation), batch_size=1)
+
+    def validation_pairs(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Yield (name, input, target) of every validation photo, each (1, 3, H, W)."""
+        pairs = _Whole(self.validation_photos, self.degradation)
+        for i, file in enumerate(self.validation_photos.files):
+            low, high = pairs[i]
+            yield file.stem, low[None], high[None]
+
+
+def middle(photo: Tensor, size: int) -> Tensor:
+    """Return the middle of a photo (3, H, W), at most ``size`` pixels high and wide."""
+    top, left = (max(0, (side - size) // 2) for side in photo.shape[-2:])
+    return photo[:, top : top + size, left : left + size]
+
+
+class _Whole(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, photos: Sequence[Tensor], degradation: Degradation) -> None:
+        self.photos, self.degradation = photos, degradation
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return whole(self.photos[index], self.degradation, seed=index)
+
+
+class _Numbers(Sampler[int]):
+    """Sample numbers from ``start``: batch after batch, each rank taking its own."""
+
+    def __init__(self, start: int, steps: int, batch_size: int, rank: int, ranks: int) -> None:
+        self.start, self.steps, self.batch_size, self.rank, self.ranks = start, steps, batch_size, rank, ranks
+
+    def __len__(self) -> int:
+        return self.steps * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.steps):
+            first = self.start + (step * self.ranks + self.rank) * self.batch_size
+            yield from range(first, first + self.batch_size)

@@ -1,0 +1,294 @@
+"""The main job: train the same network once per loss, and show what the losses make of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+import torch
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.data.degrade import Downscale
+from perceptualloss.data.module import PhotoData
+from perceptualloss.experiments.curves import plot_curves
+from perceptualloss.experiments.panels import write_panels
+from perceptualloss.experiments.report import write_report
+from perceptualloss.experiments.results import Comparison, Metric, Photo, Run, write_metrics
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.metrics.measures import measure, missing_measures
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.resize import resize
+from perceptualloss.training.callbacks import SaveCheckpoint
+from perceptualloss.training.fit import CHECKPOINT, Budget, best_precision, fit
+from perceptualloss.training.supervised import Supervised
+
+INTERPOLATION = "bilinear"
+NETWORKS: dict[int, type[TransformationNetwork]] = {2: Upscale2x, 4: Upscale4x}
+METRICS = [
+    Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's, on a logarithmic scale."),
+    Metric("ssim", "SSIM", "", True, "How alike local brightness, contrast and structure are; 1 is identical."),
+    Metric(
+        "lpips",
+        "LPIPS",
+        "",
+        False,
+        "How different the pictures look to VGG-16, fitted to people's judgement.",
+    ),
+    Metric(
+        "perceptual_distance",
+        "perceptual distance",
+        "",
+        False,
+        "How different the pictures look to a small network (the embedded judge) that took no part in training.",
+    ),
+    Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a comparison's result depends on; the command line's options have the same names.
+
+    Args:
+        scale: how many times larger the networks make a picture: 2 or 4.
+        data: a folder with photos; without it, the photos that scikit-image ships.
+        losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
+        loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
+        steps: training steps of each network.
+        warm_up: how many of these, at the start, train with MSE whatever the loss.
+        crop: height and width of the training targets in pixels.
+        batch_size: crops a step.
+        learning_rate: Adam's, falling to zero along half a cosine.
+        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
+        seed: of the first weights, crops and flips.
+        device: auto, cpu, gpu or mps.
+        workers: processes that load samples; 0 loads them in the training process.
+    """
+
+    scale: Literal[2, 4] = 2
+    data: Path | None = None
+    losses: tuple[str, ...] = ("mse", "perceptual")
+    loss_network: str = "compact"
+    steps: int = 400
+    warm_up: int = 250
+    crop: int = 64
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    validation: float = 0.1
+    seed: int = 0
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    workers: int = 0
+
+    def command(self) -> str:
+        """Return the command line that runs this comparison."""
+        words = ["perceptualloss", "compare"]
+        for name, value in asdict(self).items():
+            if value != getattr(Settings, name):
+                values = [str(v) for v in value] if isinstance(value, tuple) else [str(value)]
+                words += [f"--{name.replace('_', '-')}", *values]
+        return shlex.join(words)
+
+    def write(self, folder: Path) -> None:
+        """Write ``settings.json``, which :func:`read_settings` reads to resume."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(self), indent=2, default=str)
+        (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of the comparison in ``folder``.
+
+    Raises:
+        InputError: if there is none.
+    """
+    file = folder / "settings.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        found["data"] = Path(found["data"]) if found["data"] else None
+        found["losses"] = tuple(found["losses"])
+        return Settings(**found)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error
+
+
+def compare(
+    settings: Settings,
+    folder: Path,
+    *,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Train one network per loss on the same data, seed and budget; measure, draw and report.
+
+    All networks start from the same random weights and share the first ``warm_up`` steps, which are trained
+    with MSE whatever the loss, so they are computed once. What is found in ``folder`` of an interrupted
+    comparison with the same settings is gone on with.
+
+    Args:
+        settings: what to compare and how.
+        folder: for everything that is written: ``metrics.json``, ``curves/``, ``panels/``, ``report.html``,
+            ``networks/`` and TensorBoard's files.
+        progress: whether to show progress bars.
+        say: is called with a line of text before each stage.
+
+    Returns:
+        The scores of all runs, interpolation first.
+
+    Raises:
+        InputError: for unusable settings, photos or weights, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once a checkpoint is written.
+    """
+    losses = _build_losses(settings)
+    settings.write(folder)
+    data = PhotoData(
+        Downscale(settings.scale),
+        settings.data,
+        validation=settings.validation,
+        crop=settings.crop,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        workers=settings.workers,
+    )
+    say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
+    warm = folder / "warm-up.ckpt"
+    tasks = {}
+    for name, loss in losses.items():
+        say(f"Training with {PRESETS[name].label}: {PRESETS[name].description}")
+        tasks[name] = _train(settings, loss, data, folder / "runs" / name, warm, progress)
+        save_network(tasks[name].network, folder / "networks" / f"{name}.safetensors", loss=name)
+    say("Measuring whole validation photos")
+    photos, scores = _transform(data, tasks, settings.scale)
+    comparison = _comparison(settings, tasks, scores)
+    say("Drawing the report")
+    write_metrics(comparison, folder)
+    plot_curves(comparison, folder)
+    write_panels(comparison, photos, folder)
+    write_report(comparison, photos, folder)
+    return comparison
+
+
+def _build_losses(settings: Settings) -> dict[str, Loss]:
+    if settings.scale not in NETWORKS:
+        raise InputError("scale to be 2 or 4", str(settings.scale))
+    if not 0 <= settings.warm_up < settings.steps:
+        raise InputError(
+            "warm-up to be shorter than steps", f"{settings.warm_up} of {settings.steps}", "Lower --warm-up."
+        )
+    if not settings.losses or len(set(settings.losses)) < len(settings.losses):
+        raise InputError("different losses to compare", " ".join(settings.losses) or "none")
+    for name in settings.losses:
+        check_choice("loss", name, PRESETS)
+    return {name: build_loss(name, settings.loss_network) for name in settings.losses}
+
+
+def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, warm: Path, progress: bool) -> Supervised:
+    L.seed_everything(settings.seed, verbose=False)
+    task = Supervised(
+        NETWORKS[settings.scale](), loss, learning_rate=settings.learning_rate, warm_up_steps=settings.warm_up
+    )
+    own = folder / CHECKPOINT
+    resume = own if own.is_file() else warm if warm.is_file() else None
+    save_warm = [] if warm.is_file() or not settings.warm_up else [SaveCheckpoint(warm, at=settings.warm_up)]
+    every = max(1, settings.steps // 8)
+    budget = Budget(settings.steps, validate_every=every, checkpoint_every=every, device=settings.device)
+    fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=save_warm)
+    return task
+
+
+@torch.no_grad()
+def _transform(
+    data: PhotoData, tasks: dict[str, Supervised], scale: int
+) -> tuple[list[Photo], dict[str, dict[str, dict[str, float]]]]:
+    """Return the photos with every run's output, and run -> photo -> metric -> score."""
+    photos = []
+    scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in (INTERPOLATION, *tasks)}
+    for name, low, target in data.validation_pairs():
+        outputs = {INTERPOLATION: resize(low, size=(target.shape[-2], target.shape[-1]), method="bilinear")}
+        for loss, task in tasks.items():
+            task.eval()
+            outputs[loss] = task(low.to(task.device)).float().cpu()
+        outputs = {run: output.clamp(0, 1) for run, output in outputs.items()}
+        for run, output in outputs.items():
+            scores[run][name] = {key: float(value) for key, value in measure(output, target).items()}
+        photos.append(Photo(name, target, outputs))
+    return photos, scores
+
+
+def _comparison(
+    settings: Settings, tasks: dict[str, Supervised], scores: dict[str, dict[str, dict[str, float]]]
+) -> Comparison:
+    def run(name: str) -> Run:
+        per_photo = scores[name]
+        keys = next(iter(per_photo.values()))
+        mean = {key: sum(photo[key] for photo in per_photo.values()) / len(per_photo) for key in keys}
+        if name == INTERPOLATION:
+            return Run(name, name, "plain bilinear interpolation", 0, 0.0, mean, {}, per_photo)
+        task, preset = tasks[name], PRESETS[name]
+        mean["seconds"] = task.seconds
+        return Run(
+            name,
+            preset.label,
+            preset.description,
+            settings.steps,
+            task.seconds,
+            mean,
+            task.history,
+            per_photo,
+        )
+
+    runs = [run(name) for name in scores]
+    missing = missing_measures()
+    return Comparison(
+        title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}",
+        scale=settings.scale,
+        metrics=[metric for metric in METRICS if metric.key in runs[-1].scores],
+        runs=runs,
+        settings=_described(settings),
+        missing=missing,
+        verdict=verdict(runs),
+    )
+
+
+def _described(settings: Settings) -> dict[str, str]:
+    versions = {name: version(name) for name in ("perceptualloss", "torch")}
+    return {
+        "command": settings.command(),
+        "network": NETWORKS[settings.scale].__name__,
+        "loss_network": settings.loss_network,
+        "data": str(settings.data or "built-in photos of scikit-image"),
+        "steps": str(settings.steps),
+        "warm_up_steps": str(settings.warm_up),
+        "crop": f"{settings.crop} x {settings.crop} pixels",
+        "batch_size": str(settings.batch_size),
+        "learning_rate": f"{settings.learning_rate:g}, cosine to 0 (Adam)",
+        "seed": str(settings.seed),
+        "precision": best_precision(settings.device),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+    }
+
+
+def verdict(runs: Sequence[Run]) -> list[str]:
+    """Say in sentences how each trained run differs from the first trained one, whichever way that is."""
+    trained = [run for run in runs if run.trained]
+    sentences = []
+    for run in trained[1:]:
+        first = trained[0]
+        decibels = run.scores["psnr"] - first.scores["psnr"]
+        key = "lpips" if "lpips" in run.scores else "perceptual_distance"
+        change = run.scores[key] / first.scores[key] - 1
+        what = "LPIPS" if key == "lpips" else "perceptual distance"
+        sentences.append(
+            f"Trained with {run.label}, the network's {what} is {abs(change):.0%} "
+            f"{'lower (better)' if change < 0 else 'higher (worse)'} than with {first.label}, and its PSNR "
+            f"{abs(decibels):.2f} dB {'lower (worse)' if decibels < 0 else 'higher (better)'}."
+        )
+    return sentences

@@ -1,0 +1,55 @@
+"""The measures that validation and comparisons report, those that are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from perceptualloss.loss_networks.weights import find_imagenet_file, how_to_get
+from perceptualloss.losses.distance import squared
+from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.metrics.psnr import psnr
+from perceptualloss.metrics.ssim import ssim
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+def measures() -> dict[str, Measure]:
+    """Return the measures by name: functions of output and target in [0, 1] that give one value per image.
+
+    "mse", "psnr" (dB, RGB), "ssim" (RGB), "lpips" where ImageNet's VGG-16 is at hand (nothing is
+    downloaded for it), and "perceptual_distance".
+    """
+    found: dict[str, Measure] = {"mse": squared, "psnr": psnr, "ssim": ssim}
+    if find_imagenet_file("vgg16") is not None:
+        found["lpips"] = _lpips
+    found["perceptual_distance"] = perceptual_distance
+    return found
+
+
+def missing_measures() -> dict[str, str]:
+    """Return why a measure cannot be had, and how it can, by its name."""
+    if find_imagenet_file("vgg16") is not None:
+        return {}
+    return {"lpips": f"LPIPS needs ImageNet's VGG-16 weights, and they are not here. {how_to_get('vgg16')}"}
+
+
+@torch.no_grad()
+def measure(output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return all measures of a batch, each (N,); ``output`` is clamped to [0, 1] as a saved picture would be."""
+    output = output.float().clamp(0, 1)
+    return {name: function(output, target) for name, function in measures().items()}
+
+
+def _lpips(output: Tensor, target: Tensor) -> Tensor:
+    with torch.autocast(output.device.type, enabled=False):
+        return _lpips_module().to(output.device).per_image(output, target)["lpips"]
+
+
+@cache
+def _lpips_module() -> LPIPS:
+    return LPIPS()

@@ -1,0 +1,132 @@
+"""What happens beside the training step: checkpoints, stopping on Ctrl-C, pictures for TensorBoard."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class TrainingInterrupted(Exception):
+    """The user stopped the training; ``checkpoint`` resumes it."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(f"training interrupted; the checkpoint {checkpoint} resumes it")
+        self.checkpoint = checkpoint
+
+
+def save_checkpoint(trainer: L.Trainer, file: Path) -> None:
+    """Write all state to ``file``: beside it first, then renamed, so that a crash leaves the old one whole."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            part.replace(file)
+    except (OSError, RuntimeError):
+        part.unlink(missing_ok=True)
+        raise
+
+
+class SaveCheckpoint(L.Callback):
+    """Write a checkpoint every so many steps, or once.
+
+    Args:
+        file: where to; an older one is replaced.
+        every: steps between two checkpoints; 0 for none.
+        at: a single step to write it at.
+    """
+
+    def __init__(self, file: Path, every: int = 0, at: int | None = None) -> None:
+        self.file, self.every, self.at = file, every, at
+
+    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
+        """Write it if the step is right."""
+        step = trainer.global_step
+        if step == self.at or (self.every and step % self.every == 0):
+            save_checkpoint(trainer, self.file)
+
+
+class StopOnSignal(L.Callback):
+    """On Ctrl-C or SIGTERM, finish the step, write a checkpoint and raise :class:`TrainingInterrupted`.
+
+    A second Ctrl-C stops at once, without a checkpoint.
+
+    Args:
+        checkpoint: the file to write.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.checkpoint = checkpoint
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def on_fit_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Listen, where Python lets a thread listen."""
+        self.asked = False
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+
+    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
+        """Stop here if asked to: the step is whole."""
+        if self.asked:
+            save_checkpoint(trainer, self.checkpoint)
+            raise TrainingInterrupted(self.checkpoint)
+
+    def teardown(self, trainer: L.Trainer, task: L.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_exception(self, trainer: L.Trainer, task: L.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def _ask(self, *_: Any) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+
+class ImageRows(L.Callback):
+    """Write rows of pictures, input | output | target, to TensorBoard at every validation.
+
+    Args:
+        rows: how many validation photos.
+        size: height and width of the piece, from the photo's middle, in pixels of the target.
+    """
+
+    def __init__(self, rows: int = 4, size: int = 256) -> None:
+        self.rows, self.size = rows, size
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, task: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        """Add the row of one photo."""
+        logger = trainer.logger
+        if batch_idx >= self.rows or trainer.sanity_checking or not isinstance(logger, TensorBoardLogger):
+            return
+        low, target = batch
+        with torch.no_grad():
+            row = image_row(low, task(low), target, self.size)
+        logger.experiment.add_image(f"input | output | target/{batch_idx}", row.cpu().numpy(), trainer.global_step)
+
+
+def image_row(low: Tensor, output: Tensor, target: Tensor, size: int) -> Tensor:
+    """Return the middle of input (enlarged without smoothing), output and target side by side, (3, h, 3 * w)."""
+    low = F.interpolate(low, size=target.shape[-2:], mode="nearest")
+    height, width = target.shape[-2:]
+    top, left = max(0, (height - size) // 2), max(0, (width - size) // 2)
+    pieces = [x.float()[0, :, top : top + size, left : left + size] for x in (low, output, target)]
+    return torch.cat(pieces, dim=-1).clamp(0, 1)

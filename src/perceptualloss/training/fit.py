@@ -1,0 +1,151 @@
+"""Run a training task: device, precision, progress, TensorBoard, checkpoints, resuming."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from perceptualloss.checks import InputError
+from perceptualloss.training.callbacks import ImageRows, SaveCheckpoint, StopOnSignal, save_checkpoint
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+CHECKPOINT = "last.ckpt"
+FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train and how often to look up from it.
+
+    Args:
+        steps: optimiser steps.
+        validate_every: steps between validations.
+        checkpoint_every: steps between checkpoints.
+        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
+        device: "auto", "cpu", "gpu" or "mps".
+        devices: how many GPUs or processes on this machine, or "auto".
+        num_nodes: how many machines.
+    """
+
+    steps: int
+    validate_every: int = 500
+    checkpoint_every: int = 500
+    precision: Literal["auto"] | Precision = "auto"
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: int | Literal["auto"] = "auto"
+    num_nodes: int = 1
+
+
+def best_precision(device: str = "auto") -> Precision:
+    """Return "bf16-mixed" where the hardware computes in bf16 (GPUs from Ampere on, recent CPUs), else "32-true"."""
+    if torch.cuda.is_available() and device != "cpu":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if torch.backends.mps.is_available() and device != "cpu":
+        return "32-true"
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    fast = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return "bf16-mixed" if fast else "32-true"
+
+
+def fit(
+    task: L.LightningModule,
+    data: L.LightningDataModule,
+    folder: Path,
+    budget: Budget,
+    *,
+    resume: Path | None = None,
+    progress: bool = True,
+    callbacks: Sequence[L.Callback] = (),
+) -> None:
+    """Train ``task`` on ``data`` and write TensorBoard's scalars, pictures and ``last.ckpt`` into ``folder``.
+
+    Args:
+        task: what a step does.
+        data: where samples come from.
+        folder: for everything that is written; made if missing.
+        budget: steps, intervals, precision and device.
+        resume: a checkpoint to go on from; the result is the same as of a run that was never stopped.
+        progress: whether to show a progress bar.
+        callbacks: more callbacks for the trainer.
+
+    Raises:
+        InputError: for an impossible budget or device, a checkpoint that does not load, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+    """
+    if budget.steps < 1 or budget.validate_every < 1 or budget.checkpoint_every < 1:
+        raise InputError("steps, validate_every and checkpoint_every from 1", str(budget))
+    _quiet()
+    checkpoint = folder / CHECKPOINT
+    shown = [RichProgressBar(leave=True)] if progress else []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = L.Trainer(
+            accelerator=budget.device,
+            devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
+            num_nodes=budget.num_nodes,
+            precision=best_precision(budget.device) if budget.precision == "auto" else budget.precision,
+            max_steps=budget.steps,
+            val_check_interval=min(budget.validate_every, budget.steps),
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            log_every_n_steps=min(10, budget.steps),
+            logger=TensorBoardLogger(folder, name="", version=""),
+            callbacks=[
+                SaveCheckpoint(checkpoint, budget.checkpoint_every),
+                *callbacks,
+                StopOnSignal(checkpoint),
+                ImageRows(),
+                *shown,
+            ],
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
+        trainer.fit(task, data, ckpt_path=resume, weights_only=True)
+        save_checkpoint(trainer, checkpoint)
+    except OSError as error:
+        if error.errno in FULL_OR_FORBIDDEN:
+            raise _explained(error, folder) from error
+        raise
+    except RuntimeError as error:
+        if resume is not None and ("checkpoint" in str(error) or "state_dict" in str(error)):
+            raise InputError(
+                f"a checkpoint of this run in {resume}",
+                str(error).splitlines()[0],
+                "Was it made with other settings?",
+            ) from error
+        if "file write failed" in str(error) or "PytorchStreamWriter" in str(error):
+            raise _explained(error, folder) from error
+        raise
+
+
+def _explained(error: Exception, folder: Path) -> InputError:
+    free = shutil.disk_usage(folder).free if folder.is_dir() else 0
+    remedy = "Check the folder's permissions, or choose another one."
+    if getattr(error, "errno", None) in FULL_OR_FORBIDDEN[:2] or free < 2**26:
+        remedy = "The disk is full: free some space or choose another folder; the last checkpoint resumes the run."
+    return InputError(f"to write into {folder}", str(error).splitlines()[0], remedy)
+
+
+def _quiet() -> None:
+    """Keep Lightning's advice and its start-up lines off the user's terminal."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",
+        ".*`isinstance.treespec.*",
+        ".*Checkpoint directory.*exists.*",
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,128 @@
+"""One training run from a recipe: what every setting of the YAML files in ``recipes/`` means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+
+from perceptualloss.checks import InputError
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.module import PhotoData
+from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.loss import Loss, WeightedLoss
+from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
+from perceptualloss.training.supervised import Supervised
+
+# Imported for the names that a recipe may give to `network` and `loss`.
+NAMED = (Upscale2x, Upscale4x, MSELoss, L1Loss, FeatureReconstructionLoss, VGG16PerceptualLoss, WeightedLoss)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training run.
+
+    Args:
+        network: the transformation network, such as Upscale2x.
+        loss: the loss, such as MSELoss, or a WeightedLoss of several.
+        degradation: what makes the input from a photo, such as Downscale.
+        photos: a folder with photos; without it, the built-in ones.
+        validation: how many of the photos, the last by name, are for validation; below 1, what share.
+        crop: height and width of the training targets in pixels.
+        batch_size: samples a step on each device.
+        steps: optimiser steps.
+        warm_up_steps: how many of them, at the start, train with MSE.
+        learning_rate: Adam's, falling to zero along half a cosine.
+        start_from: a saved network (.safetensors) to start from.
+        validate_every: steps between validations.
+        checkpoint_every: steps between checkpoints.
+        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
+        device: "auto", "cpu", "gpu" or "mps".
+        devices: how many GPUs or processes on this machine, or "auto".
+        num_nodes: how many machines.
+        workers: processes that load samples; 0 loads them in the training process.
+        seed: of the first weights, crops and flips.
+    """
+
+    network: TransformationNetwork
+    loss: Loss
+    degradation: Degradation
+    photos: Path | None = None
+    validation: float = 0.1
+    crop: int = 64
+    batch_size: int = 16
+    steps: int = 10_000
+    warm_up_steps: int = 0
+    learning_rate: float = 1e-3
+    start_from: Path | None = None
+    validate_every: int = 500
+    checkpoint_every: int = 500
+    precision: Literal["auto"] | Precision = "auto"
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: int | Literal["auto"] = "auto"
+    num_nodes: int = 1
+    workers: int = 0
+    seed: int = 0
+
+
+def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = False) -> dict[str, float]:
+    """Train as the recipe says; write TensorBoard's files, ``last.ckpt`` and ``network.safetensors``.
+
+    Args:
+        recipe: what to train and how. Seed the random generators before building its network.
+        folder: for everything that is written.
+        resume: whether to go on from the folder's ``last.ckpt``.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The last validation's scores.
+
+    Raises:
+        InputError: for unusable settings, photos, weights or checkpoint, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+    """
+    checkpoint = folder / CHECKPOINT
+    if resume and not checkpoint.is_file():
+        raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
+    if recipe.network.scale != recipe.degradation.scale:
+        raise InputError(f"a degradation of scale {recipe.network.scale}, the network's", str(recipe.degradation.scale))
+    if recipe.start_from is not None:
+        _start_from(recipe.network, recipe.start_from)
+    data = PhotoData(
+        recipe.degradation,
+        recipe.photos,
+        validation=recipe.validation,
+        crop=recipe.crop,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        workers=recipe.workers,
+    )
+    L.seed_everything(recipe.seed, verbose=False)
+    task = Supervised(
+        recipe.network, recipe.loss, learning_rate=recipe.learning_rate, warm_up_steps=recipe.warm_up_steps
+    )
+    budget = Budget(
+        steps=recipe.steps,
+        validate_every=recipe.validate_every,
+        checkpoint_every=recipe.checkpoint_every,
+        precision=recipe.precision,
+        device=recipe.device,
+        devices=recipe.devices,
+        num_nodes=recipe.num_nodes,
+    )
+    fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
+    save_network(recipe.network, folder / "network.safetensors", steps=str(recipe.steps))
+    return {name: curve[-1][1] for name, curve in task.history.items()}
+
+
+def _start_from(network: TransformationNetwork, file: Path) -> None:
+    saved = load_network(file)
+    if type(saved) is not type(network):
+        raise InputError(f"a saved {type(network).__name__} to start from", f"{type(saved).__name__} in {file}")
+    network.load_state_dict(saved.state_dict())
