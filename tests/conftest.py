@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import read_image, write_image
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -22,3 +25,13 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with four small photos, pieces of those that scikit-image ships."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i, file in enumerate(builtin_photos()[:4]):
+        piece = read_image(file)[:, :, 100:148, 100 : 152 + 4 * i]
+        write_image(piece, folder / f"{i}-{file.stem}.png")
+    return folder

@@ -1,1 +1,46 @@
-"""Image transformation with perceptual losses."""
+"""Image transformation with perceptual losses.
+
+Losses, loss networks, transformation networks and measures, all on one contract: an image batch is RGB,
+(N, 3, H, W), floating point, in [0, 1]. Training and comparison are in ``perceptualloss.training`` and
+``perceptualloss.experiments``, and on the command line; importing this package loads neither.
+"""
+
+from perceptualloss.checks import InputError
+from perceptualloss.images import luminance, read_image, write_image
+from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.loss import Loss, WeightedLoss
+from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.metrics.psnr import psnr
+from perceptualloss.metrics.ssim import ssim
+from perceptualloss.networks.blocks import ResNetBlock
+from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.resize import resize
+
+__all__ = [
+    "LPIPS",
+    "FeatureReconstructionLoss",
+    "InputError",
+    "L1Loss",
+    "Loss",
+    "LossNetwork",
+    "MSELoss",
+    "ResNetBlock",
+    "Upscale2x",
+    "Upscale4x",
+    "VGG16PerceptualLoss",
+    "WeightedLoss",
+    "load_network",
+    "loss_network",
+    "luminance",
+    "perceptual_distance",
+    "psnr",
+    "read_image",
+    "resize",
+    "save_network",
+    "ssim",
+    "write_image",
+]

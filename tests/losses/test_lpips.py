@@ -10,7 +10,7 @@ from perceptualloss.losses.lpips import LPIPS
 
 
 def _reference_lpips(features: dict[str, torch.Tensor], output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    network = reference._LPIPS(pretrained=True, net="vgg", use_dropout=False, pnet_rand=True)
+    network = reference._LPIPS(pretrained=True, net="vgg", use_dropout=True, pnet_rand=True)
     slices = [network.net.slice1, network.net.slice2, network.net.slice3, network.net.slice4, network.net.slice5]
     for part in slices:
         for name, module in part.named_children():

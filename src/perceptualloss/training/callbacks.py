@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +71,15 @@ class StopOnSignal(L.Callback):
         self.asked = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def on_fit_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Listen, where Python lets a thread listen."""
-        self.asked = False
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen while a training runs, where Python lets a thread listen; give the signals back after it."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        try:
+            yield
+        finally:
+            self._give_back()
 
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
         """Stop here if asked to: the step is whole."""
@@ -81,22 +87,13 @@ class StopOnSignal(L.Callback):
             save_checkpoint(trainer, self.checkpoint)
             raise TrainingInterrupted(self.checkpoint)
 
-    def teardown(self, trainer: L.Trainer, task: L.LightningModule, stage: str) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def on_exception(self, trainer: L.Trainer, task: L.LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
-        self._restore()
-
     def _ask(self, *_: Any) -> None:
         self.asked = True
-        self._restore()
+        self._give_back()  # so that a second Ctrl-C stops at once
 
-    def _restore(self) -> None:
+    def _give_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self._before = {}
 
 
 class ImageRows(L.Callback):

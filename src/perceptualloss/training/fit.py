@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import pickle
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from perceptualloss.checks import InputError
 from perceptualloss.training.callbacks import ImageRows, SaveCheckpoint, StopOnSignal, save_checkpoint
@@ -87,9 +89,13 @@ def fit(
         raise InputError("steps, validate_every and checkpoint_every from 1", str(budget))
     _quiet()
     checkpoint = folder / CHECKPOINT
+    stop = StopOnSignal(checkpoint)
     shown = [RichProgressBar(leave=True)] if progress else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _explained(error, folder) from error
+    try:
         trainer = L.Trainer(
             accelerator=budget.device,
             devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
@@ -105,7 +111,7 @@ def fit(
             callbacks=[
                 SaveCheckpoint(checkpoint, budget.checkpoint_every),
                 *callbacks,
-                StopOnSignal(checkpoint),
+                stop,
                 ImageRows(),
                 *shown,
             ],
@@ -113,19 +119,19 @@ def fit(
             enable_model_summary=False,
             enable_checkpointing=False,
         )
-        trainer.fit(task, data, ckpt_path=resume, weights_only=True)
+        with stop.listening():
+            trainer.fit(task, data, ckpt_path=resume, weights_only=True)
         save_checkpoint(trainer, checkpoint)
+    except MisconfigurationException as error:
+        raise InputError("a device and precision that this machine has", str(error).splitlines()[0]) from error
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN:
             raise _explained(error, folder) from error
         raise
-    except RuntimeError as error:
-        if resume is not None and ("checkpoint" in str(error) or "state_dict" in str(error)):
-            raise InputError(
-                f"a checkpoint of this run in {resume}",
-                str(error).splitlines()[0],
-                "Was it made with other settings?",
-            ) from error
+    except (RuntimeError, pickle.UnpicklingError, KeyError) as error:
+        if resume is not None and trainer.global_step == 0:
+            what = f"a checkpoint of this run in {resume}"
+            raise InputError(what, str(error).splitlines()[0][:200], "Was it made with other settings?") from error
         if "file write failed" in str(error) or "PytorchStreamWriter" in str(error):
             raise _explained(error, folder) from error
         raise
@@ -146,6 +152,6 @@ def _quiet() -> None:
     for message in (
         ".*does not have many workers.*",
         ".*`isinstance.treespec.*",
-        ".*Checkpoint directory.*exists.*",
+        ".*your dataloader is not resumable.*",  # PhotoData starts at the sample where the run stopped
     ):
         warnings.filterwarnings("ignore", message)

@@ -1,0 +1,62 @@
+"""From a chain of layers in training, with batch norm, to the one that ships."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from perceptualloss.checks import InputError
+
+
+def with_batch_norm(features: nn.Sequential) -> nn.Sequential:
+    """Return the same layers (not copies), filters drawn anew, with a batch norm after every convolution."""
+    modules: list[nn.Module] = []
+    for module in features:
+        modules.append(module)
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            modules.append(nn.BatchNorm2d(module.out_channels))
+    return nn.Sequential(*modules)
+
+
+def without_batch_norm(trained: nn.Sequential) -> nn.Sequential:
+    """Return copies with every batch norm folded into the convolution before it: the same outputs as in eval mode."""
+    modules: list[nn.Module] = []
+    for module in copy.deepcopy(trained).eval():
+        if isinstance(module, nn.BatchNorm2d) and isinstance(modules[-1], nn.Conv2d):
+            modules[-1] = fuse_conv_bn_eval(modules[-1], module)
+        else:
+            modules.append(module)
+    return nn.Sequential(*modules)
+
+
+@torch.no_grad()
+def scale_activations(features: nn.Sequential, inputs: Tensor) -> None:
+    """Scale every convolution in place so that the mean of its ReLU over ``inputs`` is 1.
+
+    The next layer takes the factor back, so every map changes by one factor and by nothing else: exact for
+    convolutions, ReLUs and linear or maximum pooling. Then one weight means about the same for every layer of
+    a loss.
+
+    Args:
+        features: convolutions, ReLUs and pools in the order in which they run.
+        inputs: pictures (N, 3, H, W), normalised as the network wants them.
+
+    Raises:
+        InputError: a layer that does not react to ``inputs`` at all.
+    """
+    maps, carried = inputs, 1.0
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            module.weight.mul_(carried)
+            carried = module(maps).relu().mean().item()
+            if not 0 < carried < math.inf:
+                raise InputError("a network whose layers react to photos", f"a mean activation of {carried}")
+            module.weight.div_(carried)
+            if module.bias is not None:
+                module.bias.div_(carried)
+        maps = module(maps)

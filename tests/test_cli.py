@@ -1,0 +1,90 @@
+"""The command line as a user meets it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perceptualloss import cli
+from perceptualloss.networks.checkpoint import load_network
+
+RECIPES = sorted((Path(__file__).resolve().parents[1] / "recipes").glob("upscale*.yaml"))
+SMALL = ["--crop", "16", "--batch-size", "2", "--validation", "1", "--device", "cpu"]
+
+
+def run(*words: object) -> int:
+    return cli.main([str(word) for word in words])
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_trains(recipe: Path, small_photos: Path, tmp_path: Path) -> None:
+    steps = ["--steps", 2, "--warm-up-steps", 1, "--photos", small_photos, "--out", tmp_path]
+    assert run("train", recipe, *steps, *SMALL) == 0
+    network = load_network(tmp_path / recipe.stem / "network.safetensors")
+    assert network.scale == (4 if "4x" in recipe.stem else 2)
+
+
+def test_recipes_were_found() -> None:
+    assert len(RECIPES) >= 4
+
+
+def test_settings_are_overridden_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = next(path for path in RECIPES if path.stem == "upscale2x-perceptual")
+    with pytest.raises(SystemExit):
+        run("train", recipe, "--loss.weights.l1", 7, "--crop=32", "--print-config")
+    shown = capsys.readouterr().out
+    assert re.search(r"l1: 7", shown)
+    assert re.search(r"crop: 32", shown)
+
+
+def test_compare_prints_a_table_and_where_the_report_is(
+    small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", small_photos, "--steps", 2, "--warm-up", 1, "--losses", "mse", "l1", "--out", tmp_path]
+    assert run("compare", *words, *SMALL) == 0
+    shown = capsys.readouterr().out
+    for word in ("bilinear", "MSE", "L1", "PSNR", "report.html"):
+        assert word in shown
+    assert (tmp_path / "upscale2x" / "report.html").is_file()
+    assert cli.free_folder(tmp_path, "upscale2x") == tmp_path / "upscale2x-2"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "--data", "{empty}"], "picture"),
+        (["compare", "--data", "{photos}", "--crop", "600"], "crop"),
+        (["compare", "--losses", "mes"], "Did you mean 'mse'"),
+        (["compare", "--loss-network", "vgg"], "network to be one of"),
+        (["compare", "--resume", "{empty}"], "interrupted comparison"),
+        (["train", "none.yaml"], "a recipe"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_failing_exit(
+    words: list[str], message: str, small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"empty": tmp_path / "empty", "photos": small_photos}
+    assert run(*[word.format(**places) for word in words], *(["--out", tmp_path] if words[0] == "compare" else [])) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert message in shown
+    assert "Traceback" not in shown
+    assert shown.count("\n") == 1
+
+
+def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--help"], ["compare", "--help"], ["train", "--help"]):
+        with pytest.raises(SystemExit) as stop:
+            run(*words)
+        assert stop.value.code == 0
+    assert "optimiser steps" in capsys.readouterr().out
+
+
+def test_importing_the_package_is_light() -> None:
+    heavy = ["lightning", "jsonargparse", "matplotlib", "tensorboard", "skimage"]
+    code = f"import sys, perceptualloss; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
