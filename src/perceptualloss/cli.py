@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import re
 import shlex
@@ -25,6 +26,7 @@ from perceptualloss.experiments.compare import Settings, compare, read_settings
 from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
 from perceptualloss.training.callbacks import TrainingInterrupted
+from perceptualloss.training.loss_network import train_loss_network
 from perceptualloss.training.recipe import Recipe, train
 
 console = Console()
@@ -58,7 +60,11 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """Return the parser of the command line and those of its commands."""
     parser = ArgumentParser(prog="perceptualloss", description="Image transformation with perceptual losses.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('perceptualloss')}")
-    commands = {"compare": _compare_parser(), "train": _train_parser()}
+    commands = {
+        "compare": _compare_parser(),
+        "train": _train_parser(),
+        "train-loss-network": _train_loss_network_parser(),
+    }
     choices = parser.add_subcommands(dest="command")
     for name, command in commands.items():
         choices.add_subcommand(name, command, help=command.description)
@@ -91,6 +97,13 @@ def _train_parser() -> ArgumentParser:
     return parser
 
 
+def _train_loss_network_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Train a loss network on your own pictures, labelled or not.")
+    parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
+    parser.add_function_arguments(train_loss_network)
+    return parser
+
+
 def run_compare(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss compare``."""
     if options.resume is not None:
@@ -117,6 +130,16 @@ def run_train(parser: ArgumentParser, options: Namespace) -> None:
     scores = train(recipe, folder, resume=options.resume is not None, progress=True)
     console.print("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     console.print(f"Saved [bold]{folder / 'network.safetensors'}[/]", soft_wrap=True)
+
+
+def run_train_loss_network(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss train-loss-network``."""
+    settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters}
+    figures = train_loss_network(**settings)
+    console.print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    console.print(
+        f"Saved [bold]{options.out}[/]; give it as weights of the network {options.architecture!r}.", soft_wrap=True
+    )
 
 
 def score_table(comparison: Comparison) -> Table:
@@ -153,10 +176,10 @@ def _of(kind: type, options: Namespace) -> dict[str, Any]:
 def _usual_form(words: list[str]) -> list[str]:
     """Let ``--loss-network`` stand for ``--loss_network`` and ``train FILE`` for ``train --recipe FILE``."""
     words = [re.sub(r"^--[\w.-]+", lambda name: "--" + name[0][2:].replace("-", "_"), word) for word in words]
-    if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):
+    if len(words) > 1 and words[0] in ("train", "train-loss-network") and not words[1].startswith("-"):
         if not Path(words[1]).is_file():
             raise InputError("a recipe", f"no file {words[1]}", "The project's are in recipes/.")
-        return ["train", "--recipe", *words[1:]]
+        return [words[0], "--recipe", *words[1:]]
     return words
 
 
@@ -169,4 +192,8 @@ def _resume_command(words: list[str], stop: TrainingInterrupted) -> str:
     return shlex.join(["perceptualloss", *words, "--resume", str(stop.checkpoint.parent)])
 
 
-COMMANDS: dict[str, Callable[[ArgumentParser, Namespace], None]] = {"compare": run_compare, "train": run_train}
+COMMANDS: dict[str, Callable[[ArgumentParser, Namespace], None]] = {
+    "compare": run_compare,
+    "train": run_train,
+    "train-loss-network": run_train_loss_network,
+}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import read_image
+from perceptualloss.loss_networks import compact
 from perceptualloss.loss_networks.blur_pool import BlurPool2d
 from perceptualloss.loss_networks.compact import compact_features, judge_features
 from perceptualloss.loss_networks.loss_network import layer_names, loss_network
-from perceptualloss.loss_networks.weights import EMBEDDED_FOLDER
 
+EMBEDDED_FOLDER = Path(compact.__file__).parent / "embedded"
 VGG16_RELU3_3 = 186_048  # multiplications per pixel
 
 
@@ -44,10 +50,12 @@ def test_layer_names_are_vggs() -> None:
 @pytest.mark.parametrize(
     ("name", "build", "limit"), [("compact", compact_features, 4e6), ("judge", judge_features, 1e6)]
 )
-def test_embedded_file_holds_the_network_at_half_precision(name: str, build: object, limit: float) -> None:
+def test_embedded_file_holds_the_network_at_half_precision(
+    name: str, build: Callable[[], nn.Sequential], limit: float
+) -> None:
     file = EMBEDDED_FOLDER / f"{name}.safetensors"
     state = load_file(file)
-    features = build()  # type: ignore[operator]
+    features = build()
     assert file.stat().st_size <= limit
     assert {key: value.shape for key, value in state.items()} == {k: v.shape for k, v in features.state_dict().items()}
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in state.values())
@@ -56,16 +64,13 @@ def test_embedded_file_holds_the_network_at_half_precision(name: str, build: obj
 
 @pytest.mark.parametrize("name", ["compact", "judge"])
 def test_activations_over_photos_are_about_one(name: str) -> None:
-    from skimage import data  # noqa: PLC0415 slow to import
-
-    photos = [data.astronaut()[:256, :256], data.coffee()[:256, :256], data.chelsea()[:256, :256]]
-    batch = torch.stack([torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in photos]).float() / 255
+    pieces = [read_image(photo)[..., 40:296, 60:316] for photo in builtin_photos("all")]
     layers = [
         layer
         for layer in layer_names({"compact": compact_features, "judge": judge_features}[name]())
         if "relu" in layer
     ]
-    for layer, maps in loss_network(name, layers)(batch).items():
+    for layer, maps in loss_network(name, layers)(torch.cat(pieces)).items():
         assert 0.4 < maps.mean() < 2.5, layer
 
 
@@ -86,6 +91,6 @@ def test_blur_pool_gives_every_inner_pixel_the_same_gradient() -> None:
 
 
 @pytest.mark.parametrize("build", [compact_features, judge_features])
-def test_flat_pictures_have_flat_features_up_to_the_border(build: object) -> None:
-    maps = build()(torch.full((1, 3, 40, 24), 0.3))  # type: ignore[operator]
+def test_flat_pictures_have_flat_features_up_to_the_border(build: Callable[[], nn.Sequential]) -> None:
+    maps = build()(torch.full((1, 3, 40, 24), 0.3))
     assert (maps - maps[..., :1, :1]).abs().max() < 1e-5

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,9 +15,8 @@ from perceptualloss.images import write_image
 from perceptualloss.loss_networks.blur_pool import BlurPool2d
 from perceptualloss.loss_networks.compact import compact_features
 from perceptualloss.loss_networks.loss_network import loss_network
-from perceptualloss.training.fit import CHECKPOINT
 from perceptualloss.training.folding import scale_activations, with_batch_norm, without_batch_norm
-from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.training.loss_network import Classifier, train_loss_network
 
 
 @pytest.fixture(scope="module")
@@ -103,31 +102,29 @@ def test_learns_classes(classes: Path, tmp_path: Path) -> None:
     assert all(0.05 < maps.mean() < 20 for maps in features.values())
 
 
-def test_stopped_and_resumed_is_the_same_as_never_stopped(photos: Path, tmp_path: Path) -> None:
-    class Stop(L.Callback):
-        pass
+def run(photos: Path, folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
+    out = folder / "judge.safetensors"
+    sizes = {"steps": 4, "batch_size": 4, "crop": 16, "crops_per_photo": 3}
+    train_loss_network("judge", out, photos=photos, folder=folder, precision="32-true", **sizes, **settings)
+    return load_file(out)
 
-    def run(folder: Path, **settings: object) -> dict[str, torch.Tensor]:
-        train_loss_network(
-            "judge",
-            folder / "judge.safetensors",
-            photos=photos,
-            steps=4,
-            batch_size=4,
-            crop=16,
-            crops_per_photo=3,
-            folder=folder,
-            precision="32-true",
-            **settings,  # type: ignore[arg-type]
-        )
-        return load_file(folder / "judge.safetensors")
 
-    whole = run(tmp_path / "a", check_every=2)
-    again = run(tmp_path / "b", check_every=3)
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-    (tmp_path / "c").mkdir()
-    _interrupted(photos, tmp_path / "c")
-    resumed = run(tmp_path / "c", check_every=2, resume=True)
+def test_killed_and_resumed_is_the_same_as_never_stopped(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(photos, tmp_path / "whole", check_every=3)
+    step = Classifier.training_step
+
+    def power_cut(task: Classifier, batch: Any, index: int) -> torch.Tensor:
+        if task.global_step == 3:
+            raise ConnectionError("power cut")
+        return step(task, batch, index)
+
+    monkeypatch.setattr(Classifier, "training_step", power_cut)
+    with pytest.raises(ConnectionError):
+        run(photos, tmp_path / "cut", check_every=2)
+    monkeypatch.setattr(Classifier, "training_step", step)
+    resumed = run(photos, tmp_path / "cut", check_every=2, resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

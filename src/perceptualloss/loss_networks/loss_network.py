@@ -126,7 +126,7 @@ class LossNetwork(nn.Module):
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         for module in self._frozen:
-            module._apply(fn)  # type: ignore[no-untyped-call]
+            module._apply(fn)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
