@@ -1,0 +1,230 @@
+"""Training of loss networks by classification: of labelled pictures, or of photos by their crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, read_classes, read_photos
+from perceptualloss.loss_networks.loss_network import ARCHITECTURES, EMBEDDED, range_normalisation
+from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
+from perceptualloss.training.folding import scale_activations, with_batch_norm, without_batch_norm
+
+SCALED_ON = 400  # crops over which activations are brought to a mean of 1
+
+
+class CropData(L.LightningDataModule):
+    """Batches of labelled crops from the step at which the trainer is."""
+
+    def __init__(self, batches: CropBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Return as many batches as the trainer has steps."""
+        steps, step = (self.trainer.max_steps, self.trainer.global_step) if self.trainer else (1, 0)
+        return DataLoader(self.batches, batch_size=None, sampler=range(step, step + steps))
+
+
+class Classifier(L.LightningModule):
+    """A loss network's layers with batch norm, averaged over the picture and given to one linear layer.
+
+    Args:
+        features: the layers in the shape that they run in; they are trained in place.
+        classes: how many classes are to be told apart.
+        held_out: pictures to check on; their "top1" is logged every ``check_every`` steps and after the last one.
+        learning_rate: AdamW's highest, reached after 15% of the steps; then it falls to zero along a cosine.
+        weight_decay: AdamW's, on filters alone.
+        check_every: steps between two checks.
+    """
+
+    def __init__(
+        self,
+        features: nn.Sequential,
+        classes: int,
+        held_out: ClassPictures | None = None,
+        *,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.05,
+        check_every: int = 500,
+    ) -> None:
+        super().__init__()
+        self.features = with_batch_norm(features).to(memory_format=torch.channels_last)
+        widths = [module.out_channels for module in features if isinstance(module, nn.Conv2d)]
+        self.head = nn.Linear(widths[-1], classes)
+        self.held_out, self.check_every = held_out, check_every
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.figures: dict[str, float] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the scores (N, classes) of [0, 1] images (N, 3, H, W)."""
+        maps = self.features(normalised(images).to(memory_format=torch.channels_last))
+        scores: Tensor = self.head(maps.mean((2, 3)))
+        return scores
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Return the cross-entropy with a tenth of label smoothing."""
+        crops, labels = batch
+        scores = self(crops)
+        loss = F.cross_entropy(scores.float(), labels, label_smoothing=0.1)
+        self.log("Loss", loss.detach(), prog_bar=True)
+        self.log("train top1", _right(scores, labels).mean(), prog_bar=True)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Check on the held-out pictures now and then."""
+        last = self.global_step == self.trainer.max_steps
+        if self.global_step % self.check_every and not last:
+            return
+        if self.held_out is not None and len(self.held_out):
+            self.figures["top1"] = self.accuracy(self.held_out)
+            self.log("top1", self.figures["top1"], prog_bar=True)
+        self.figures |= {"loss": float(self.trainer.callback_metrics["Loss"])}
+
+    @torch.no_grad()
+    def accuracy(self, pictures: ClassPictures) -> float:
+        """Return the share of ``pictures``, taken whole, for which the highest score is the right one."""
+        training = self.training
+        self.eval()
+        right = []
+        for rows in torch.arange(len(pictures)).chunk(-(-len(pictures) // 250)):
+            scores = self(pictures.pictures[rows].to(self.device).float() / 255)
+            right.append(_right(scores.cpu(), pictures.labels[rows]))
+        self.train(training)
+        return torch.cat(right).mean().item()
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW and its schedule over the trainer's steps."""
+        groups = [
+            {"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=self.trainer.max_steps + 1, pct_start=0.15, cycle_momentum=False
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def export(self, crops: Tensor, out: Path) -> None:
+        """Write the run-time weights at half precision: batch norm folded, mean activations 1 over [0, 1] ``crops``."""
+        features = without_batch_norm(self.features).cpu().float()
+        scale_activations(features, normalised(crops))
+        state = {name: value.half().contiguous() for name, value in features.state_dict().items()}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, out)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Return [0, 1] images (N, 3, H, W) as loss networks take them."""
+    mean, std = range_normalisation((0.0, 1.0))
+    return (images - mean.to(images)) / std.to(images)
+
+
+def train_loss_network(
+    architecture: Literal["compact", "judge"],
+    out: Path,
+    *,
+    classes: Path | None = None,
+    photos: Path | None = None,
+    validation: float = 0.1,
+    steps: int = 5000,
+    batch_size: int = 128,
+    crop: int = 48,
+    crops_per_photo: int = 50,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 0.05,
+    folder: Path = Path("runs/loss-network"),
+    check_every: int = 500,
+    precision: Literal["auto"] | Precision = "auto",
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    resume: bool = False,
+    progress: bool = False,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Train a loss network by classification and write its run-time weights to ``out``.
+
+    Two signals: with ``classes``, which class a picture is of; with ``photos``, which photo a crop is from, for
+    which nobody has to label anything.
+
+    Args:
+        architecture: "compact" or "judge".
+        out: the .safetensors file to write: convolutions alone, half precision, mean activation 1 in every layer.
+        classes: a folder or zip file with a folder of pictures per class, or with such folders in train/ and val/.
+        photos: a folder with unlabelled photos.
+        validation: how many of ``photos``, the last by name, stay out; below 1, what share.
+        steps: optimiser steps.
+        batch_size: crops a step.
+        crop: height and width of the crops in pixels; with ``classes`` at most 64, the size of the pictures.
+        crops_per_photo: how many crops of each photo make an epoch.
+        learning_rate: the highest, reached after 15% of the steps.
+        weight_decay: AdamW's, on filters alone.
+        folder: for checkpoints and TensorBoard's files.
+        check_every: steps between two checkpoints, and two checks on held-out pictures.
+        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
+        device: "auto", "cpu", "gpu" or "mps".
+        resume: whether to go on from the folder's ``last.ckpt``.
+        progress: whether to show a progress bar.
+        seed: the same seed gives the same crops in the same order, also after resuming.
+
+    Returns:
+        "loss", the last step's, and "top1", the share of held-out pictures classified right, where there are any.
+
+    Raises:
+        InputError: neither or both sources given, a source or setting that cannot be used, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+    """
+    build = ARCHITECTURES[check_choice("architecture", architecture, EMBEDDED)]
+    checkpoint = folder / CHECKPOINT
+    if resume and not checkpoint.is_file():
+        raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without resume.")
+    source, held_out = _sources(classes, photos, crop, crops_per_photo, validation)
+    crops = _plain_crops(source, held_out, crop, seed)
+    L.seed_everything(seed, verbose=False)
+    task = Classifier(
+        build(),
+        source.classes,
+        held_out,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        check_every=check_every,
+    )
+    data = CropData(CropBatches(source, batch_size, crop, seed))
+    budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1)
+    fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
+    task.export(crops, out)
+    return task.figures
+
+
+def _sources(
+    classes: Path | None, photos: Path | None, crop: int, per_photo: int, validation: float
+) -> tuple[Labelled, ClassPictures | None]:
+    """Return what to train on and what to check on."""
+    if classes is not None and photos is None:
+        training, held_out = read_classes(classes)
+        if not 8 <= crop <= training.pictures.shape[-1]:
+            raise InputError(f"crop from 8 to {training.pictures.shape[-1]} with classes", str(crop))
+        return training, held_out
+    if photos is not None and classes is None:
+        return read_photos(photos, crop, per_photo, validation), None
+    got = "neither" if photos is None else "both"
+    raise InputError("either classes (a folder per class) or photos (a folder without labels)", got)
+
+
+def _plain_crops(source: Labelled, held_out: ClassPictures | None, crop: int, seed: int) -> Tensor:
+    """Return pictures to set the scale of the activations on: held-out ones, if there are any."""
+    if held_out is not None and len(held_out):
+        return held_out.pictures[:: max(1, len(held_out) // SCALED_ON)][:SCALED_ON].float() / 255
+    items = torch.arange(min(SCALED_ON, len(source)))
+    return source.batch(items, crop, torch.Generator().manual_seed(seed))[0]
+
+
+def _right(scores: Tensor, labels: Tensor) -> Tensor:
+    return (scores.argmax(1) == labels).float()
