@@ -32,8 +32,11 @@ class Labelled(Protocol):
     def __len__(self) -> int:
         """Return how many items make an epoch."""
 
+    def cut(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return a crop of each item as it is, uint8 (n, 3, crop, crop), and the labels (n,)."""
+
     def batch(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return a [0, 1] crop of each item, (n, 3, crop, crop), and the labels (n,)."""
+        """Return a crop of each item with changed colours, [0, 1], (n, 3, crop, crop), and the labels (n,)."""
 
 
 @dataclass
@@ -51,15 +54,20 @@ class ClassPictures:
         """Return the number of pictures."""
         return len(self.labels)
 
-    def batch(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return a random crop of each picture, mirrored and recoloured at random, and the labels."""
+    def cut(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return a random crop of each picture and the labels."""
         room = self.pictures.shape[-1] - crop
         corners = torch.randint(0, room + 1, (len(items), 2), generator=generator).tolist()
         pieces = [
             self.pictures[item, :, top : top + crop, left : left + crop]
             for item, (top, left) in zip(items.tolist(), corners, strict=True)
         ]
-        return recolour(torch.stack(pieces), generator), self.labels[items]
+        return torch.stack(pieces), self.labels[items]
+
+    def batch(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return a random crop of each picture, mirrored and recoloured at random, and the labels."""
+        crops, labels = self.cut(items, crop, generator)
+        return recolour(crops, generator), labels
 
 
 @dataclass
@@ -82,8 +90,8 @@ class PhotoCrops:
         """Return the number of crops in an epoch."""
         return self.classes * self.per_photo
 
-    def batch(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return a crop at a random place and scale of each item's photo, recoloured strongly, and photo numbers."""
+    def cut(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return a crop at a random place and scale of each item's photo, and the photos' numbers."""
         labels = items % self.classes
         draws = torch.rand(len(items), 3, generator=generator).tolist()
         pieces = []
@@ -91,7 +99,12 @@ class PhotoCrops:
             photo = self.levels[label][int(level * len(self.levels[label]))]
             y, x = int(top * (photo.shape[1] - crop + 1)), int(left * (photo.shape[2] - crop + 1))
             pieces.append(photo[:, y : y + crop, x : x + crop])
-        return tint(recolour(torch.stack(pieces), generator), generator), labels
+        return torch.stack(pieces), labels
+
+    def batch(self, items: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return such crops, mirrored and recoloured strongly, and the photos' numbers."""
+        crops, labels = self.cut(items, crop, generator)
+        return tint(recolour(crops, generator), generator), labels
 
 
 class CropBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -186,12 +199,12 @@ def recolour(crops: Tensor, generator: Generator) -> Tensor:
 
 
 def tint(images: Tensor, generator: Generator) -> Tensor:
-    """Return [0, 1] ``images`` with each colour channel times 0.6 to 1.4, a third of them grey.
+    """Return [0, 1] ``images`` with each colour channel times 0.7 to 1.3, a tenth of them grey.
 
     Otherwise the colours alone would give away which photo a crop is from, and nothing else would be learned.
     """
-    gains = 0.6 + 0.8 * torch.rand(len(images), 3, 1, 1, generator=generator)
-    grey = torch.rand(len(images), 1, 1, 1, generator=generator) < 1 / 3
+    gains = 0.7 + 0.6 * torch.rand(len(images), 3, 1, 1, generator=generator)
+    grey = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.1
     images = torch.where(grey, images.mean(1, keepdim=True), images * gains)
     return images.clamp(0, 1)
 

@@ -186,7 +186,6 @@ def train_loss_network(
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without resume.")
     source, held_out = _sources(classes, photos, crop, crops_per_photo, validation)
-    crops = _plain_crops(source, held_out, crop, seed)
     L.seed_everything(seed, verbose=False)
     task = Classifier(
         build(),
@@ -199,7 +198,9 @@ def train_loss_network(
     data = CropData(CropBatches(source, batch_size, crop, seed))
     budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1)
     fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
-    task.export(crops, out)
+    generator = torch.Generator().manual_seed(seed)
+    items = torch.randperm(len(source), generator=generator)[:SCALED_ON]
+    task.export(source.cut(items, crop, generator)[0].float() / 255, out)
     return task.figures
 
 
@@ -216,14 +217,6 @@ def _sources(
         return read_photos(photos, crop, per_photo, validation), None
     got = "neither" if photos is None else "both"
     raise InputError("either classes (a folder per class) or photos (a folder without labels)", got)
-
-
-def _plain_crops(source: Labelled, held_out: ClassPictures | None, crop: int, seed: int) -> Tensor:
-    """Return pictures to set the scale of the activations on: held-out ones, if there are any."""
-    if held_out is not None and len(held_out):
-        return held_out.pictures[:: max(1, len(held_out) // SCALED_ON)][:SCALED_ON].float() / 255
-    items = torch.arange(min(SCALED_ON, len(source)))
-    return source.batch(items, crop, torch.Generator().manual_seed(seed))[0]
 
 
 def _right(scores: Tensor, labels: Tensor) -> Tensor:
