@@ -75,10 +75,10 @@ def test_activations_over_photos_are_about_one(name: str) -> None:
 
 
 def test_blur_pool_is_the_binomial_filter() -> None:
-    images = torch.rand(2, 5, 13, 8)
-    kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
+    images = torch.rand(2, 5, 14, 8)
+    kernel = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     wide = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    weight = (kernel[:, None] * kernel).expand(5, 1, 3, 3)
+    weight = (kernel[:, None] * kernel).expand(5, 1, 4, 4)
     assert torch.allclose(BlurPool2d()(images), F.conv2d(wide, weight, stride=2, groups=5), atol=1e-6)
 
 

@@ -129,7 +129,7 @@ def test_killed_and_resumed_is_the_same_as_never_stopped(
 
 
 @pytest.mark.parametrize("given", [{}, {"classes": Path("a"), "photos": Path("b")}])
-def test_wants_one_source(given: dict[str, Path], tmp_path: Path) -> None:
+def test_wants_one_source(given: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="either classes"):
         train_loss_network("compact", tmp_path / "x.safetensors", **given)
 
