@@ -104,7 +104,7 @@ def test_learns_classes(classes: Path, tmp_path: Path) -> None:
 
 def run(photos: Path, folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
     out = folder / "judge.safetensors"
-    sizes = {"steps": 4, "batch_size": 4, "crop": 16, "crops_per_photo": 3}
+    sizes: dict[str, Any] = {"steps": 4, "batch_size": 4, "crop": 16, "crops_per_photo": 3}
     train_loss_network("judge", out, photos=photos, folder=folder, precision="32-true", **sizes, **settings)
     return load_file(out)
 
