@@ -51,3 +51,12 @@ def test_bad_settings_say_what_to_do(small_photos: Path, tmp_path: Path) -> None
         PhotoData(Downscale(2), small_photos, batch_size=0)
     with pytest.raises(InputError, match=str(tmp_path)):
         PhotoData(Downscale(2), tmp_path)
+
+
+def test_a_bad_picture_among_good_ones_is_skipped_before_the_split(small_photos: Path, tmp_path: Path) -> None:
+    for file in small_photos.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "zz-broken.jpg").write_bytes(b"no picture")
+    data = PhotoData(Downscale(2), tmp_path, validation=1, crop=16)
+    assert len(data.training_photos) == 3
+    assert data.validation_photos.files[0].name.startswith("3-")

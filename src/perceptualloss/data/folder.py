@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,13 @@ class Photos(Sequence[Tensor]):
     def __len__(self) -> int:
         """Return the number of pictures in use."""
         return len(self.files)
+
+    def only(self, files: Iterable[Path]) -> Photos:
+        """Return those of the pictures that are in ``files``, without decoding them again."""
+        chosen = set(files)
+        part = copy.copy(self)
+        part.files = [file for file in self.files if file in chosen]
+        return part
 
     @overload
     def __getitem__(self, index: int) -> Tensor: ...

@@ -56,12 +56,13 @@ class PhotoData(L.LightningDataModule):
             raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
         self.degradation, self.batch_size, self.workers = degradation, batch_size, workers
         self.validation_size = validation_size
+        files = builtin_photos() if photos is None else picture_files(photos)
+        usable = Photos(files, min_size=crop)
         if photos is None:
-            training_files, validation_files = builtin_photos("training"), builtin_photos("validation")
-        else:
-            training_files, validation_files = split_files(picture_files(photos), validation)
-        self.training_photos = Photos(training_files, min_size=crop)
-        self.validation_photos = Photos(validation_files, min_size=degradation.scale)
+            training, held_out = builtin_photos("training"), builtin_photos("validation")
+        else:  # after unusable files are out, so that they do not make up the validation photos
+            training, held_out = split_files(usable.files, validation)
+        self.training_photos, self.validation_photos = usable.only(training), usable.only(held_out)
         self.crops = Crops(self.training_photos, degradation, crop, samples=sys.maxsize, seed=seed)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:

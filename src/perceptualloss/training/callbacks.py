@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.nn import functional as F
@@ -94,6 +95,13 @@ class StopOnSignal(L.Callback):
     def _give_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+class Progress(RichProgressBar):
+    """Lightning's progress bar over the steps; there are no epochs, because samples are drawn at random."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "Training"
 
 
 class ImageRows(L.Callback):

@@ -14,12 +14,11 @@ from typing import Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from perceptualloss.checks import InputError
-from perceptualloss.training.callbacks import ImageRows, SaveCheckpoint, StopOnSignal, save_checkpoint
+from perceptualloss.training.callbacks import ImageRows, Progress, SaveCheckpoint, StopOnSignal, save_checkpoint
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 CHECKPOINT = "last.ckpt"
@@ -90,7 +89,7 @@ def fit(
     _quiet()
     checkpoint = folder / CHECKPOINT
     stop = StopOnSignal(checkpoint)
-    shown = [RichProgressBar(leave=True)] if progress else []
+    shown = [Progress(leave=True)] if progress else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

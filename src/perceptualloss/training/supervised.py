@@ -78,7 +78,7 @@ class Supervised(L.LightningModule):
         """Measure one validation photo."""
         low, target = batch
         for name, value in measure(self(low), target).items():
-            self.log(TAGS[name], value.mean(), batch_size=1, prog_bar=name == "psnr", sync_dist=True)
+            self.log(TAGS[name], value.mean(), batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Keep the curves for whoever runs the training."""
