@@ -14,8 +14,8 @@ from typing import Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.checks import InputError
 from perceptualloss.training.callbacks import ImageRows, Progress, SaveCheckpoint, StopOnSignal, save_checkpoint
