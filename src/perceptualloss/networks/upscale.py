@@ -18,7 +18,10 @@ class _Upscale(TransformationNetwork):
         self.scale = scale
         self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
         blocks = [ResNetBlock(a, b, k) for (a, b), k in zip(pairwise([3, *widths]), kernel_sizes, strict=True)]
-        self.model = nn.Sequential(*blocks, nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2))
+        last = nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2)
+        nn.init.zeros_(last.weight)  # training starts from plain interpolation, not from noise around it
+        nn.init.zeros_(last.bias)
+        self.model = nn.Sequential(*blocks, last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""

@@ -15,6 +15,7 @@ from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
 from perceptualloss.networks.network import TransformationNetwork
 
+RISE = 20  # steps over which the learning rate rises, so that Adam's first, unscaled steps do no harm
 # Names as the course's TensorBoard has them.
 TAGS = {
     "mse": "MSE",
@@ -31,9 +32,11 @@ class Supervised(L.LightningModule):
     Args:
         network: the transformation network :math:`f_W`.
         loss: the loss :math:`\ell`.
-        learning_rate: Adam's, falling to zero over the run along half a cosine.
+        learning_rate: Adam's, falling to zero over the run along half a cosine after a short rise.
         warm_up_steps: the first steps are trained with MSE: from random weights, a perceptual loss finds
-            its way to sharp detail much later than from a network that already interpolates well.
+            its way to sharp detail much later than from a network that already interpolates well. Adam then
+            forgets its moments and the learning rate rises anew over 20 steps, because the new loss has
+            gradients of another size.
 
     Logs "Loss" and its terms at each step, and MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the
     perceptual distance over the validation photos.
@@ -91,6 +94,12 @@ class Supervised(L.LightningModule):
         """Start the clock."""
         self._started = time.perf_counter() - self.seconds
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Let Adam forget the size of MSE's gradients at the end of the warm-up."""
+        if 0 < self.warm_up_steps == self.global_step:
+            for optimizer in self.trainer.optimizers:
+                optimizer.state.clear()
+
     def on_train_batch_end(self, *_: Any) -> None:
         """Read the clock."""
         self.seconds = time.perf_counter() - self._started
@@ -110,8 +119,10 @@ class Supervised(L.LightningModule):
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
         steps = max(1, self.trainer.max_steps)
 
-        def cosine(step: int) -> float:
-            return (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+        def factor(step: int) -> float:
+            since = step - self.warm_up_steps if step >= self.warm_up_steps else step
+            rise = min(1.0, (since + 1) / RISE)
+            return rise * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
 
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
