@@ -78,11 +78,11 @@ class Settings:
     data: Path | None = None
     losses: tuple[str, ...] = ("mse", "perceptual")
     loss_network: str = "compact"
-    steps: int = 400
-    warm_up: int = 250
-    crop: int = 64
-    batch_size: int = 16
-    learning_rate: float = 2e-3
+    steps: int = 2000
+    warm_up: int = 1000
+    crop: int = 48
+    batch_size: int = 4
+    learning_rate: float = 1e-3
     validation: float = 0.1
     seed: int = 0
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto"

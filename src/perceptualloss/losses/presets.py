@@ -21,21 +21,22 @@ class Preset:
 
 
 def perceptual(network: str = "compact") -> Loss:
-    """Return the default perceptual loss: three layers with unit-normalised channels, plus 2 x L1.
+    """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
-    The layers keep edges (relu1_2), texture (relu2_2) and larger patterns (relu3_3); the pixel term keeps
-    colours and flat areas in place.
+    The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
+    colours and flat areas in place. The first convolution after each pooling restored more detail than the
+    last one before the next (docs/losses.md).
     """
-    layers = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
+    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
     features = FeatureReconstructionLoss(network, layers, distance="unit")
-    return features + 2.0 * L1Loss()
+    return features + L1Loss()
 
 
 PRESETS: dict[str, Preset] = {
     "mse": Preset("MSE", "mean squared error of the pixels", lambda network: MSELoss()),
     "l1": Preset("L1", "mean absolute error of the pixels", lambda network: L1Loss()),
     "perceptual": Preset(
-        "perceptual", "features at relu1_2, relu2_2 and relu3_3, unit-normalised, plus 2 x L1", perceptual
+        "perceptual", "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1", perceptual
     ),
     "johnson": Preset(
         "Johnson feature",
