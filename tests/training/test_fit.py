@@ -92,6 +92,31 @@ def test_warm_up_steps_use_the_pixel_loss(small_photos: Path, tmp_path: Path) ->
     assert not all(torch.equal(last[0][key], last[1][key]) for key in last[0])
 
 
+def test_adam_starts_afresh_after_the_warm_up(small_photos: Path, tmp_path: Path) -> None:
+    run, averaged = task(L1Loss(), warm_up_steps=2), []
+    look = [After(step, lambda: averaged.append(_steps_averaged(run))) for step in (1, 2, 3)]
+    fit(run, data(small_photos), tmp_path, budget(3), progress=False, callbacks=look)
+    assert averaged == [1, 2, 1]
+
+
+def _steps_averaged(run: Supervised) -> int:
+    (optimizer,) = run.trainer.optimizers
+    return int(next(iter(optimizer.state.values()))["step"])
+
+
+def test_the_progress_bar_counts_the_whole_run(
+    small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted = After(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingInterrupted):
+        fit(task(), data(small_photos), tmp_path, budget(3), callbacks=[interrupted])
+    capsys.readouterr()
+    fit(task(), data(small_photos), tmp_path, budget(3), resume=tmp_path / CHECKPOINT)
+    shown = capsys.readouterr().out
+    assert "3/3" in shown
+    assert "Loss" in shown
+
+
 def test_a_disk_that_cannot_be_written_is_one_clear_line(small_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="to write into"):

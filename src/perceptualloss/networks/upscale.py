@@ -19,8 +19,8 @@ class _Upscale(TransformationNetwork):
         self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
         blocks = [ResNetBlock(a, b, k) for (a, b), k in zip(pairwise([3, *widths]), kernel_sizes, strict=True)]
         last = nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2)
-        nn.init.zeros_(last.weight)  # training starts from plain interpolation, not from noise around it
-        nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)  # training starts from plain interpolation, not from noise around it
         self.model = nn.Sequential(*blocks, last)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,8 +11,16 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -97,11 +105,47 @@ class StopOnSignal(L.Callback):
             signal.signal(number, handler)
 
 
-class Progress(RichProgressBar):
-    """Lightning's progress bar over the steps; there are no epochs, because samples are drawn at random."""
+class ProgressBar(L.Callback):
+    """Show the steps of the whole run, those before a resume included, with the loss and the PSNR of the last one.
 
-    def _get_train_description(self, current_epoch: int) -> str:
-        return "Training"
+    Lightning's own bars count the batches of an epoch; here samples are drawn at random and there are no epochs.
+    """
+
+    EVERY = 10  # steps between updates: reading the loss waits for the GPU
+
+    def __init__(self) -> None:
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[shown]}"),
+        )
+        self.task: TaskID | None = None
+
+    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Show the bar where the run stands."""
+        if trainer.is_global_zero:
+            self.task = self.bar.add_task("Training", total=trainer.max_steps, completed=trainer.global_step, shown="")
+            self.bar.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
+        """Move it one step on."""
+        if self.task is None:
+            return
+        if trainer.global_step % self.EVERY == 0 or trainer.global_step == trainer.max_steps:
+            shown = " ".join(f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items())
+            self.bar.update(self.task, completed=trainer.global_step, shown=shown)
+
+    def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Leave the full bar."""
+        self.bar.stop()
+
+    def on_exception(self, trainer: L.Trainer, task: L.LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self.bar.stop()
 
 
 class ImageRows(L.Callback):

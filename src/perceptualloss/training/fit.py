@@ -18,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.checks import InputError
-from perceptualloss.training.callbacks import ImageRows, Progress, SaveCheckpoint, StopOnSignal, save_checkpoint
+from perceptualloss.training.callbacks import ImageRows, ProgressBar, SaveCheckpoint, StopOnSignal, save_checkpoint
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 CHECKPOINT = "last.ckpt"
@@ -89,7 +89,7 @@ def fit(
     _quiet()
     checkpoint = folder / CHECKPOINT
     stop = StopOnSignal(checkpoint)
-    shown = [Progress(leave=True)] if progress else []
+    shown = [ProgressBar()] if progress else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,7 +114,7 @@ def fit(
                 ImageRows(),
                 *shown,
             ],
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             enable_checkpointing=False,
         )
