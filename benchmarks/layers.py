@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Literal
 
 from perceptualloss.experiments.compare import Settings, compare
 from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
 
 FIRST, LAST = ("relu1_1", "relu2_1", "relu3_1"), ("relu1_2", "relu2_2", "relu3_3")
 # name: layers, distance, weight of L1
-VARIANTS = {
+VARIANTS: dict[str, tuple[tuple[str, ...], Literal["mse", "l1", "unit"], float]] = {
     "first-unit": (FIRST, "unit", 1.0),
     "first-l1": (FIRST, "l1", 1.0),
     "last-unit": (LAST, "unit", 1.0),
@@ -32,7 +34,7 @@ VARIANTS = {
 def register(name: str) -> None:
     layers, distance, pixel = VARIANTS[name]
 
-    def build(network: str) -> FeatureReconstructionLoss:
+    def build(network: str) -> Loss:
         features = FeatureReconstructionLoss(network, dict.fromkeys(layers, 1.0), distance)
         return features + pixel * L1Loss() if pixel else features
 

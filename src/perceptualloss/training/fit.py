@@ -90,50 +90,47 @@ def fit(
     checkpoint = folder / CHECKPOINT
     stop = StopOnSignal(checkpoint)
     shown = [ProgressBar()] if progress else []
+    always = [SaveCheckpoint(checkpoint, budget.checkpoint_every), *callbacks, stop, ImageRows(), *shown]
+    trainer = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _explained(error, folder) from error
-    try:
-        trainer = L.Trainer(
-            accelerator=budget.device,
-            devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
-            num_nodes=budget.num_nodes,
-            precision=best_precision(budget.device) if budget.precision == "auto" else budget.precision,
-            max_steps=budget.steps,
-            val_check_interval=min(budget.validate_every, budget.steps),
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            log_every_n_steps=min(10, budget.steps),
-            logger=TensorBoardLogger(folder, name="", version=""),
-            callbacks=[
-                SaveCheckpoint(checkpoint, budget.checkpoint_every),
-                *callbacks,
-                stop,
-                ImageRows(),
-                *shown,
-            ],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-        )
+        trainer = _trainer(budget, folder, always)
         with stop.listening():
             trainer.fit(task, data, ckpt_path=resume, weights_only=True)
         save_checkpoint(trainer, checkpoint)
     except MisconfigurationException as error:
         raise InputError("a device and precision that this machine has", str(error).splitlines()[0]) from error
     except OSError as error:
-        if error.errno in FULL_OR_FORBIDDEN:
+        if error.errno in FULL_OR_FORBIDDEN or trainer is None:
             raise _explained(error, folder) from error
         raise
     except (RuntimeError, pickle.UnpicklingError, KeyError) as error:
-        if resume is not None and trainer.global_step == 0:
+        if resume is not None and trainer is not None and trainer.global_step == 0:
             what = f"a checkpoint of this run in {resume}"
             raise InputError(what, str(error).splitlines()[0][:200], "Was it made with other settings?") from error
         if "file write failed" in str(error) or "PytorchStreamWriter" in str(error):
             raise _explained(error, folder) from error
         raise
+
+
+def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+    return L.Trainer(
+        accelerator=budget.device,
+        devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
+        num_nodes=budget.num_nodes,
+        precision=best_precision(budget.device) if budget.precision == "auto" else budget.precision,
+        max_steps=budget.steps,
+        val_check_interval=min(budget.validate_every, budget.steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=min(10, budget.steps),
+        logger=TensorBoardLogger(folder, name="", version=""),
+        callbacks=callbacks,
+        enable_progress_bar=False,  # ours counts steps, not an epoch's batches
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
 
 
 def _explained(error: Exception, folder: Path) -> InputError:
