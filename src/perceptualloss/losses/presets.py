@@ -36,15 +36,15 @@ PRESETS: dict[str, Preset] = {
     "mse": Preset("MSE", "mean squared error of the pixels", lambda network: MSELoss()),
     "l1": Preset("L1", "mean absolute error of the pixels", lambda network: L1Loss()),
     "perceptual": Preset(
-        "perceptual", "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1", perceptual
+        "perceptual loss", "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1", perceptual
     ),
     "johnson": Preset(
-        "Johnson feature",
+        "Johnson's feature loss",
         "squared difference of relu2_2, as Johnson et al. train super-resolution",
         lambda network: FeatureReconstructionLoss(network, {"relu2_2": 1.0}),
     ),
     "course": Preset(
-        "course",
+        "the course's loss",
         "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains",
         lambda network: VGG16PerceptualLoss(),
     ),

@@ -116,7 +116,7 @@ class ProgressBar(L.Callback):
     def __init__(self) -> None:
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
@@ -136,7 +136,8 @@ class ProgressBar(L.Callback):
         if self.task is None:
             return
         if trainer.global_step % self.EVERY == 0 or trainer.global_step == trainer.max_steps:
-            shown = " ".join(f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items())
+            values = trainer.progress_bar_metrics.items()
+            shown = " ".join(f"{name.removeprefix('train ')} {float(value):.3g}" for name, value in values)
             self.bar.update(self.task, completed=trainer.global_step, shown=shown)
 
     def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
