@@ -44,6 +44,13 @@ def test_the_scores_are_those_of_the_saved_networks(done: tuple[Path, Comparison
     assert comparison.runs[1].scores["psnr"] != comparison.runs[2].scores["psnr"]
 
 
+def test_the_curves_share_the_whole_warm_up(done: tuple[Path, Comparison]) -> None:
+    _, first, second = done[1].runs
+    assert [step for step, _ in first.history["psnr"]] == [step for step, _ in second.history["psnr"]] == [1, 2, 3]
+    assert first.history["psnr"][:2] == second.history["psnr"][:2]
+    assert first.history["psnr"][2] != second.history["psnr"][2]
+
+
 def test_missing_lpips_is_explained(done: tuple[Path, Comparison]) -> None:
     _, comparison = done
     if comparison.missing:

@@ -31,6 +31,7 @@ from perceptualloss.training.callbacks import SaveCheckpoint
 from perceptualloss.training.fit import CHECKPOINT, Budget, best_precision, fit
 from perceptualloss.training.supervised import Supervised
 
+History = dict[str, list[tuple[int, float]]]
 INTERPOLATION = "bilinear"
 NETWORKS: dict[int, type[TransformationNetwork]] = {2: Upscale2x, 4: Upscale4x}
 METRICS = [
@@ -226,6 +227,8 @@ def _transform(
 def _comparison(
     settings: Settings, tasks: dict[str, Supervised], scores: dict[str, dict[str, dict[str, float]]]
 ) -> Comparison:
+    shared = next(iter(tasks.values())).history
+
     def run(name: str) -> Run:
         per_photo = scores[name]
         keys = next(iter(per_photo.values()))
@@ -241,7 +244,7 @@ def _comparison(
             settings.steps,
             task.seconds,
             mean,
-            task.history,
+            _with_warm_up(task.history, shared, settings.warm_up),
             per_photo,
         )
 
@@ -256,6 +259,17 @@ def _comparison(
         missing=missing,
         verdict=verdict(runs),
     )
+
+
+def _with_warm_up(own: History, shared: History, warm_up: int) -> History:
+    """Return a run's curves with the first run's up to the end of the warm-up, which all runs share.
+
+    The warm-up's checkpoint is written before the validation at its last step, which only the first run sees.
+    """
+    return {
+        name: [p for p in shared[name] if p[0] <= warm_up] + [p for p in points if p[0] > warm_up]
+        for name, points in own.items()
+    }
 
 
 def _described(settings: Settings) -> dict[str, str]:
