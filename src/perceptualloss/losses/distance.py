@@ -22,6 +22,17 @@ def absolute(output: Tensor, target: Tensor) -> Tensor:
     return difference.abs().mean(dim=(1, 2, 3))
 
 
+def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+    r"""Return :math:`\frac{1}{CHW}\sum\sqrt{(f - g)^2 + \epsilon^2}` of each image, (N,).
+
+    An L1 that is smooth at zero; equal features give :math:`\epsilon`, with a zero gradient.
+
+    Source: Charbonnier et al. 1994; epsilon as in Zamir et al., "MPRNet", CVPR 2021.
+    """
+    difference = _wide(output) - _wide(target)
+    return (difference.square() + epsilon**2).sqrt().mean(dim=(1, 2, 3))
+
+
 def unit(output: Tensor, target: Tensor) -> Tensor:
     r"""Return :math:`\frac{1}{HW}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2` of each image, (N,).
 
@@ -49,4 +60,9 @@ def _wide(features: Tensor) -> Tensor:
     return features if features.dtype == torch.float64 else features.float()
 
 
-DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": squared, "l1": absolute, "unit": unit}
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": squared,
+    "l1": absolute,
+    "charbonnier": charbonnier,
+    "unit": unit,
+}

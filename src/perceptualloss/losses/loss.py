@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import check_choice, check_image_batch, check_same_shape, check_values
+from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape, check_values
 from perceptualloss.loss_networks.loss_network import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -26,10 +26,17 @@ class Loss(nn.Module):
     A subclass implements :meth:`per_image`. Shapes and types are checked on every call; values on the first
     call, because reading them waits for a GPU (:meth:`check` reads them on demand).
 
+    Attributes:
+        needs_target: False for a loss of the output alone, which is called as ``loss(output)``.
+        same_size: False where the target may have another height and width, and be one picture for a batch.
+
     Args:
         input_range: (0, 1) by contract, or (-1, 1), (0, 255), any other pair, or "imagenet" for images
             normalised with ImageNet's mean and standard deviation.
     """
+
+    needs_target: bool = True
+    same_size: bool = True
 
     def __init__(self, input_range: InputRange = (0.0, 1.0)) -> None:
         super().__init__()
@@ -37,36 +44,51 @@ class Loss(nn.Module):
         self._values_checked = False
 
     def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return the weighted terms by name, each with one value per image, (N,)."""
+        """Return the weighted terms by name, each with one value per image, (N,).
+
+        Without a target, a loss that needs none is given the output in its place.
+        """
         raise TypeError(f"{type(self).__name__} must define per_image(output, target)")
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
         """Return the loss of the batch: the mean over its images of the sum of the terms, a scalar."""
         total: Tensor = torch.stack(list(self.terms(output, target).values())).sum()
         return total
 
-    def terms(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def terms(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each a scalar; their sum is the loss."""
-        self._check(output, target)
-        return {name: value.mean() for name, value in self.per_image(output, target.detach()).items()}
-
-    def check(self, output: Tensor, target: Tensor) -> None:
-        """Raise InputError unless shapes, types and values are as promised; reads the values."""
-        check_image_batch("output", output)
-        check_image_batch("target", target)
-        check_same_shape("output", output, "target", target)
-        low, high = _bounds(self.input_range)
-        check_values("output", output, low, high, slack=10)  # untrained networks are far off
-        check_values("target", target, low, high)
-
-    def _check(self, output: Tensor, target: Tensor) -> None:
-        if self._values_checked or torch.compiler.is_compiling():
-            check_image_batch("output", output)
-            check_image_batch("target", target)
-            check_same_shape("output", output, "target", target)
+        if torch.compiler.is_compiling() or self._values_checked:
+            self.check_shapes(output, target)
         else:
             self.check(output, target)
             self._values_checked = True
+        wanted = output if target is None else target
+        return {name: value.mean() for name, value in self.per_image(output, wanted.detach()).items()}
+
+    def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Raise InputError unless shapes and types are as promised; reads no values."""
+        check_image_batch("output", output)
+        if target is None:
+            if self.needs_target:
+                raise InputError(
+                    f"{type(self).__name__}(output, target)", "no target", "Give the picture it should be."
+                )
+            return
+        check_image_batch("target", target)
+        if self.same_size:
+            check_same_shape("output", output, "target", target)
+        elif len(target) not in (1, len(output)):
+            raise InputError(
+                "target with as many pictures as output, or one for all", f"{len(output)} and {len(target)}"
+            )
+
+    def check(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Raise InputError unless shapes, types and values are as promised; reads the values."""
+        self.check_shapes(output, target)
+        low, high = _bounds(self.input_range)
+        check_values("output", output, low, high, slack=10)  # untrained networks are far off
+        if target is not None:
+            check_values("target", target, low, high)
 
     def __add__(self, other: Loss) -> Loss:
         if not isinstance(other, Loss):
@@ -111,6 +133,8 @@ class WeightedLoss(Loss):
             check_choice("weight", name, losses)
         self.losses: Mapping[str, Loss] = nn.ModuleDict(dict(losses))  # type: ignore[assignment]
         self.weights = dict.fromkeys(losses, 1.0) | {n: float(w) for n, w in (weights or {}).items()}
+        self.needs_target = any(loss.needs_target for loss in losses.values())
+        self.same_size = any(loss.same_size for loss in losses.values())
 
     def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
@@ -121,8 +145,13 @@ class WeightedLoss(Loss):
                 found[name if len(terms) == 1 else f"{name}/{term}"] = self.weights[name] * value
         return found
 
-    def check(self, output: Tensor, target: Tensor) -> None:
-        """Check against every part's own range."""
+    def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Check against every part's own needs."""
+        for loss in self.losses.values():
+            loss.check_shapes(output, target)
+
+    def check(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Check against every part's own needs and range."""
         for loss in self.losses.values():
             loss.check(output, target)
 
