@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.squeezenet import Fire
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
 from perceptualloss.loss_networks.blur_pool import BlurPool2d
 from perceptualloss.loss_networks.compact import compact_features, judge_features
+from perceptualloss.loss_networks.geometry import channels_after, smallest_side
+from perceptualloss.loss_networks.lpips_backbones import alexnet_features, squeezenet_features
 from perceptualloss.loss_networks.vgg import vgg16_features, vgg19_features
 from perceptualloss.loss_networks.weights import embedded_weights, imagenet_weights, read_features
 
@@ -24,6 +28,8 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d)
 ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "vgg16": vgg16_features,
     "vgg19": vgg19_features,
+    "alexnet": alexnet_features,
+    "squeezenet": squeezenet_features,
     "compact": compact_features,
     "judge": judge_features,
 }
@@ -34,13 +40,13 @@ def layer_names(features: nn.Sequential) -> list[str]:
     """Return the name of each module of a VGG-like network, in the literature's numbering.
 
     The i-th convolution of block b is ``convb_i``, its activation ``relub_i``, and the pooling that ends
-    block b is ``poolb``.
+    block b is ``poolb``. SqueezeNet's fire modules are counted from ``fire2``, as its authors do.
 
     >>> layer_names(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3)))
     ['conv1_1', 'relu1_1', 'pool1', 'conv2_1']
     """
     names = []
-    block, conv = 1, 0
+    block, conv, fire = 1, 0, 2
     for module in features:
         if isinstance(module, nn.Conv2d):
             conv += 1
@@ -50,8 +56,11 @@ def layer_names(features: nn.Sequential) -> list[str]:
             block, conv = block + 1, 0
         elif isinstance(module, nn.ReLU):
             names.append(f"relu{block}_{conv}")
+        elif isinstance(module, Fire):
+            names.append(f"fire{fire}")
+            fire += 1
         else:
-            raise TypeError(f"expected convolutions, ReLUs and pooling, got {type(module).__name__}")
+            raise TypeError(f"expected convolutions, ReLUs, pooling or fire modules, got {type(module).__name__}")
     return names
 
 
@@ -90,37 +99,68 @@ class LossNetwork(nn.Module):
         if not self.layers:
             raise InputError("at least one layer", "none", f"Known layers: {', '.join(names)}.")
         self.input_range = check_input_range(input_range)
+        self.name = "custom"
+        self.source: Hashable | None = None  # what the weights are, where that is known
         depth = max(names.index(layer) for layer in self.layers) + 1
-        self._names = names[:depth]
-        modules = list(features[:depth])
-        for before, module in zip(["", *self._names], modules, strict=False):
-            if isinstance(module, nn.ReLU):  # in place is faster, and harmless unless its input is asked for
-                module.inplace = before not in self.layers
+        self.names = tuple(names[:depth])
         # A list hides the modules from nn.Module: they are the loss's tools, not its parameters.
-        self._frozen = [m.requires_grad_(False).eval().to(memory_format=torch.channels_last) for m in modules]
+        self._frozen = [m.requires_grad_(False).eval().to(memory_format=torch.channels_last) for m in features[:depth]]
         mean, std = range_normalisation(self.input_range)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return ``{layer: features}`` in the order of ``layers`` for images (N, 3, H, W) in ``input_range``."""
-        check_image_batch("images", images)
-        x = images.to(memory_format=torch.channels_last)
-        if self.input_range != "imagenet":
-            x = (x - self.mean) / self.std
-        found = {}
-        for name, module in zip(self._names, self._frozen, strict=True):
-            x = module(x)
-            if name in self.layers:
+    def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Return ``{layer: features}`` for images (N, 3, H, W) in ``input_range``.
+
+        Args:
+            images: 32 bits or less, unless the network was converted with ``.double()``.
+            layers: other layers than those that the network was built with, none deeper than its deepest.
+
+        Raises:
+            InputError: for images of another shape or type, too small for the deepest layer, or an unknown layer.
+        """
+        wanted = self.layers if layers is None else tuple(check_choice("layer", name, self.names) for name in layers)
+        depth = max(self.names.index(layer) for layer in wanted) + 1
+        x = self._normalised(images, smallest_side(self._frozen[:depth]), wanted)
+        found: dict[str, Tensor] = {}
+        for i, (name, module) in enumerate(zip(self.names[:depth], self._frozen, strict=False)):
+            if isinstance(module, nn.ReLU):  # in place is faster, and harmless unless its input is asked for
+                x = F.relu(x, inplace=i > 0 and self.names[i - 1] not in wanted)
+            else:
+                x = module(x)
+            if name in wanted:
                 found[name] = x
-        return {layer: found[layer] for layer in self.layers}
+        return {layer: found[layer] for layer in wanted}
+
+    def _normalised(self, images: Tensor, smallest: int, layers: tuple[str, ...]) -> Tensor:
+        check_image_batch("images", images)
+        if min(images.shape[-2:]) < smallest:
+            raise InputError(
+                f"images of at least {smallest} x {smallest} pixels to see {', '.join(layers)}",
+                f"{images.shape[-2]} x {images.shape[-1]}",
+                "Take earlier layers or larger pictures.",
+            )
+        if images.dtype == torch.float64 != self.mean.dtype:
+            raise InputError(
+                "images in 32 bits or less", "float64", "Convert them with images.float(), or the loss with .double()."
+            )
+        x = images.to(self.mean.dtype).to(memory_format=torch.channels_last)
+        return x if self.input_range == "imagenet" else (x - self.mean) / self.std
+
+    def sees_like(self, other: LossNetwork) -> bool:
+        """Return whether both give the same features for the same pictures, as far as both go."""
+        return self is other or (
+            self.source is not None
+            and (self.source, self.input_range, self.mean.dtype, self.mean.device)
+            == (other.source, other.input_range, other.mean.dtype, other.mean.device)
+        )
 
     def channels(self) -> dict[str, int]:
         """Return the number of channels of each layer asked for."""
         widths: dict[str, int] = {}
         width = 3
-        for name, module in zip(self._names, self._frozen, strict=True):
-            width = module.out_channels if isinstance(module, nn.Conv2d) else width
+        for name, module in zip(self.names, self._frozen, strict=True):
+            width = channels_after(module, width)
             widths[name] = width
         return {layer: widths[layer] for layer in self.layers}
 
@@ -132,7 +172,7 @@ class LossNetwork(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""
-        return f"layers={self.layers}, input_range={self.input_range}"
+        return f"{self.name}, layers={self.layers}, input_range={self.input_range}"
 
 
 def check_input_range(input_range: Any) -> InputRange:
@@ -171,12 +211,13 @@ def loss_network(
     """Build a loss network by name.
 
     Args:
-        network: "vgg16" or "vgg19" (torchvision's, without batch norm), or "compact" (small, embedded in the
-            package, needs no download), or "judge" (embedded too, meant for measuring).
+        network: "vgg16" or "vgg19" (torchvision's, without batch norm), "compact" (small, embedded in the
+            package, needs no download), "judge" (embedded too, meant for measuring), or LPIPS's other backbones,
+            "alexnet" and "squeezenet".
         layers: the layers whose features are wanted, such as ``["relu2_2", "relu3_3"]``.
-        weights: "default" (ImageNet's for VGG, downloaded once; the embedded ones for the others),
-            a ``.pth`` or ``.safetensors`` file with the whole VGG or its features only, or None for
-            random weights, for experiments.
+        weights: "default" (the embedded ones, or else ImageNet's, downloaded once), a ``.pth`` or
+            ``.safetensors`` file with the whole network or its features only, or None for random weights, for
+            experiments.
         input_range: see :class:`LossNetwork`.
 
     Raises:
@@ -186,16 +227,24 @@ def loss_network(
     features = ARCHITECTURES[check_choice("network", network, ARCHITECTURES)]()
     names = layer_names(features)
     layers = tuple(check_choice("layer", layer, names) for layer in layers)  # before any download
+    source: Hashable = None
     if weights is None:
-        for module in features:
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        _draw_weights(features)
+    elif weights in ("default", "imagenet"):
+        source = network
+        features.load_state_dict(embedded_weights(network) if network in EMBEDDED else imagenet_weights(network))
     else:
-        if weights in ("default", "imagenet"):
-            state = embedded_weights(network) if network in EMBEDDED else imagenet_weights(network)
-        else:
-            state = read_features(Path(weights), features.state_dict())
-        features.load_state_dict(state)
-    return LossNetwork(features, layers, input_range)
+        file = Path(weights).resolve()
+        features.load_state_dict(read_features(file, features.state_dict()))
+        source = network, file, file.stat().st_mtime_ns
+    found = LossNetwork(features, layers, input_range)
+    found.name, found.source = network, source
+    return found
+
+
+def _draw_weights(features: nn.Sequential) -> None:
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

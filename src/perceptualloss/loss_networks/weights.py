@@ -16,11 +16,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
-from torchvision.models import VGG16_Weights, VGG19_Weights
+from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 from perceptualloss.checks import InputError
 
-IMAGENET = {"vgg16": VGG16_Weights.IMAGENET1K_V1, "vgg19": VGG19_Weights.IMAGENET1K_V1}
+IMAGENET = {
+    "vgg16": VGG16_Weights.IMAGENET1K_V1,
+    "vgg19": VGG19_Weights.IMAGENET1K_V1,
+    "alexnet": AlexNet_Weights.IMAGENET1K_V1,
+    "squeezenet": SqueezeNet1_1_Weights.IMAGENET1K_V1,
+}
 FOLDER_VARIABLE = "PERCEPTUALLOSS_WEIGHTS"
 DOWNLOAD_TIMEOUT = 8  # seconds without an answer
 
@@ -32,7 +37,7 @@ def embedded_weights(network: str) -> dict[str, Tensor]:
 
 
 def imagenet_weights(network: str) -> dict[str, Tensor]:
-    """Return torchvision's ImageNet weights of VGG's features: ``{"0.weight": ..., "0.bias": ..., ...}``.
+    """Return torchvision's ImageNet weights of a network's features: ``{"0.weight": ..., "0.bias": ..., ...}``.
 
     Looked for in the folder that ``PERCEPTUALLOSS_WEIGHTS`` names, then where torch.hub caches, then
     downloaded there. After a download only the features are kept (58.9 MB of 528 MB for VGG-16). Files from
@@ -89,7 +94,7 @@ def how_to_get(network: str) -> str:
 def read_features(file: Path, expected: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Read the features' weights from a ``.pth`` or ``.safetensors`` file, without running code from it.
 
-    The file may hold a whole VGG (``features.0.weight``, ...) or its features only (``0.weight``, ...).
+    The file may hold a whole network (``features.0.weight``, ...) or its features only (``0.weight``, ...).
 
     Args:
         file: the weights file.
