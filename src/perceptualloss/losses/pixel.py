@@ -1,10 +1,12 @@
-"""Losses that compare pixel with pixel: MSE and L1."""
+"""Losses that compare pixel with pixel: MSE, L1 and Charbonnier."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from perceptualloss.losses.distance import absolute, squared
+from perceptualloss.checks import InputError
+from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.losses.distance import absolute, charbonnier, squared
 from perceptualloss.losses.loss import Loss
 
 
@@ -25,3 +27,36 @@ class L1Loss(Loss):
     def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean absolute error of each image, (N,)."""
         return {"l1": absolute(output, target)}
+
+
+class CharbonnierLoss(Loss):
+    r"""An L1 that is smooth at zero, :math:`\frac{1}{3HW}\sum\sqrt{(\hat y - y)^2 + \epsilon^2}`.
+
+    Where the error is small its gradient goes to zero as that of the squared error does; where it is large
+    the gradient stays at 1, so outliers count as in L1. In [epsilon, 1] for pictures in [0, 1]: equal
+    pictures give epsilon, with a zero gradient.
+
+    Args:
+        epsilon: the error below which it is a squared error, in units of the images.
+        input_range: the range of the images (see :class:`Loss`).
+
+    Raises:
+        InputError: for an epsilon that is not positive.
+
+    Source: Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed
+    imaging", ICIP 1994; epsilon as in Zamir et al., "MPRNet", CVPR 2021.
+
+    >>> import torch
+    >>> CharbonnierLoss()(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5))
+    tensor(0.5000)
+    """
+
+    def __init__(self, epsilon: float = 1e-3, input_range: InputRange = (0.0, 1.0)) -> None:
+        super().__init__(input_range)
+        if not epsilon > 0:
+            raise InputError("epsilon to be a positive number", repr(epsilon), "L1Loss is the one without it.")
+        self.epsilon = float(epsilon)
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the mean of the smoothed absolute error of each image, (N,)."""
+        return {"charbonnier": charbonnier(output, target, self.epsilon)}

@@ -1,0 +1,183 @@
+"""Adversarial losses: what a critic's scores mean for the critic and for the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError, check_choice, check_same_shape
+from perceptualloss.losses.distance import _wide
+
+Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "wasserstein"]
+
+
+class _Game(NamedTuple):
+    """The loss of the critic, and that of the generator, each a function of the scores (real, fake)."""
+
+    critic: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+
+
+def _vanilla_critic(real: Tensor, fake: Tensor) -> Tensor:
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def _relativistic_critic(real: Tensor, fake: Tensor) -> Tensor:
+    return _vanilla_critic(real - fake.mean(), fake - real.mean())
+
+
+_LEAST_SQUARES = _Game(
+    critic=lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
+    generator=lambda real, fake: (fake - 1).square().mean() / 2,
+)
+_GAMES: dict[str, _Game] = {
+    "vanilla": _Game(_vanilla_critic, generator=lambda real, fake: F.softplus(-fake).mean()),
+    "least_squares": _LEAST_SQUARES,
+    "lsgan": _LEAST_SQUARES,
+    "hinge": _Game(
+        critic=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
+        generator=lambda real, fake: -fake.mean(),
+    ),
+    "relativistic": _Game(_relativistic_critic, generator=lambda real, fake: _relativistic_critic(fake, real)),
+    "wasserstein": _Game(
+        critic=lambda real, fake: fake.mean() - real.mean(),
+        generator=lambda real, fake: -fake.mean(),
+    ),
+}
+
+
+class GANLoss(nn.Module):
+    r"""The losses of a critic that tells real pictures from generated ones, and of the generator that fools it.
+
+    Scores are the critic's raw output of any shape, (N, 1) or a map of patches, without a sigmoid: high is
+    real. With :math:`r` and :math:`f` the scores of real and generated ("fake") pictures, :math:`\zeta(t) =
+    \log(1 + e^t)` and means over the batch, both are to be minimised:
+
+    | kind | critic | generator |
+    |---|---|---|
+    | "vanilla" | :math:`E\,\zeta(-r) + E\,\zeta(f)` | :math:`E\,\zeta(-f)` |
+    | "least_squares", "lsgan" | :math:`\frac12 E(r - 1)^2 + \frac12 E f^2` | :math:`\frac12 E(f - 1)^2` |
+    | "hinge" | :math:`E\max(0, 1 - r) + E\max(0, 1 + f)` | :math:`-E f` |
+    | "relativistic" | :math:`E\,\zeta(E f - r) + E\,\zeta(f - E r)` | the same with r and f exchanged |
+    | "wasserstein" | :math:`E f - E r` | :math:`-E f` |
+
+    "vanilla" is the binary cross-entropy, with the generator's loss that does not saturate. "relativistic" is
+    the average kind: is a real picture more real than the generated ones on average? Code derived from
+    BasicSR halves both of its losses. "wasserstein" needs a critic of bounded slope: :func:`gradient_penalty`
+    or :func:`clip_weights`. All are computed in 32 bits or more.
+
+    Args:
+        kind: one of the above.
+
+    Raises:
+        InputError: for an unknown kind, or a generator's loss without the real scores that it needs.
+
+    Source: Goodfellow et al. 2014; Mao et al., LSGAN, 2017; Lim and Ye 2017 and Miyato et al. 2018 (hinge);
+    Jolicoeur-Martineau 2018 (relativistic); Arjovsky et al., WGAN, 2017.
+
+    >>> adversarial = GANLoss("wasserstein")
+    >>> real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[0.5], [0.5]])
+    >>> adversarial.critic_loss(real, fake), adversarial.generator_loss(fake)
+    (tensor(-1.5000), tensor(-0.5000))
+    """
+
+    def __init__(self, kind: Kind = "vanilla") -> None:
+        super().__init__()
+        self.kind = check_choice("kind", kind, get_args(Kind))
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the critic's loss, a scalar.
+
+        Args:
+            real: its scores of real pictures.
+            fake: its scores of generated pictures, made without a gradient to the generator
+                (``critic(generated.detach())``).
+        """
+        return _GAMES[self.kind].critic(_wide(real), _wide(fake))
+
+    def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """Return the generator's loss, a scalar.
+
+        Args:
+            fake: the critic's scores of generated pictures.
+            real: its scores of real pictures, which "relativistic" alone needs.
+        """
+        if real is None:
+            if self.kind == "relativistic":
+                raise InputError("generator_loss(fake, real) for the relativistic loss", "no real scores")
+            real = fake
+        return _GAMES[self.kind].generator(_wide(real), _wide(fake))
+
+    def extra_repr(self) -> str:
+        """Return the kind, for ``repr``."""
+        return repr(self.kind)
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    weight: float = 10.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Return WGAN-GP's penalty, :math:`\lambda\,E(\|\nabla_x D(x)\|_2 - 1)^2`, a scalar to add to the critic's loss.
+
+    Each x lies at a random place on the line between a real and a generated picture of the batch. The slope of
+    the critic's score, summed over its patches if it gives a map, is pulled to 1. The critic must treat every
+    picture by itself, so no batch norm in it. Computed with autocast off, in 32 bits or more.
+
+    Args:
+        critic: gives scores for pictures; its gradient is differentiated again.
+        real: (N, ...), real pictures.
+        fake: as ``real``, generated ones; neither gets a gradient.
+        weight: :math:`\lambda`.
+        generator: draws the places; without it, the device's default one.
+
+    Raises:
+        InputError: for batches of different shapes.
+
+    Source: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, equation 3.
+
+    >>> images = torch.rand(2, 2, 3, 4, 4)
+    >>> float(gradient_penalty(lambda x: x.sum(dim=(1, 2, 3)) / 48**0.5, *images)) < 1e-9  # its slope is 1
+    True
+    """
+    check_same_shape("real", real, "fake", fake)
+    real, fake = _wide(real.detach()), _wide(fake.detach())
+    device = real.device if generator is None else generator.device
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator, device=device, dtype=real.dtype)
+    between = torch.lerp(fake, real, share.to(real.device)).requires_grad_()
+    with torch.autocast(real.device.type, enabled=False):
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    # The constant keeps the root's own slope finite where the critic is flat.
+    norm = (slope.flatten(start_dim=1).square().sum(dim=1) + 1e-12).sqrt()
+    penalty: Tensor = weight * (norm - 1).square().mean()
+    return penalty
+
+
+@torch.no_grad()
+def clip_weights(critic: nn.Module, limit: float = 0.01) -> None:
+    """Clamp the critic's parameters to [-limit, limit] after each of its steps, which bounds its slope.
+
+    Args:
+        critic: changed in place.
+        limit: a positive number.
+
+    Raises:
+        InputError: for a limit that is not positive.
+
+    Source: Arjovsky et al., "Wasserstein GAN", 2017.
+
+    >>> critic = nn.Linear(4, 1)
+    >>> clip_weights(critic)
+    >>> bool(critic.weight.abs().max() <= 0.01)
+    True
+    """
+    if not limit > 0:
+        raise InputError("limit to be a positive number", repr(limit), "The paper's is 0.01.")
+    for parameter in critic.parameters():
+        parameter.clamp_(-limit, limit)

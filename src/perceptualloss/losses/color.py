@@ -1,0 +1,126 @@
+"""Colour losses: the angle between colours, and the error of blurred pictures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError
+from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.gaussian import gaussian_weights, windowed_mean
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.unit_range import to_unit_range
+
+LARGEST_COSINE = 0.999999  # the arc cosine's slope is infinite at 1
+
+
+def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tensor:
+    r"""Return the mean angle between the colours of each image, (N,), in radians.
+
+    :math:`\frac{1}{HW}\sum_p \arccos \frac{\hat y_p \cdot y_p + \epsilon^2}
+    {\sqrt{(\|\hat y_p\|^2 + \epsilon^2)(\|y_p\|^2 + \epsilon^2)}}` with the RGB vectors of pixel p. With
+    :math:`\epsilon = 0` it is the angle between them, which black has not; :math:`\epsilon` takes colours
+    darker than it for nearly equal, so that black and noise in shadows have a small, finite gradient. Angles
+    of a cosine above 0.999999 (0.08 degrees) are 0 with a zero gradient.
+
+    Args:
+        output: RGB, (N, 3, H, W), in [0, 1] (with black at 0).
+        target: as ``output``.
+        epsilon: the length of an RGB vector below which its colour hardly counts.
+
+    Source: the angular error of white balance, taken for each pixel as in Wang et al., "DeepUPE", CVPR 2019;
+    the bound of the cosine is that of white-balance code.
+
+    >>> red, green = torch.eye(3)[:2].view(2, 1, 3, 1, 1)
+    >>> round(float(angular_error(red, green)), 2)  # a right angle
+    1.57
+    """
+    output, target = _wide(output), _wide(target)
+    product = (output * target).sum(dim=1) + epsilon**2
+    squares = (output.square().sum(dim=1) + epsilon**2) * (target.square().sum(dim=1) + epsilon**2)
+    cosine = product * squares.rsqrt()
+    angle = torch.where(cosine < LARGEST_COSINE, cosine.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos(), 0)
+    return angle.mean(dim=(1, 2))
+
+
+class AngularColorLoss(Loss):
+    r"""The mean angle between the colours of output and target, in radians (see :func:`angular_error`).
+
+    It sees hue and saturation but no brightness, so it belongs beside another loss. In [0, :math:`\pi/2`] for
+    pictures in [0, 1], 0 for equal ones.
+
+    Args:
+        epsilon: the length of an RGB vector, white having 1.73, below which its colour hardly counts.
+        input_range: the range of the images (see :class:`Loss`).
+
+    Raises:
+        InputError: for an epsilon that is not positive.
+
+    Source: as :func:`angular_error`.
+
+    >>> image = torch.rand(1, 3, 8, 8) * 0.5
+    >>> bool(AngularColorLoss()(2 * image, image) < 0.05)  # brighter, but the same colours
+    True
+    """
+
+    def __init__(self, epsilon: float = 1e-2, input_range: InputRange = (0.0, 1.0)) -> None:
+        super().__init__(input_range)
+        if not epsilon > 0:
+            raise InputError("epsilon to be a positive number", repr(epsilon), "Black has no colour without it.")
+        self.epsilon = float(epsilon)
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the mean angle of each image, (N,), in radians."""
+        output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
+        return {"angular_color": angular_error(output, target, self.epsilon)}
+
+
+def blurred_squared(output: Tensor, target: Tensor, kernel_size: int = 21, sigma: float = 4.7) -> Tensor:
+    r"""Return :math:`\frac{1}{CHW}\|G * \hat y - G * y\|_2^2` of each image, (N,).
+
+    G is a Gaussian window of ``kernel_size`` pixels; beyond the border is zero, as in DPED's code.
+
+    Source: Ignatov et al., "DSLR-Quality Photos on Mobile Devices with Deep Convolutional Networks" (DPED),
+    ICCV 2017, equation 1.
+    """
+    radius = kernel_size // 2
+    difference = F.pad(_wide(output) - _wide(target), (radius,) * 4)  # blurring is linear: once is enough
+    return windowed_mean(difference, gaussian_weights(kernel_size, sigma)).square().mean(dim=(1, 2, 3))
+
+
+class BlurredColorLoss(Loss):
+    r"""The mean squared error of blurred pictures, :math:`\frac{1}{3HW}\|G * \hat y - G * y\|_2^2`.
+
+    Texture is blurred away, and brightness and colour are left; small shifts hardly count. In [0, 1] for
+    pictures in [0, 1], 0 for equal ones.
+
+    The defaults are DPED's kernel (within 0.2% of its largest weight). DPED takes half the *sum* over patches
+    of 100 x 100 pixels, so its weight of 0.5 is 7500 here.
+
+    Args:
+        kernel_size: height and width of the window in pixels, odd.
+        sigma: the Gaussian's standard deviation in pixels.
+        input_range: the range of the images (see :class:`Loss`).
+
+    Raises:
+        InputError: for an even kernel size or a sigma that is not positive.
+
+    Source: Ignatov et al., "DPED", ICCV 2017.
+
+    >>> BlurredColorLoss()(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64))
+    tensor(0.)
+    """
+
+    def __init__(self, kernel_size: int = 21, sigma: float = 4.7, input_range: InputRange = (0.0, 1.0)) -> None:
+        super().__init__(input_range)
+        if not (isinstance(kernel_size, int) and kernel_size > 0 and kernel_size % 2 == 1):
+            raise InputError("kernel_size to be an odd number of pixels", repr(kernel_size), "DPED's is 21.")
+        if not sigma > 0:
+            raise InputError("sigma to be a positive number of pixels", repr(sigma), "DPED's is 4.7.")
+        self.kernel_size, self.sigma = kernel_size, float(sigma)
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the mean squared error of each image after blurring, (N,)."""
+        return {"blurred_color": blurred_squared(output, target, self.kernel_size, self.sigma)}
