@@ -9,9 +9,10 @@ from perceptualloss.checks import InputError
 from perceptualloss.images import luminance, read_image, write_image
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.loss import Loss, WeightedLoss
+from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim

@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from perceptualloss.checks import InputError
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss, WeightedLoss
+from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.weighted import WeightedLoss
 
 LOSSES = {
     "mse": MSELoss(),

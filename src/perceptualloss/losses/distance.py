@@ -8,17 +8,27 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-10
+INSTANCE_EPSILON = 1e-5
 
 
 def squared(output: Tensor, target: Tensor) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|f - g\|_2^2` of each image, (N,), for features (N, C, H, W)."""
-    difference = _wide(output) - _wide(target)
+    difference = wide(output) - wide(target)
     return difference.square().mean(dim=(1, 2, 3))
+
+
+def half_sum(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\frac{1}{2}\|f - g\|_2^2` of each image, (N,): it grows with the size of the picture.
+
+    Source: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016 (equation 1).
+    """
+    difference = wide(output) - wide(target)
+    return difference.square().sum(dim=(1, 2, 3)) / 2
 
 
 def absolute(output: Tensor, target: Tensor) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|f - g\|_1` of each image, (N,), for features (N, C, H, W)."""
-    difference = _wide(output) - _wide(target)
+    difference = wide(output) - wide(target)
     return difference.abs().mean(dim=(1, 2, 3))
 
 
@@ -29,7 +39,7 @@ def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
 
     Source: Charbonnier et al. 1994; epsilon as in Zamir et al., "MPRNet", CVPR 2021.
     """
-    difference = _wide(output) - _wide(target)
+    difference = wide(output) - wide(target)
     return (difference.square() + epsilon**2).sqrt().mean(dim=(1, 2, 3))
 
 
@@ -52,17 +62,38 @@ def unit_channels(features: Tensor) -> Tensor:
 
     The norm is that of LPIPS, with the epsilon under the root, so that all-zero features have a gradient.
     """
-    features = _wide(features)
+    features = wide(features)
     return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + EPSILON)
 
 
-def _wide(features: Tensor) -> Tensor:
+def instance(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\frac{1}{CHW}\|\tilde f - \tilde g\|_2^2` of each image, (N,).
+
+    Every channel of every picture is brought to mean 0 and variance 1 first, so that brightness and contrast
+    of the whole picture count little: for enhancement without pairs of equal exposure. Lies in [0, 4].
+
+    Source: Ni et al., "Towards Unsupervised Deep Image Enhancement with GAN" (UEGAN), IEEE TIP 2020.
+    """
+    return squared(_instance_normalised(output), _instance_normalised(target))
+
+
+def _instance_normalised(features: Tensor) -> Tensor:
+    variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0, keepdim=True)
+    return (wide(features) - mean) * torch.rsqrt(variance + INSTANCE_EPSILON)
+
+
+def wide(features: Tensor) -> Tensor:
+    """Return features in 32 bits, or in 64 where they already are."""
     return features if features.dtype == torch.float64 else features.float()
 
 
+_wide = wide  # until every file takes the public name
+
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": squared,
+    "half_sum": half_sum,
     "l1": absolute,
     "charbonnier": charbonnier,
     "unit": unit,
+    "instance": instance,
 }

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape, check_values
+from perceptualloss.checks import InputError, check_image_batch, check_same_shape, check_values
 from perceptualloss.loss_networks.loss_network import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -91,77 +88,16 @@ class Loss(nn.Module):
             check_values("target", target, low, high)
 
     def __add__(self, other: Loss) -> Loss:
-        if not isinstance(other, Loss):
-            return NotImplemented
-        losses, weights = _parts(self)
-        more, more_weights = _parts(other)
-        for name, loss in more.items():
-            unique, i = name, 2
-            while unique in losses:
-                unique, i = f"{name}_{i}", i + 1
-            losses[unique], weights[unique] = loss, more_weights[name]
-        return WeightedLoss(losses, weights)
+        from perceptualloss.losses.weighted import add  # noqa: PLC0415 (a sum is a Loss, so it lies above)
+
+        return add(self, other) if isinstance(other, Loss) else NotImplemented
 
     def __mul__(self, weight: float) -> Loss:
-        if not isinstance(weight, int | float):
-            return NotImplemented
-        losses, weights = _parts(self)
-        return WeightedLoss(losses, {name: own * weight for name, own in weights.items()})
+        from perceptualloss.losses.weighted import scale  # noqa: PLC0415
+
+        return scale(self, weight) if isinstance(weight, int | float) else NotImplemented
 
     __rmul__ = __mul__
-
-
-class WeightedLoss(Loss):
-    r"""A weighted sum of losses, :math:`\sum_i \lambda_i \ell_i(\hat y, y)`, that is a loss itself.
-
-    Args:
-        losses: the losses by name.
-        weights: their weights by name, 1 where none is given.
-
-    Raises:
-        InputError: for a weight without a loss.
-
-    >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
-    >>> loss = MSELoss() + 0.5 * L1Loss()
-    >>> {n: float(v) for n, v in loss.terms(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)).items()}
-    {'mse': 1.0, 'l1': 0.5}
-    """
-
-    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float] | None = None) -> None:
-        super().__init__()
-        for name in weights or {}:
-            check_choice("weight", name, losses)
-        self.losses: Mapping[str, Loss] = nn.ModuleDict(dict(losses))  # type: ignore[assignment]
-        self.weights = dict.fromkeys(losses, 1.0) | {n: float(w) for n, w in (weights or {}).items()}
-        self.needs_target = any(loss.needs_target for loss in losses.values())
-        self.same_size = any(loss.same_size for loss in losses.values())
-
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
-        found = {}
-        for name, loss in self.losses.items():
-            terms = loss.per_image(output, target)
-            for term, value in terms.items():
-                found[name if len(terms) == 1 else f"{name}/{term}"] = self.weights[name] * value
-        return found
-
-    def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
-        """Check against every part's own needs."""
-        for loss in self.losses.values():
-            loss.check_shapes(output, target)
-
-    def check(self, output: Tensor, target: Tensor | None = None) -> None:
-        """Check against every part's own needs and range."""
-        for loss in self.losses.values():
-            loss.check(output, target)
-
-
-def _parts(loss: Loss) -> tuple[dict[str, Loss], dict[str, float]]:
-    """Return the losses of a sum and their weights by name; a single loss is named after its class."""
-    if isinstance(loss, WeightedLoss):
-        return dict(loss.losses.items()), dict(loss.weights)
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__.removesuffix("Loss")).lower()
-    return {name: loss}, {name: 1.0}
 
 
 def _bounds(input_range: InputRange) -> tuple[float, float]:

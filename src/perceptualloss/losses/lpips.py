@@ -2,63 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import InputRange, loss_network
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses.distance import unit_channels
-from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
 
-LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+LAYERS = {
+    "vgg16": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
+    "alexnet": ("relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu3_3"),
+    "squeezenet": ("relu1_1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
+}
+NETS = {"vgg": "vgg16", "alex": "alexnet", "squeeze": "squeezenet"}
 
 
-class LPIPS(Loss):
-    r"""Learned perceptual image patch similarity on VGG-16, version 0.1.
-
-    :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| w_j \odot (\hat f_{hw} - \hat g_{hw}) \|`, the squared
-    differences of unit-normalised channels at relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3, weighted by the
-    learned :math:`w_j \ge 0`. 0 for equal pictures, about 1 for very different ones.
-
-    The learned weights are read from the installed torchmetrics package, which ships the authors'
-    (BSD 2-clause); the backbone is ImageNet's VGG-16.
-
-    Args:
-        input_range: the range of the images (see :class:`LossNetwork`).
-        weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
+def layers_of(network: str) -> tuple[str, ...]:
+    """Return the layers that LPIPS compares in a network.
 
     Raises:
-        InputError: if the weights cannot be had.
+        InputError: for a network that has no learned weights.
+    """
+    return LAYERS[check_choice("network of LPIPS", network, LAYERS)]
+
+
+def lpips_map(output: Tensor, target: Tensor, head: Tensor) -> Tensor:
+    r"""Return :math:`\sum_c w_c (\hat f_c - \hat g_c)^2` of every position, (N, H, W), for one layer.
+
+    Args:
+        output: features (N, C, H, W) of the output.
+        target: features of the target.
+        head: the learned weights :math:`w_c \ge 0`, (C,).
+    """
+    difference = unit_channels(output) - unit_channels(target)
+    return (difference.square() * head.view(-1, 1, 1)).sum(dim=1)
+
+
+class LPIPS(NetworkLoss):
+    r"""Learned perceptual image patch similarity, version 0.1: a loss and a metric, lower is nearer.
+
+    :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2`, the squared
+    differences of unit-normalised channels weighted by the learned :math:`w_j \ge 0`. 0 for equal pictures,
+    about 1 for very different ones; ``per_image`` gives one value per image.
+
+    The learned weights are read from the installed torchmetrics package, which ships the authors'
+    (BSD 2-clause); the backbone is ImageNet's. Pictures are normalised as the authors do.
+
+    Args:
+        net: the backbone: "vgg" (VGG-16; smoothest as a loss), "alex" (AlexNet; what the literature reports) or
+            "squeeze" (SqueezeNet 1.1), or a loss network of one of these kinds that you built.
+        spatial: whether a call returns the map (N, 1, H, W) instead of its mean, as the ``lpips`` package does;
+            :meth:`map` gives it in any case.
+        input_range: the range of the images (see :class:`LossNetwork`).
+        weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
+        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+
+    Raises:
+        InputError: for an unknown backbone, or if weights cannot be had.
 
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
+
+    >>> loss = LPIPS("squeeze", weights=None)
+    >>> output, target = torch.rand(2, 1, 3, 64, 64)
+    >>> loss(output, target).shape, loss.map(output, target).shape
+    (torch.Size([]), torch.Size([1, 1, 64, 64]))
     """
 
-    def __init__(self, input_range: InputRange = (0.0, 1.0), weights: str | Path | None = "imagenet") -> None:
-        super().__init__(input_range)
-        self.network = loss_network("vgg16", LAYERS, weights, self.input_range)
-        for layer, head in zip(LAYERS, _learned_weights(), strict=True):
-            self.register_buffer(f"head_{layer}", head, persistent=False)
+    def __init__(
+        self,
+        net: Literal["vgg", "alex", "squeeze"] | LossNetwork = "vgg",
+        spatial: bool = False,
+        input_range: InputRange = (0.0, 1.0),
+        weights: str | Path | None = "imagenet",
+        augment: Augment | None = None,
+    ) -> None:
+        name = net.name if isinstance(net, LossNetwork) else NETS[check_choice("net", net, NETS)]
+        layers = layers_of(name)
+        network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range)
+        super().__init__(network, layers, augment=augment)
+        self.spatial = spatial
+        for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
+            self.register_buffer(f"head_{layer}", head.to(network.mean), persistent=False)
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return the distance of each image, (N,)."""
-        with torch.no_grad():
-            target_features = self.network(target)
-        distances = []
-        for layer, features in self.network(output).items():
-            difference = unit_channels(features) - unit_channels(target_features[layer])
-            weighted = difference.square() * self.get_buffer(f"head_{layer}")
-            distances.append(weighted.sum(dim=1).mean(dim=(1, 2)))
+        distances = [positions.mean(dim=(1, 2)) for positions in self._maps(output, target)]
         return {"lpips": torch.stack(distances).sum(dim=0)}
 
+    def map(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly."""
+        self.check_shapes(output, target)
+        with torch.no_grad():
+            seen = self.network(target, self.target_layers)
+        maps = self._maps(self.network(output, self.output_layers), seen)
+        size = output.shape[-2:]
+        large = [F.interpolate(m.unsqueeze(1), size=size, mode="bilinear", align_corners=False) for m in maps]
+        return torch.stack(large).sum(dim=0)
 
-def _learned_weights() -> list[Tensor]:
-    file = files("torchmetrics") / "functional" / "image" / "lpips_models" / "vgg.pth"
+    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
+        """Return the mean distance of the batch, a scalar; with ``spatial=True`` the map (N, 1, H, W)."""
+        if self.spatial and target is not None:
+            return self.map(output, target.detach())
+        return super().forward(output, target)
+
+    def _maps(self, output: Features, target: Features) -> Sequence[Tensor]:
+        return [lpips_map(output[j], target[j], self.get_buffer(f"head_{j}")) for j in self.output_layers]
+
+
+def _learned_weights(network: str, count: int) -> list[Tensor]:
+    net = {name: net for net, name in NETS.items()}[network]
+    file = files("torchmetrics") / "functional" / "image" / "lpips_models" / f"{net}.pth"
     if not file.is_file():
         raise InputError(
             f"the learned weights of LPIPS in {file}", "no such file", "Install torchmetrics 1.8 or later."
         )
     state = torch.load(str(file), map_location="cpu", weights_only=True)
-    return [state[f"lin{i}.model.1.weight"] for i in range(len(LAYERS))]
+    return [state[f"lin{i}.model.1.weight"].flatten() for i in range(count)]

@@ -12,8 +12,9 @@ from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.loss import Loss, WeightedLoss
+from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x

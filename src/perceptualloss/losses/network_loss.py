@@ -1,0 +1,148 @@
+"""Losses that look through a frozen network, and the one pass that serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, loss_network
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.view import View
+
+Features = Mapping[str, Tensor]
+Augment = Literal["geometric"]
+
+
+class NetworkLoss(Loss):
+    """A loss between what a frozen network sees of output and target.
+
+    A subclass says which layers it wants and implements :meth:`from_features`. Several of them in a sum that
+    look through the same network, at the same size and under the same augmentation, share one pass of the
+    output, which records a graph, and one of the target, which records none and stops at the deepest layer
+    that is asked of it.
+
+    Args:
+        network: the loss network.
+        output_layers: the layers wanted of the output.
+        target_layers: the layers wanted of the target, where they differ.
+        resize: the size (height, width) at which the pictures are compared; None leaves it alone.
+        augment: "geometric" for the same random flip, shift, rotation, zoom and cutout of output and target at
+            every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees.
+
+    Raises:
+        InputError: for an unusable size or augmentation.
+
+    Source of the augmentation: Kang et al., "Distilling Diffusion Models into Conditional GANs" (E-LatentLPIPS),
+    ECCV 2024.
+    """
+
+    def __init__(
+        self,
+        network: LossNetwork,
+        output_layers: Iterable[str],
+        target_layers: Iterable[str] | None = None,
+        resize: tuple[int, int] | None = None,
+        augment: Augment | None = None,
+    ) -> None:
+        super().__init__(network.input_range)
+        self.network = network
+        self.output_layers = tuple(output_layers)
+        self.target_layers = self.output_layers if target_layers is None else tuple(target_layers)
+        if resize is not None and not (len(resize) == 2 and all(isinstance(n, int) and n > 0 for n in resize)):
+            raise InputError("resize to be (height, width) in pixels, or None", repr(resize))
+        if augment is not None:
+            check_choice("augment", augment, ["geometric"])
+        self.view = View(None if resize is None else (resize[0], resize[1]), augment)
+
+    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each (N,), from the features of the layers asked for."""
+        raise TypeError(f"{type(self).__name__} must define from_features(output, target)")
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each (N,)."""
+        return terms_of_one_pass({"": self}, output, target)[""]
+
+
+def terms_of_one_pass(
+    losses: Mapping[str, NetworkLoss], output: Tensor, target: Tensor
+) -> dict[str, dict[str, Tensor]]:
+    """Return every loss's terms; each network runs once on the output, and once on the target if need be."""
+    found = {}
+    for group in _alike(losses):
+        first = losses[group[0]]
+        members = [losses[name] for name in group]
+        change = first.view.draw(output)
+        wanted = _union(loss.target_layers for loss in members)
+        with torch.no_grad():
+            seen = first.network(first.view.show(target, change), wanted) if wanted else {}
+        features = first.network(first.view.show(output, change), _union(loss.output_layers for loss in members))
+        for name, loss in zip(group, members, strict=True):
+            found[name] = loss.from_features(features, seen)
+    return found
+
+
+def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:
+    """Group the names of losses that can share a pass."""
+    groups: list[list[str]] = []
+    for name, loss in losses.items():
+        for group in groups:
+            first = losses[group[0]]
+            if first.network is loss.network and first.view == loss.view:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def _union(layers: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(layer for some in layers for layer in some))
+
+
+def share_networks(losses: Iterable[Loss]) -> None:
+    """Give losses that look through the same network one network object: the one that goes deepest."""
+    networks: list[LossNetwork] = []
+    parts = [loss for loss in losses if isinstance(loss, NetworkLoss)]
+    for part in sorted(parts, key=lambda part: -len(part.network.names)):
+        for network in networks:
+            if network.sees_like(part.network):
+                part.network = network
+                break
+        else:
+            networks.append(part.network)
+
+
+def open_network(
+    network: str | LossNetwork, layers: Iterable[str], weights: str | Path | None, input_range: InputRange
+) -> LossNetwork:
+    """Return the loss network of that name, or the given one if it has the layers.
+
+    Raises:
+        InputError: for an unknown network or layer, or weights that cannot be had.
+    """
+    if isinstance(network, str):
+        return loss_network(network, layers, weights, input_range)
+    for layer in layers:
+        check_choice("layer", layer, network.names)
+    return network
+
+
+def layer_weights(layers: Mapping[str, float] | Iterable[str]) -> dict[str, float]:
+    """Return the weight of every layer: 1 where only names are given.
+
+    Raises:
+        InputError: for no layer, or a weight that is no number.
+    """
+    pairs = layers.items() if isinstance(layers, Mapping) else [(layer, 1.0) for layer in layers]
+    try:
+        found = {str(layer): float(weight) for layer, weight in pairs}
+    except (TypeError, ValueError) as error:
+        raise InputError('the weight of every layer, such as {"relu2_2": 1.0}', repr(layers)) from error
+    if not found or isinstance(layers, str):
+        raise InputError('layers with their weights, such as {"relu2_2": 1.0}', repr(layers))
+    return found

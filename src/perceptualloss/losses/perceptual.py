@@ -1,0 +1,82 @@
+"""The perceptual loss: content, style and LPIPS through one network, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from perceptualloss.checks import InputError
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.losses import lpips as lpips_module
+from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
+from perceptualloss.losses.style import StyleDistance, StyleReconstructionLoss
+from perceptualloss.losses.weighted import WeightedLoss
+
+
+class PerceptualLoss(WeightedLoss):
+    r"""Features, style and LPIPS as one network sees them, in one pass.
+
+    :math:`\sum_j \lambda_j d(\phi_j(\hat y), \phi_j(y)) + \sum_j \mu_j \|G_j(\hat y) - G_j(y)\|_F^2
+    + \nu\, \text{LPIPS}(\hat y, y)`. The network runs once on the output and once, without a graph and no
+    further than needed, on the target. Terms are called ``feature``, ``style`` and ``lpips``, with ``/layer``
+    where there are several layers. Lies in [0, ∞); 0 for equal pictures, lower is nearer.
+
+    Args:
+        network: the loss network: "vgg16", "vgg19", "compact" (embedded, needs no download), or one that you
+            built.
+        layers: the weight :math:`\lambda_j` of every content layer; None for no content term.
+        distance: the distance of features (see :class:`FeatureReconstructionLoss`).
+        style_layers: the weight :math:`\mu_j` of every style layer; None for no style term.
+        style_distance: the distance of Gram matrices (see :class:`StyleReconstructionLoss`).
+        style: a fixed style picture or file, instead of the target's style.
+        lpips: the weight :math:`\nu` of LPIPS, 0 for none; the network must then be VGG-16, AlexNet or SqueezeNet.
+        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`).
+        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
+        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+
+    Raises:
+        InputError: for an unknown network, layer or distance, weights that cannot be had, or no term at all.
+
+    Source: Johnson et al. 2016; LPIPS by Zhang et al. 2018.
+
+    >>> import torch
+    >>> loss = PerceptualLoss("compact", {"relu2_2": 1.0}, style_layers={"relu1_2": 5.0, "relu2_2": 5.0})
+    >>> list(loss.terms(*torch.rand(2, 1, 3, 32, 32)))
+    ['feature', 'style/relu1_2', 'style/relu2_2']
+    """
+
+    def __init__(
+        self,
+        network: str | LossNetwork = "vgg16",
+        layers: Mapping[str, float] | Iterable[str] | None = ("relu2_2",),
+        distance: Distance = "mse",
+        style_layers: Mapping[str, float] | Iterable[str] | None = None,
+        style_distance: StyleDistance = "frobenius",
+        style: Tensor | str | Path | None = None,
+        lpips: float = 0.0,
+        input_range: InputRange = (0.0, 1.0),
+        weights: str | Path | None = "default",
+        augment: Augment | None = None,
+    ) -> None:
+        content = layer_weights(layers) if layers else {}
+        gram = layer_weights(style_layers) if style_layers else {}
+        name = network.name if isinstance(network, LossNetwork) else network
+        learned = lpips_module.layers_of(name) if lpips else ()
+        wanted = [*content, *gram, *learned]
+        if not wanted:
+            raise InputError("layers, style_layers or lpips", "none of them")
+        if style is not None and not gram:
+            raise InputError("style_layers for the style picture", "none", "Such as {'relu2_2': 5.0}.")
+        shared = open_network(network, wanted, weights, input_range)
+        parts: dict[str, Loss] = {}
+        if content:
+            parts["feature"] = FeatureReconstructionLoss(shared, content, distance, augment=augment)
+        if gram:
+            parts["style"] = StyleReconstructionLoss(shared, gram, style_distance, style, augment=augment)
+        if lpips:
+            parts["lpips"] = lpips_module.LPIPS(shared, augment=augment)
+        super().__init__(parts, {"lpips": lpips} if lpips else None)

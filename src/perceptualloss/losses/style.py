@@ -1,0 +1,119 @@
+"""The style reconstruction loss: compare which features go together, wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from perceptualloss.checks import InputError, check_choice, check_image_batch
+from perceptualloss.images import read_image
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, range_normalisation
+from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
+
+JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}
+
+StyleDistance = Literal["frobenius", "mse", "l1"]
+STYLE_DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
+    "frobenius": lambda difference: difference.square().sum(dim=(1, 2)),
+    "mse": lambda difference: difference.square().mean(dim=(1, 2)),
+    "l1": lambda difference: difference.abs().mean(dim=(1, 2)),
+}
+
+
+def style_reconstruction(
+    output: Features, target_grams: Features, layers: Mapping[str, float], distance: str = "frobenius"
+) -> dict[str, Tensor]:
+    r"""Return :math:`\lambda_j \|G_j(\hat y) - G_j(y)\|_F^2` for every layer j, each (N,).
+
+    Args:
+        output: features by layer, (N, C, H, W), of the transformed pictures.
+        target_grams: Gram matrices by layer, (N, C, C) or (1, C, C), of the style (:func:`gram_matrix`).
+        layers: the weight :math:`\lambda_j` of every layer.
+        distance: "frobenius" as above, "mse" for that divided by :math:`C^2`, or "l1" for the mean absolute
+            difference of the entries.
+
+    Source: Johnson et al. 2016, equation 4.
+    """
+    measure = STYLE_DISTANCES[check_choice("distance", distance, STYLE_DISTANCES)]
+    return {
+        layer: weight * measure(gram_matrix(output[layer]) - target_grams[layer]) for layer, weight in layers.items()
+    }
+
+
+class StyleReconstructionLoss(NetworkLoss):
+    r"""The distance between Gram matrices, :math:`\sum_j \lambda_j \|G_j(\hat y) - G_j(y)\|_F^2`.
+
+    Gram matrices have the same shape whatever the size of the picture: output and target may differ in height
+    and width, and one target may serve a whole batch. Lies in [0, ∞); 0 for equal pictures, lower is nearer.
+
+    Args:
+        network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
+        layers: the weight of every layer, by default 1 at relu1_2, relu2_2, relu3_3 and relu4_3.
+        distance: "frobenius", squared; "mse", that divided by :math:`C_j^2`; or "l1", mean absolute difference.
+        style: a fixed style, for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a
+            file. Its Gram matrices are computed once, and the loss is called as ``loss(output)``.
+        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
+            built has its own.
+        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
+        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+
+    Raises:
+        InputError: for an unknown network, layer or distance, weights that cannot be had, or a style that is
+            no single picture.
+
+    Source: Johnson et al. 2016, equations 3 and 4; Gatys et al. 2016.
+
+    >>> loss = StyleReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}, style=torch.rand(3, 40, 40))
+    >>> output = torch.rand(2, 3, 32, 24, requires_grad=True)
+    >>> loss(output).backward()
+    """
+
+    same_size = False
+
+    def __init__(
+        self,
+        network: str | LossNetwork = "vgg16",
+        layers: Mapping[str, float] | Iterable[str] | None = None,
+        distance: StyleDistance = "frobenius",
+        style: Tensor | str | Path | None = None,
+        input_range: InputRange = (0.0, 1.0),
+        weights: str | Path | None = "default",
+        augment: Augment | None = None,
+    ) -> None:
+        weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
+        check_choice("distance", distance, STYLE_DISTANCES)
+        found = open_network(network, weighted, weights, input_range)
+        super().__init__(found, weighted, None if style is None else (), augment=augment)
+        self.layers, self.distance = weighted, distance
+        self.needs_target = style is None
+        if style is not None:
+            picture = _style_picture(style, self.input_range).to(found.mean)
+            with torch.no_grad():
+                for layer, features in found(picture, weighted).items():
+                    self.register_buffer(f"gram_{layer}", gram_matrix(features), persistent=False)
+
+    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+        """Return every layer's weighted distance, (N,)."""
+        with torch.no_grad():
+            grams = {
+                layer: gram_matrix(target[layer]) if self.needs_target else self.get_buffer(f"gram_{layer}")
+                for layer in self.layers
+            }
+        return style_reconstruction(output, grams, self.layers, self.distance)
+
+
+def _style_picture(style: Tensor | str | Path, input_range: InputRange) -> Tensor:
+    """Return the style as a batch of one in ``input_range``."""
+    if not isinstance(style, Tensor):
+        (mean, std), (own_mean, own_std) = range_normalisation((0.0, 1.0)), range_normalisation(input_range)
+        return (read_image(style) - mean) / std * own_std + own_mean
+    picture = style.detach().unsqueeze(0) if style.ndim == 3 else style.detach()
+    check_image_batch("style", picture)
+    if len(picture) != 1:
+        raise InputError("one style picture, (3, H, W) or (1, 3, H, W)", str(tuple(style.shape)))
+    return picture
