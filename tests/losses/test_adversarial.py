@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError
+from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
+
+KINDS = get_args(Kind)
+
+
+def scores(seed: int = 1, shape: tuple[int, ...] = (4, 1)) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    real, fake = 3 * torch.randn(2, *shape, dtype=torch.float64, generator=generator)
+    return real, fake
+
+
+def by_cross_entropy(values: Tensor, label: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(values, torch.full_like(values, label))
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (2, 1, 3, 5)])
+def test_equals_the_papers_formulas(shape: tuple[int, ...]) -> None:
+    r, f = scores(shape=shape)
+    ones, zeros = torch.ones_like(r), torch.zeros_like(r)
+    above, below = r - f.mean(), f - r.mean()
+    expected = {
+        "vanilla": (by_cross_entropy(r, 1) + by_cross_entropy(f, 0), by_cross_entropy(f, 1)),
+        "least_squares": (0.5 * F.mse_loss(r, ones) + 0.5 * F.mse_loss(f, zeros), 0.5 * F.mse_loss(f, ones)),
+        "hinge": (-torch.minimum(r - 1, zeros).mean() - torch.minimum(-f - 1, zeros).mean(), -f.mean()),
+        "relativistic": (
+            -torch.log(torch.sigmoid(above)).mean() - torch.log(1 - torch.sigmoid(below)).mean(),
+            -torch.log(1 - torch.sigmoid(above)).mean() - torch.log(torch.sigmoid(below)).mean(),
+        ),
+        "wasserstein": (-torch.mean(r) + torch.mean(f), -torch.mean(f)),  # the course's lines
+    }
+    for kind, (critic, generator) in expected.items():
+        torch.testing.assert_close(GANLoss(kind).critic_loss(r, f), critic)  # type: ignore[arg-type]
+        torch.testing.assert_close(GANLoss(kind).generator_loss(f, r), generator)  # type: ignore[arg-type]
+    assert GANLoss("lsgan").critic_loss(r, f) == GANLoss("least_squares").critic_loss(r, f)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 2**31), batch=st.integers(1, 5))
+def test_order_does_not_matter_and_both_pull_in_the_right_direction(kind: Kind, seed: int, batch: int) -> None:
+    real, fake = scores(seed, (batch, 1))
+    loss = GANLoss(kind)
+    torch.testing.assert_close(loss.critic_loss(real.flip(0), fake), loss.critic_loss(real, fake))
+    torch.testing.assert_close(loss.generator_loss(fake.flip(0), real), loss.generator_loss(fake, real))
+    real, fake = (x.clamp(-0.9, 0.9).requires_grad_() for x in (real, fake))
+    for_real, for_fake = torch.autograd.grad(loss.critic_loss(real, fake), [real, fake])
+    assert (for_real < 0).all()  # a step against the gradient scores the real higher
+    assert (for_fake > 0).all() or "least" in kind or kind == "lsgan"
+    (for_fake,) = torch.autograd.grad(loss.generator_loss(fake, real), fake)
+    assert (for_fake < 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient(kind: Kind) -> None:
+    real, fake = (x.requires_grad_() for x in scores())
+    loss = GANLoss(kind)
+    assert torch.autograd.gradcheck(loss.critic_loss, (real, fake))
+    assert torch.autograd.gradcheck(lambda f: loss.generator_loss(f, real.detach()), fake)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_scores_in_half_precision_stay_finite(kind: Kind) -> None:
+    real = torch.full((4, 1), -2000.0, dtype=torch.float16, requires_grad=True)
+    fake = torch.full((4, 1), 2000.0, dtype=torch.float16, requires_grad=True)
+    value = GANLoss(kind).critic_loss(real, fake) + GANLoss(kind).generator_loss(real, fake)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert value.isfinite()
+    assert real.grad is not None
+    assert real.grad.isfinite().all()
+
+
+def test_the_relativistic_generator_needs_the_real_scores() -> None:
+    real, fake = scores()
+    with pytest.raises(InputError, match=r"generator_loss\(fake, real\)"):
+        GANLoss("relativistic").generator_loss(fake)
+    for kind in KINDS:
+        if kind != "relativistic":
+            assert GANLoss(kind).generator_loss(fake) == GANLoss(kind).generator_loss(fake, real)
+    with pytest.raises(InputError, match="Did you mean 'wasserstein'"):
+        GANLoss("waserstein")  # type: ignore[arg-type]
+    assert repr(GANLoss("hinge")) == "GANLoss('hinge')"
+
+
+def test_gradient_penalty_of_a_linear_critic_is_known() -> None:
+    direction = torch.randn(3 * 4 * 4, dtype=torch.float64)
+    real, fake = torch.rand(2, 5, 3, 4, 4, dtype=torch.float64)
+    value = gradient_penalty(lambda x: x.flatten(1) @ direction, real, fake, weight=7.0)
+    assert value.item() == pytest.approx(7 * (direction.norm().item() - 1) ** 2)
+
+
+def test_gradient_penalty_looks_between_the_pictures_of_each_pair() -> None:
+    real, fake = torch.zeros(6, 3, 2, 2), torch.ones(6, 3, 2, 2)
+    seen = []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.square().sum(dim=(1, 2, 3))
+
+    value = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(5))
+    again = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(5))
+    assert value == again
+    places = seen[0].flatten(1)
+    assert (places == places[:, :1]).all()  # one place on the line for a picture
+    assert len(places[:, 0].unique()) == 6  # another for every picture
+    assert ((places > 0) & (places < 1)).all()
+    expected = 10 * (2 * places.norm(dim=1) - 1).square().mean()  # the slope of |x|^2 is 2x
+    torch.testing.assert_close(value, expected)
+
+
+def test_gradient_penalty_trains_the_critic_towards_slope_1() -> None:
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(16, 1)).double()
+    real, fake = (x.requires_grad_() for x in torch.rand(2, 4, 3, 4, 4, dtype=torch.float64))
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(critic.parameters(), 0.02)
+    values = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        value = gradient_penalty(critic, real, fake, generator=generator)
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.05 * values[0]
+    assert real.grad is None
+    assert fake.grad is None
+
+
+def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
+    nn.init.zeros_(critic[1].weight)
+    value = gradient_penalty(critic, torch.rand(2, 3, 2, 2), torch.rand(2, 3, 2, 2))
+    value.backward()
+    assert value.item() == pytest.approx(10, abs=1e-4)
+    assert critic[1].weight.grad.isfinite().all()
+
+
+def test_gradient_penalty_under_autocast_equals_32_bits() -> None:
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(16, 1))
+    real, fake = torch.rand(2, 2, 3, 4, 4)
+    expected = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        value = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(value, expected)
+    with pytest.raises(InputError, match="same shape"):
+        gradient_penalty(critic, real, fake[:1])
+
+
+def test_clipped_weights_lie_within_the_limit() -> None:
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    before = critic[0].weight.detach().clone()
+    clip_weights(critic, 0.05)
+    torch.testing.assert_close(critic[0].weight.detach(), before.clamp(-0.05, 0.05))
+    assert max(p.abs().max().item() for p in critic.parameters()) <= 0.05 + 1e-9
+    assert all(p.requires_grad for p in critic.parameters())
+    with pytest.raises(InputError, match=r"0\.01"):
+        clip_weights(critic, 0)
