@@ -17,11 +17,13 @@ from perceptualloss.experiments.results import Comparison, Metric, Run, file_ste
 _LIGHT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A6A00", "#333333")
 _DARK_COLOURS = ("#56B4E9", "#FF8C42", "#2FC79A", "#E08BC4", "#F0E442", "#DDDDDD")
 # Marker and dash repeat what colour says, for print and for eyes that see none.
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True)
-class _Theme:
+class Theme:
+    """The colours of a plot on light or on dark paper."""
+
     ink: str
     muted: str
     grid: str
@@ -30,13 +32,13 @@ class _Theme:
     colours: tuple[str, ...]
 
 
-_LIGHT = _Theme("#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#eef0f3", _LIGHT_COLOURS)
-_DARK = _Theme("#e8eaed", "#a3abb5", "#343a42", "#181b20", "#23272e", _DARK_COLOURS)
+LIGHT = Theme("#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#eef0f3", _LIGHT_COLOURS)
+DARK = Theme("#e8eaed", "#a3abb5", "#343a42", "#181b20", "#23272e", _DARK_COLOURS)
 
 
 def run_colours(comparison: Comparison, dark: bool = False) -> dict[str, str]:
     """Give the colour of each run, grey for interpolation; the same in the curves and on the page."""
-    theme = _DARK if dark else _LIGHT
+    theme = DARK if dark else LIGHT
     colours = {run.name: theme.muted for run in comparison.runs}
     for number, run in enumerate(comparison.trained):
         colours[run.name] = theme.colours[number % len(theme.colours)]
@@ -70,7 +72,7 @@ def plot_curves(comparison: Comparison, folder: Path, warm_up_steps: int | None 
 
 def draw_curves(comparison: Comparison, metric: Metric, warm_up_steps: int | None = None, dark: bool = False) -> Figure:
     """Draw one metric of all runs over steps; interpolation is a dashed horizontal line."""
-    theme = _DARK if dark else _LIGHT
+    theme = DARK if dark else LIGHT
     # Small and dense: shown at the width of a phone, the letters are still of reading size.
     labels = [run.label for run in comparison.runs]
     columns = len(labels) if sum(map(len, labels)) + 9 * len(labels) <= 75 else 1 + (max(map(len, labels)) <= 28)
@@ -119,7 +121,7 @@ def _draw_run(axes: Axes, run: Run, metric: Metric, colour: str, number: int) ->
     found = points(run, metric)
     if found:
         steps, values = zip(*found, strict=True)
-        marker = _MARKERS[number % len(_MARKERS)]
+        marker = MARKERS[number % len(MARKERS)]
         every = max(1, len(found) // 8)
         axes.plot(
             steps,
@@ -151,7 +153,7 @@ def _leave_out_start(axes: Axes, comparison: Comparison, metric: Metric) -> None
         axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
 
-def _shade_warm_up(axes: Axes, steps: int, up: bool, theme: _Theme) -> None:
+def _shade_warm_up(axes: Axes, steps: int, up: bool, theme: Theme) -> None:
     left, right = axes.get_xlim()
     axes.axvspan(left, min(steps, right), color=theme.shade, zorder=0, linewidth=0)
     axes.set_xlim(left, right)
@@ -166,7 +168,7 @@ def _shade_warm_up(axes: Axes, steps: int, up: bool, theme: _Theme) -> None:
     )
 
 
-def _label(axes: Axes, metric: Metric, theme: _Theme) -> None:
+def _label(axes: Axes, metric: Metric, theme: Theme) -> None:
     name = "\n".join(textwrap.wrap(metric.heading, 48))
     axes.set_title(name, loc="left", color=theme.ink, fontsize=11.5, fontweight="bold", pad=21)
     axes.annotate(
@@ -183,6 +185,11 @@ def _label(axes: Axes, metric: Metric, theme: _Theme) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.ticklabel_format(useOffset=False)
+    dress(axes, theme)
+
+
+def dress(axes: Axes, theme: Theme) -> None:
+    """Give axes the look of all plots: thin grid, no box, quiet numbers."""
     axes.tick_params(colors=theme.muted, labelsize=9.5, length=0)
     axes.grid(color=theme.grid, linewidth=0.8)
     axes.set_axisbelow(True)

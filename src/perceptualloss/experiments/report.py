@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
-
 from perceptualloss.experiments.curves import curve_metrics, describe_curves, draw_curves, run_colours
-from perceptualloss.experiments.embed import TRUTH, Sheet, fit_sheets, lossless, make_sheet, uri
+from perceptualloss.experiments.embed import TRUTH, Sheet, fit_sheets, make_sheet
+from perceptualloss.experiments.page import render_page, themed
 from perceptualloss.experiments.panels import (
     DETAIL_COLOURS,
     captions,
@@ -51,24 +48,18 @@ def write_report(comparison: Comparison, photos: Sequence[Photo], folder: Path) 
 
 def render_report(comparison: Comparison, photos: Sequence[Photo]) -> str:
     """Give the report as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("perceptualloss.experiments", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = list(photos)[:_MOST_PHOTOS]
     left, right = _first_sides(comparison)
     start = _most_telling(comparison, shown, (left, right))
     pages = _photos(comparison, shown)
     settings = {k: v for k, v in comparison.settings.items() if k != COMMAND}
-    return environment.get_template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
+        title=comparison.title,
         comparison=comparison,
         colours=_colours(comparison),
         detail_colours=DETAIL_COLOURS,
-        rows=_rows(comparison),
-        missing=_missing(comparison),
+        rows=_rows(comparison) + _missing(comparison),
         curves=[_curve(comparison, metric) for metric in curve_metrics(comparison)],
         photos=pages,
         left_out=len(photos) - len(shown),
@@ -145,23 +136,23 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
                 {"text": format_value(metric, run.scores.get(metric.key)), "best": run.name in best}
                 for run in comparison.runs
             ]
-            rows.append({"metric": metric, "cells": cells})
+            direction = f"{metric.arrow} {metric.direction}"
+            rows.append({"title": metric.title, "direction": direction, "cells": cells, "note": metric.note})
     return rows
 
 
-def _missing(comparison: Comparison) -> list[tuple[str, str]]:
+def _missing(comparison: Comparison) -> list[dict[str, Any]]:
+    """Fill a row without scores for every metric that could not be measured, with the reason."""
     labels = {metric.key: metric.label for metric in comparison.metrics}
-    return [(labels.get(key, key.upper()), reason) for key, reason in comparison.missing.items()]
+    cells = [{"text": "\N{EN DASH}", "best": False} for _ in comparison.runs]
+    return [
+        {"title": labels.get(key, key.upper()), "direction": "", "cells": cells, "note": reason}
+        for key, reason in comparison.missing.items()
+    ]
 
 
 def _curve(comparison: Comparison, metric: Metric) -> dict[str, Any]:
-    images = {}
-    for name, dark in (("light", False), ("dark", True)):
-        file = io.BytesIO()
-        draw_curves(comparison, metric, dark=dark).savefig(file, format="png", metadata={"Software": None})
-        picture = Image.open(file).convert("RGB")
-        images[name] = uri(lossless(picture))
-    return {"size": picture.size, "alt": describe_curves(comparison, metric), **images}
+    return themed(lambda dark: draw_curves(comparison, metric, dark=dark), describe_curves(comparison, metric))
 
 
 def _colours(comparison: Comparison) -> list[tuple[str, str]]:

@@ -197,9 +197,14 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 def write_metrics(comparison: Comparison, folder: Path) -> Path:
     """Write ``metrics.json`` into ``folder`` and return its path."""
+    return write_json(asdict(comparison), folder)
+
+
+def write_json(found: Mapping[str, Any], folder: Path) -> Path:
+    """Write any such data as ``metrics.json`` into ``folder`` and return its path; what is not finite is null."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "metrics.json"
-    text = json.dumps(to_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_plain(found), indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
