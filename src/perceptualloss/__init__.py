@@ -8,14 +8,19 @@ Losses, loss networks, transformation networks and measures, all on one contract
 from perceptualloss.checks import InputError
 from perceptualloss.images import luminance, read_image, write_image
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
+from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
+from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
-from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
+from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
-from perceptualloss.metrics.ssim import ssim
+from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
@@ -23,20 +28,31 @@ from perceptualloss.resize import resize
 
 __all__ = [
     "LPIPS",
+    "AngularColorLoss",
+    "BlurredColorLoss",
+    "CharbonnierLoss",
+    "EdgeLoss",
     "FeatureReconstructionLoss",
+    "GANLoss",
     "InputError",
     "L1Loss",
     "Loss",
     "LossNetwork",
     "MSELoss",
+    "MSSSIMLoss",
     "ResNetBlock",
+    "SSIMLoss",
+    "TotalVariationLoss",
     "Upscale2x",
     "Upscale4x",
     "VGG16PerceptualLoss",
     "WeightedLoss",
+    "clip_weights",
+    "gradient_penalty",
     "load_network",
     "loss_network",
     "luminance",
+    "ms_ssim",
     "perceptual_distance",
     "psnr",
     "read_image",

@@ -11,9 +11,13 @@ import lightning as L
 from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.module import PhotoData
+from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
+from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
-from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
+from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.network import TransformationNetwork
@@ -22,7 +26,22 @@ from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
 from perceptualloss.training.supervised import Supervised
 
 # Imported for the names that a recipe may give to `network` and `loss`.
-NAMED = (Upscale2x, Upscale4x, MSELoss, L1Loss, FeatureReconstructionLoss, VGG16PerceptualLoss, WeightedLoss)
+NAMED = (
+    Upscale2x,
+    Upscale4x,
+    MSELoss,
+    L1Loss,
+    CharbonnierLoss,
+    TotalVariationLoss,
+    EdgeLoss,
+    AngularColorLoss,
+    BlurredColorLoss,
+    SSIMLoss,
+    MSSSIMLoss,
+    FeatureReconstructionLoss,
+    VGG16PerceptualLoss,
+    WeightedLoss,
+)
 
 
 @dataclass(frozen=True)
