@@ -1,6 +1,8 @@
 """The command line as a user meets it."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from perceptualloss import cli
+from perceptualloss.experiments import network_report
 from perceptualloss.networks.checkpoint import load_network
 
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "recipes").glob("upscale*.yaml"))
@@ -49,6 +52,34 @@ def test_compare_prints_a_table_and_where_the_report_is(
         assert word in shown
     assert (tmp_path / "upscale2x" / "report.html").is_file()
     assert cli.free_folder(tmp_path, "upscale2x") == tmp_path / "upscale2x-2"
+
+
+@pytest.mark.parametrize("labelled", [False, True], ids=["photos", "classes"])
+def test_train_loss_network_ends_with_a_report(
+    labelled: bool,
+    small_photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network_report, "SIZE", 32)  # of the built-in photos
+    source = ["--photos", small_photos, "--validation", 2]
+    if labelled:
+        for file in small_photos.iterdir():
+            for n in range(2):
+                (tmp_path / "classes" / file.stem).mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, tmp_path / "classes" / file.stem / f"{n}.png")
+        source = ["--classes", tmp_path / "classes"]
+    words = ["--architecture", "judge", "--out", tmp_path / "mine.safetensors", "--folder", tmp_path / "run", *source]
+    assert run("train-loss-network", *words, "--steps", 2, "--batch-size", 4, "--crop", 16, "--device", "cpu") == 0
+    shown = capsys.readouterr().out
+    for text in ("mine.safetensors", "Measuring random network", "Any photos", "of the pairs", "report.html"):
+        assert text in shown
+    page = (tmp_path / "run" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "perceptualloss train-loss-network --architecture judge" in page
+    assert "--progress" not in page
+    assert ("astronaut" in page) == labelled  # the built-in photos
+    assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["verdict"]
 
 
 @pytest.mark.parametrize(
