@@ -1,82 +1,73 @@
-"""How far the embedded networks find distorted photos, against a random network and mean squared error.
+"""What the embedded loss networks are worth: everything that docs/loss-network.md says of them, measured.
 
-    python benchmarks/loss_network.py [--photos DIR] [--size 256] [--files judge=FILE ...]
+    python benchmarks/loss_network.py [PART ...] [--data DIR] [--weights judge=FILE ...]
 
-Three figures per network, all in percent of the pairs that are ordered right:
+Parts, all by default:
 
-- same photo: of two strengths of one distortion, the stronger is farther;
-- any photos: the same with each strength on another photo (a distance that depends on the photo fails here);
-- equal PSNR: blur, JPEG, coarse pixels and a blurry enlargement are farther than noise, changed brightness,
-  contrast or gamma, and a shift of one pixel, as people rank them. All have the PSNR of that shift, so mean squared
-  error cannot tell them apart. After it, the same against each of the latter alone.
+- agreement: how far they find distorted photos (``loss_network_agreement.py`` says what the figures mean);
+- training: super-resolution trained with each as the loss: PSNR and distances, panels;
+- grid: the energy at the pooling's period in flat areas of what was trained (``loss_network_grid.py``);
+- inversion: photos found again from their features;
+- cost: forward and backward per megapixel, against VGG-16.
 
-Photos: the last 20 by name, which no training saw. Distortions: fixed seeds. Brightness, contrast and fading colours
-resemble what training does to its crops; the others do not occur there. Random weights: mean of three draws.
+Random networks and mean squared error stand beside them. Photos: the last ones of --data by name, which no training of
+the loss networks saw. Where other programs run too, set OMP_NUM_THREADS=1: threads that wait for each other are slower
+than one; only cost needs an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from loss_network_agreement import agreement
+from loss_network_cost import cost
+from loss_network_grid import grid
+from loss_network_inversion import inversion
+from loss_network_photos import PHOTOS
+from loss_network_training import training
 
-from perceptualloss.data.folder import split_files
-from perceptualloss.data.module import middle
-from perceptualloss.experiments.agreement import (
-    Distance,
-    NetworkDistance,
-    equal_psnr,
-    ladders,
-    layers_before_pooling,
-    mean_squared_error,
-    measure,
-    random_distance,
-)
-from perceptualloss.images import picture_files, read_image
-from perceptualloss.loss_networks.loss_network import loss_network
+TRAINED = "upscale4x"  # in --out
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
-LAYERS = {name: layers_before_pooling(name) for name in ("compact", "judge")}
-DRAWS = 3  # of random weights; their figures are averaged
+PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "agreement": lambda o: agreement(o.data, size=o.size, weights=o.weights),
+    "training": lambda o: training(
+        o.out / TRAINED, o.data, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
+    ),
+    "grid": lambda o: grid(o.compared or o.out / TRAINED),
+    "inversion": lambda o: inversion(o.out, o.data, weights=o.weights),
+    "cost": lambda o: cost(),
+}
 
 
-def figures_of(
-    distance: Distance, photos: Tensor, distorted: dict[str, Tensor], equal: list[dict[str, Tensor]]
-) -> dict[str, float]:
-    """Return the figures of this page and, for each kind of distortion, the second one."""
-    found = measure(distance, photos, distorted, equal)
-    first = {"same photo": found.same_photo, "any photos": found.any_photos, "equal PSNR": found.equal_psnr}
-    return first | {f"> {better}": value for better, value in found.against.items()} | dict(found.by_kind)
-
-
-def read(folder: Path, size: int, count: int = 20) -> Tensor:
-    _, files = split_files(picture_files(folder), count)
-    return torch.cat([middle(read_image(file)[0], size)[None] for file in files])
+def weights_file(text: str) -> tuple[str, str]:
+    """Return the network and the file of ``network=file``."""
+    network, _, file = text.partition("=")
+    if network not in ("compact", "judge") or not file:
+        raise argparse.ArgumentTypeError(f"expected compact=FILE or judge=FILE, got {text!r}")
+    return network, file
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, default=PHOTOS)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--files", nargs="*", default=[], help="other weights: compact=FILE or judge=FILE")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any, all of them")
+    parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
+    parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
+    parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
+    parser.add_argument("--size", type=int, default=256, help="agreement: height and width of the photos")
+    parser.add_argument("--steps", type=int, default=800, help="training: steps of each network")
+    parser.add_argument("--warm-up", type=int, default=400, help="training: how many of these are with MSE")
+    parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")
+    parser.add_argument("--compared", type=Path, help="grid: of another finished comparison, such as runs/compare/...")
     options = parser.parse_args()
-    distances: dict[str, list[Distance]] = {"mean squared error": [mean_squared_error]}
-    for name, layers in LAYERS.items():
-        distances[f"{name}, random weights"] = [random_distance(name, layers, seed) for seed in range(DRAWS)]
-    for entry in options.files or [f"{name}=default" for name in LAYERS]:
-        name, _, file = entry.partition("=")
-        distances[f"{name}, {Path(file).stem}"] = [NetworkDistance(loss_network(name, LAYERS[name], weights=file))]
-    photos = read(options.photos, options.size)
-    distorted, equal = ladders(list(photos)), [equal_psnr(photo) for photo in photos]
-    print(f"{len(photos)} photos of {photos.shape[2]} x {photos.shape[3]}; pairs ordered right, in percent")
-    for number, (name, draws) in enumerate(distances.items()):
-        measured = [figures_of(distance, photos, distorted, equal) for distance in draws]
-        figures = {figure: sum(m[figure] for m in measured) / len(measured) for figure in measured[0]}
-        if number == 0:
-            print("| | " + " | ".join(figures) + " |", "|---" * (len(figures) + 1) + "|", sep="\n")
-        print(f"| {name} | " + " | ".join(f"{value:.0f}" for value in figures.values()) + " |", flush=True)
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"unknown part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    options.weights = dict(options.weights)
+    for part in options.parts or PARTS:
+        print(f"\n## {part}\n", flush=True)
+        PARTS[part](options)
 
 
 if __name__ == "__main__":

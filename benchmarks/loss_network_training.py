@@ -1,0 +1,110 @@
+"""What a loss network is worth as a loss: super-resolution trained with its features, and with others."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from loss_network_photos import validation_outputs
+from perceptualloss.experiments.agreement import NetworkDistance, layers_before_pooling
+from perceptualloss.experiments.compare import Settings, compare
+from perceptualloss.experiments.results import Run
+from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.presets import PRESETS, Preset
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1")  # as the preset "perceptual" has them
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A loss: L1 plus ``weight`` times the features of ``network``, unit-normalised."""
+
+    label: str
+    network: str
+    random: bool = False
+    weight: float = 1.0
+
+    def preset(self, weights: Mapping[str, str]) -> Preset:
+        """Return it as ``compare`` takes losses; ``weights`` names files for the embedded ones, by network."""
+        return Preset(self.label, f"features of {self.label}, plus L1", lambda _: self._loss(weights))
+
+    def _loss(self, weights: Mapping[str, str]) -> Loss:
+        chosen = None if self.random else weights.get(self.network, "default")
+        with torch.random.fork_rng():  # the same random weights when an interrupted run goes on
+            torch.manual_seed(0)
+            layers = dict.fromkeys(LAYERS, self.weight)
+            return FeatureReconstructionLoss(self.network, layers, "unit", weights=chosen) + L1Loss()
+
+
+VARIANTS = {
+    "compact": Variant("compact", "compact"),
+    "compact-10": Variant("compact, weight 10", "compact", weight=10.0),
+    "random": Variant("compact, random weights", "compact", random=True),
+    "judge": Variant("judge", "judge"),
+}
+
+
+def training(
+    folder: Path,
+    data: Path | None,
+    *,
+    steps: int = 800,
+    warm_up: int = 400,
+    validation: float = 8,
+    weights: Mapping[str, str] | None = None,
+    resume: bool = False,
+) -> None:
+    """Train the same x4 network with MSE and with each of :data:`VARIANTS`; print a table, write panels to ``folder``.
+
+    All share the first ``warm_up`` of ``steps`` steps, which are trained with MSE. An earlier comparison in ``folder``
+    is thrown away unless ``resume`` says to go on with it. ``validation`` photos keep the measuring short.
+    """
+    if not resume and (folder / "settings.json").is_file():
+        shutil.rmtree(folder)
+    PRESETS.update({name: variant.preset(weights or {}) for name, variant in VARIANTS.items()})
+    settings = Settings(
+        scale=4,
+        data=data,
+        losses=("mse", *VARIANTS),
+        steps=steps,
+        warm_up=warm_up,
+        validation=validation,
+    )
+    result = compare(settings, folder, progress=True)
+    print(f"x4, {steps} steps of which {warm_up} with MSE; means over the validation photos; panels: {folder}")
+    print("A distance in brackets is that of the network that trained the row, and proves nothing.")
+    _print_table(result.runs, _seen_by_compact(folder))
+
+
+def _seen_by_compact(folder: Path) -> dict[str, float]:
+    """Return for each run the distance that ``compact`` sees, mean over photos: a second judge."""
+    distance = NetworkDistance(loss_network("compact", layers_before_pooling("compact")))
+    found: dict[str, list[float]] = {}
+    for _, truth, outputs in validation_outputs(folder):
+        for run, output in outputs.items():
+            found.setdefault(run, []).append(distance(truth, output).item())
+    return {run: sum(values) / len(values) for run, values in found.items()}
+
+
+def _print_table(runs: list[Run], by_compact: dict[str, float]) -> None:
+    judged = {run.name: run.scores["perceptual_distance"] for run in runs}
+    print("| trained with | PSNR | SSIM | distance, judge | distance, compact | seconds |", "|---" * 6 + "|", sep="\n")
+    for run in runs:
+        variant = VARIANTS.get(run.name)
+        own = variant.network if variant and not variant.random else ""
+        judge = _cell(judged[run.name], judged["mse"], own == "judge")
+        compact = _cell(by_compact[run.name], by_compact["mse"], own == "compact")
+        psnr, ssim = run.scores["psnr"], run.scores["ssim"]
+        print(f"| {run.label} | {psnr:.2f} | {ssim:.4f} | {judge} | {compact} | {run.seconds:.0f} |")
+
+
+def _cell(value: float, base: float, own: bool) -> str:
+    text = f"{value:.4f} {value / base - 1:+.0%}"
+    return f"({text})" if own else text

@@ -1,0 +1,119 @@
+"""The measures that benchmarks/loss_network.py prints, on pictures with a known answer."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from perceptualloss.loss_networks.loss_network import loss_network
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module", name="benchmarks")
+def _benchmarks() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield patch
+
+
+@pytest.fixture(name="grid")
+def _grid(benchmarks: pytest.MonkeyPatch) -> ModuleType:
+    return importlib.import_module("loss_network_grid")
+
+
+def cosine(period: int, amplitude: float, size: int = 64) -> Tensor:
+    wave = amplitude * torch.cos(2 * math.pi * torch.arange(size) / period)
+    return wave.expand(1, 3, size, size).contiguous()
+
+
+def grainy(size: int = 128) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return 0.5 + 0.01 * torch.randn(1, 3, size, size, generator=generator)
+
+
+def test_photo_against_itself_is_one(grid: ModuleType) -> None:
+    photo = grainy()
+    for figures in grid.figures_of([photo], [photo]).values():
+        assert figures == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_energy_of_a_cosine_is_what_its_amplitude_says(grid: ModuleType, period: int) -> None:
+    power = grid.spectrum(grid.windows(cosine(period, 0.1)))
+    # a^2 / 4 at each of +f and -f, which fall together at a period of 2; one of four directions
+    expected = (0.1**2 if period == 2 else 0.1**2 / 4) / 4
+    # the plane that is taken away holds a little of the longer waves
+    assert grid.energy(power, period) == pytest.approx(expected, rel=0.05)
+    others = [grid.energy(power, other) for other in grid.PERIODS if other != period]
+    assert max(others) < 0.01 * expected
+
+
+def test_slope_has_no_energy(grid: ModuleType) -> None:
+    slope = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    power = grid.spectrum(grid.windows(slope + slope.transpose(2, 3)))
+    assert power.max() < 1e-12
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_faint_grid_on_the_truth_stands_out_at_its_period_alone(grid: ModuleType, period: int) -> None:
+    truth = grainy()
+    found = grid.figures_of([truth + cosine(period, 1 / 255, 128)], [truth])
+    for other, (energy, peak) in found.items():
+        if other == period:
+            assert energy > 1.5
+            assert peak > 1.5
+        else:
+            assert energy == pytest.approx(1, abs=0.1)
+
+
+def test_grid_on_a_smoothed_photo_shows_as_a_peak(grid: ModuleType) -> None:
+    truth = grainy()
+    smooth = avg_pool2d(truth, 3, stride=1, padding=1, count_include_pad=False)
+    energy, peak = grid.figures_of([smooth], [truth])[4]
+    assert energy < 0.5
+    assert peak < 2
+    gridded, high = grid.figures_of([smooth + cosine(4, 0.5 / 255, 128)], [truth])[4]
+    assert gridded < 1.1  # the loss of grain hides it from the energy
+    assert high > 1.3 * peak
+
+
+def test_flat_windows_are_those_without_texture(grid: ModuleType) -> None:
+    photo = grainy(64)
+    photo[..., :32, :32] = 0.5
+    chosen = grid.flat(photo).view(4, 4)
+    assert chosen[:2, :2].all()
+    assert chosen.sum() == 4
+
+
+def test_pattern_of_the_controls_has_every_period(grid: ModuleType) -> None:
+    power = grid.spectrum(grid.windows(grid.with_pattern(torch.full((1, 3, 32, 32), 0.5), 0.01)))
+    for period in grid.PERIODS:
+        one = 0.01**2 if period == 2 else 0.01**2 / 4
+        assert grid.energy(power, period) == pytest.approx(one / 2, rel=0.2)  # two directions of four
+
+
+def test_inversion_finds_the_picture_from_noise(benchmarks: pytest.MonkeyPatch) -> None:
+    invert = importlib.import_module("loss_network_inversion").invert
+    ramp = torch.linspace(0.2, 0.8, 32)
+    photo = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32), torch.full((32, 32), 0.4)])[None]
+    found, error = invert(loss_network("compact", ["relu1_2"]), photo, steps=80)
+    assert error < 1e-3
+    assert (found - photo).abs().mean() < 0.02
+
+
+def test_weights_are_named_by_their_network(benchmarks: pytest.MonkeyPatch) -> None:
+    weights_file = importlib.import_module("loss_network").weights_file
+    assert weights_file("judge=a/b=c.safetensors") == ("judge", "a/b=c.safetensors")
+    for text in ("judge", "vgg16=file", "compact="):
+        with pytest.raises(argparse.ArgumentTypeError):
+            weights_file(text)
