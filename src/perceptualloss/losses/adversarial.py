@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice, check_same_shape
-from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.distance import wide
 
 Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "wasserstein"]
 
@@ -97,7 +97,7 @@ class GANLoss(nn.Module):
             fake: its scores of generated pictures, made without a gradient to the generator
                 (``critic(generated.detach())``).
         """
-        return _GAMES[self.kind].critic(_wide(real), _wide(fake))
+        return _GAMES[self.kind].critic(wide(real), wide(fake))
 
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the generator's loss, a scalar.
@@ -110,7 +110,7 @@ class GANLoss(nn.Module):
             if self.kind == "relativistic":
                 raise InputError("generator_loss(fake, real) for the relativistic loss", "no real scores")
             real = fake
-        return _GAMES[self.kind].generator(_wide(real), _wide(fake))
+        return _GAMES[self.kind].generator(wide(real), wide(fake))
 
     def extra_repr(self) -> str:
         """Return the kind, for ``repr``."""
@@ -147,7 +147,7 @@ def gradient_penalty(
     True
     """
     check_same_shape("real", real, "fake", fake)
-    real, fake = _wide(real.detach()), _wide(fake.detach())
+    real, fake = wide(real.detach()), wide(fake.detach())
     device = real.device if generator is None else generator.device
     share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator, device=device, dtype=real.dtype)
     between = torch.lerp(fake, real, share.to(real.device)).requires_grad_()

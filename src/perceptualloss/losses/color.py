@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
 from perceptualloss.loss_networks.loss_network import InputRange
-from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.distance import wide
 from perceptualloss.losses.gaussian import gaussian_weights, windowed_mean
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.unit_range import to_unit_range
@@ -37,7 +37,7 @@ def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tens
     >>> round(float(angular_error(red, green)), 2)  # a right angle
     1.57
     """
-    output, target = _wide(output), _wide(target)
+    output, target = wide(output), wide(target)
     product = (output * target).sum(dim=1) + epsilon**2
     squares = (output.square().sum(dim=1) + epsilon**2) * (target.square().sum(dim=1) + epsilon**2)
     cosine = product * squares.rsqrt()
@@ -86,7 +86,7 @@ def blurred_squared(output: Tensor, target: Tensor, kernel_size: int = 21, sigma
     ICCV 2017, equation 1.
     """
     radius = kernel_size // 2
-    difference = F.pad(_wide(output) - _wide(target), (radius,) * 4)  # blurring is linear: once is enough
+    difference = F.pad(wide(output) - wide(target), (radius,) * 4)  # blurring is linear: once is enough
     return windowed_mean(difference, gaussian_weights(kernel_size, sigma)).square().mean(dim=(1, 2, 3))
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.loss_networks.loss_network import InputRange
-from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.distance import wide
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.unit_range import to_unit_range
 
@@ -31,7 +31,7 @@ def sobel(images: Tensor) -> Tensor:
     >>> sobel(step)[0, 0, 0]
     tensor([0., 1., 1., 0.])
     """
-    padded = F.pad(_wide(images), (1, 1, 1, 1), mode="replicate")
+    padded = F.pad(wide(images), (1, 1, 1, 1), mode="replicate")
     rows = padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]
     columns = padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]
     across = rows[..., 2:] - rows[..., :-2]
@@ -65,7 +65,7 @@ def edge_distance(output: Tensor, target: Tensor, mask: Tensor, distance: Distan
         mask: (N, 1, H, W) in [0, 1] (see :func:`edge_mask`).
         distance: "l1" or "mse".
     """
-    difference = _wide(output) - _wide(target)
+    difference = wide(output) - wide(target)
     errors = difference.abs() if distance == "l1" else difference.square()
     edges = mask.sum(dim=(1, 2, 3)).clamp(min=1)
     return (mask * errors.mean(dim=1, keepdim=True)).sum(dim=(1, 2, 3)) / edges

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.loss_networks.loss_network import InputRange
-from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.distance import wide
 from perceptualloss.losses.loss import Loss
 
 Kind = Literal["l1", "squared", "power"]
@@ -53,7 +53,7 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
         raise InputError("exponent to be at least 1", repr(exponent), "Below 1 the gradient has no bound.")
     if min(images.shape[-2:]) < 2:
         raise InputError("at least 2 x 2 pixels to compare neighbours", f"{images.shape[-2]} x {images.shape[-1]}")
-    images = _wide(images)
+    images = wide(images)
     across, down = images.diff(dim=-1), images.diff(dim=-2)
     if kind == "l1":
         parts = [across.abs(), down.abs()]

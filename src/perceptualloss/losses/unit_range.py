@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.loss_networks.loss_network import IMAGENET_MEAN, IMAGENET_STD, InputRange
-from perceptualloss.losses.distance import _wide
+from perceptualloss.losses.distance import wide
 
 
 def to_unit_range(images: Tensor, input_range: InputRange) -> Tensor:
@@ -15,7 +15,7 @@ def to_unit_range(images: Tensor, input_range: InputRange) -> Tensor:
     >>> to_unit_range(torch.tensor([-1.0, 0.0, 1.0]), (-1, 1))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    images = _wide(images)
+    images = wide(images)
     if input_range == "imagenet":  # numbers one by one: a tensor of them would have to travel to the GPU
         channels = zip(images.unbind(dim=1), IMAGENET_MEAN, IMAGENET_STD, strict=True)
         return torch.stack([channel * std + mean for channel, mean, std in channels], dim=1)
