@@ -15,6 +15,7 @@ from perceptualloss.experiments.agreement import (
     equal_psnr,
     ladders,
     layers_before_pooling,
+    mean_agreement,
     mean_squared_error,
     measure,
     random_distance,
@@ -130,3 +131,12 @@ def test_random_distances_depend_on_their_seed_alone(photos: Tensor) -> None:
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_mean_of_opposites_is_the_middle(photos: Tensor, distorted: dict[str, Tensor]) -> None:
+    found = [measure(Rank(distorted, sign), photos, distorted, [{}, {}]) for sign in (1, -1)]
+    middle = mean_agreement(found)
+    assert middle.same_photo == middle.any_photos == middle.by_kind["blur"] == 50
+    assert set(middle.means["blur"]) == {0}
+    assert math.isnan(middle.equal_psnr)
+    assert mean_agreement(found[:1]).means == {kind: pytest.approx(m) for kind, m in found[0].means.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -155,6 +155,23 @@ def measure(
         against={better: _percent(ordered) for better, ordered in right.items()},
         by_kind=by_kind,
         means=means,
+    )
+
+
+def mean_agreement(found: Sequence[Agreement]) -> Agreement:
+    """Return the mean of what several distances reached on the same photos, such as draws of random weights."""
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(values) / len(found)
+
+    first = found[0]
+    return Agreement(
+        same_photo=mean(a.same_photo for a in found),
+        any_photos=mean(a.any_photos for a in found),
+        equal_psnr=mean(a.equal_psnr for a in found),
+        against={kind: mean(a.against[kind] for a in found) for kind in first.against},
+        by_kind={kind: mean(a.by_kind[kind] for a in found) for kind in first.by_kind},
+        means={k: [mean(a.means[k][i] for a in found) for i in range(len(first.means[k]))] for k in first.means},
     )
 
 

@@ -18,10 +18,12 @@ from perceptualloss.data.folder import Photos, split_files
 from perceptualloss.data.module import middle
 from perceptualloss.data.photos import builtin_photos
 from perceptualloss.experiments.agreement import (
+    Distance,
     NetworkDistance,
     equal_psnr,
     ladders,
     layers_before_pooling,
+    mean_agreement,
     mean_squared_error,
     measure,
     random_distance,
@@ -44,6 +46,7 @@ from perceptualloss.loss_networks.loss_network import ARCHITECTURES, LossNetwork
 from perceptualloss.loss_networks.weights import read_features
 
 PHOTOS, SIZE = 6, 160  # of the middle pieces: enough to tell networks apart, and less than a minute on two cores
+DRAWS = 3  # of random weights: at equal PSNR one draw may be 20% from the next
 
 
 def report_photos(photos: Path | None, validation: float) -> dict[str, Tensor]:
@@ -77,8 +80,8 @@ def report_network(
 ) -> NetworkReport:
     """Measure a loss network and write ``report.html``, ``metrics.json``, ``distances.png`` and ``features/``.
 
-    It is compared with a random network of the same shape (one draw) and with mean squared error. The distance of a
-    network: unit-normalised channels, squared differences, mean over the layers before each pooling.
+    It is compared with a random network of the same shape (mean of three draws) and with mean squared error. The
+    distance of a network: unit-normalised channels, squared differences, mean over the layers before each pooling.
 
     Args:
         architecture: "compact" or "judge".
@@ -98,14 +101,15 @@ def report_network(
     say(f"Distorting {len(photos)} photos in {len(STRENGTHS)} ways")
     pieces = torch.stack([*photos.values()])
     distorted, equal = ladders(list(pieces)), [equal_psnr(piece) for piece in pieces]
+    distances: dict[str, list[Distance]] = {
+        THIS: [NetworkDistance(LossNetwork(features, layers))],
+        RANDOM: [random_distance(architecture, layers, seed) for seed in range(DRAWS)],
+        SQUARED: [mean_squared_error],
+    }
     agreements = {}
-    for name, distance in (
-        (THIS, NetworkDistance(LossNetwork(features, layers))),
-        (RANDOM, random_distance(architecture, layers, seed=0)),
-        (SQUARED, mean_squared_error),
-    ):
-        say(f"Measuring {name}")
-        agreements[name] = measure(distance, pieces, distorted, equal)
+    for name, draws in distances.items():
+        say(f"Measuring {name}" + (f", {len(draws)} draws" if len(draws) > 1 else ""))
+        agreements[name] = mean_agreement([measure(distance, pieces, distorted, equal) for distance in draws])
     facts = {
         **(settings or {}),
         "layers_of_the_distance": ", ".join(layers),
