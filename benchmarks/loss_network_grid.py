@@ -1,6 +1,6 @@
 """Whether a loss leaves a grid: energy at the periods of the loss network's pooling, in flat areas.
 
-Looked at are the windows of 16 x 16 pixels in which the ground truth's luminance varies least, a quarter of each photo.
+Looked at are the windows of 16 x 16 pixels in which the ground truth's luminance varies least, a quarter of all.
 From each channel of a window the plane that fits it best is taken away (a slope has energy at every frequency) and the
 periodogram read at the wave vectors of a period: down, across and along both diagonals. The window is a multiple of 8,
 so the periods 2, 4 and 8 lie exactly on frequencies of its discrete Fourier transform. Two figures per period, over
@@ -43,7 +43,7 @@ def grid(folder: Path) -> None:
     first = list(runs)[1]
     controls = {"ground truth": truths, first: runs[first]}
     runs |= {f"{name} + pattern": [with_pattern(p, CONTROL) for p in pictures] for name, pictures in controls.items()}
-    count = sum(int(flat(truth).sum()) for truth in truths)
+    count = sum(int(chosen.sum()) for chosen in flat(truths))
     print(f"{folder}: {count} flat windows of {SIZE} x {SIZE} in {len(truths)} photos; 1 is the ground truth")
     headings = [f"{figure}, {period} px" for figure in ("energy", "peak") for period in PERIODS]
     print("| | " + " | ".join(headings) + " |", "|---" * (len(headings) + 1) + "|", sep="\n")
@@ -58,7 +58,7 @@ def figures_of(output: Sequence[Tensor], truth: Sequence[Tensor]) -> dict[int, t
 
     ``output`` and ``truth`` are photos (1, C, H, W), in the same order.
     """
-    chosen = [flat(t) for t in truth]
+    chosen = flat(truth)
     found, wanted = (
         spectrum(torch.cat([windows(p)[f] for p, f in zip(pictures, chosen, strict=True)]))
         for pictures in (output, truth)
@@ -72,12 +72,11 @@ def windows(pictures: Tensor) -> Tensor:
     return cut.permute(0, 2, 3, 1, 4, 5).reshape(-1, pictures.shape[1], SIZE, SIZE)
 
 
-def flat(truth: Tensor, share: float = 0.25) -> Tensor:
-    """Return which windows of a photo vary least, (number,): ``share`` of them."""
-    variance = windows(luminance(truth)).double().var(dim=(1, 2, 3))
-    chosen = torch.zeros_like(variance, dtype=torch.bool)
-    chosen[variance.argsort()[: max(1, round(share * len(variance)))]] = True
-    return chosen
+def flat(photos: Sequence[Tensor], share: float = 0.25) -> list[Tensor]:
+    """Return for each photo which of its windows vary least, (number,): ``share`` of the windows of all photos."""
+    variances = [windows(luminance(photo)).double().var(dim=(1, 2, 3)) for photo in photos]
+    limit = torch.cat(variances).quantile(share, interpolation="lower")
+    return [variance <= limit for variance in variances]
 
 
 def spectrum(cut: Tensor) -> Tensor:

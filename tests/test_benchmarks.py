@@ -87,12 +87,13 @@ def test_grid_on_a_smoothed_photo_shows_as_a_peak(grid: ModuleType) -> None:
     assert high > 1.3 * peak
 
 
-def test_flat_windows_are_those_without_texture(grid: ModuleType) -> None:
-    photo = grainy(64)
-    photo[..., :32, :32] = 0.5
-    chosen = grid.flat(photo).view(4, 4)
-    assert chosen[:2, :2].all()
-    assert chosen.sum() == 4
+def test_flat_windows_are_those_that_vary_least_in_any_photo(grid: ModuleType) -> None:
+    half, rough = grainy(64), 2 * grainy(64)
+    half[..., :32] = 0.5 + 0.1 * half[..., :32]
+    chosen, none = grid.flat([half, rough])
+    assert chosen.view(4, 4)[:, :2].all()
+    assert chosen.sum() == 8
+    assert not none.any()
 
 
 def test_pattern_of_the_controls_has_every_period(grid: ModuleType) -> None:
