@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,8 +54,20 @@ def unit(output: Tensor, target: Tensor) -> Tensor:
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018 (equation 1 without
     the learned weights).
     """
-    difference = unit_channels(output) - unit_channels(target)
-    return difference.square().sum(dim=1).mean(dim=(1, 2))
+    return unit_map(output, target).mean(dim=(1, 2))
+
+
+def unit_map(output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    r"""Return :math:`\sum_c w_c (\hat f_{chw} - \hat g_{chw})^2` of every position, (N, H, W).
+
+    Args:
+        output: features (N, C, H, W); the gradient flows to them alone.
+        target: features of the same shape.
+        weights: :math:`w_c \ge 0`, (C,); without them 1.
+    """
+    root = None if weights is None else weights.sqrt().view(-1, 1, 1)
+    found: Tensor = _UnitMap.apply(wide(output), wide(target), root)
+    return found
 
 
 def unit_channels(features: Tensor) -> Tensor:
@@ -63,7 +76,47 @@ def unit_channels(features: Tensor) -> Tensor:
     The norm is that of LPIPS, with the epsilon under the root, so that all-zero features have a gradient.
     """
     features = wide(features)
-    return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + EPSILON)
+    return features * _inverse_norm(features)
+
+
+def _inverse_norm(features: Tensor) -> Tensor:
+    return torch.rsqrt(torch.linalg.vector_norm(features, dim=1, keepdim=True).square() + EPSILON)
+
+
+def _plain_unit_map(output: Tensor, target: Tensor, root: Tensor | None) -> Tensor:
+    difference = unit_channels(output) - unit_channels(target)
+    return (difference if root is None else difference * root).square().sum(dim=1)
+
+
+class _UnitMap(torch.autograd.Function):
+    """The squared difference of unit-normalised channels, in as few passes over the features as it takes.
+
+    With autograd's own derivative the large features of shallow layers are written a dozen times, partly in
+    another memory format, which takes longer than a convolution.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, target: Tensor, root: Tensor | None) -> Tensor:
+        inverse = _inverse_norm(output)
+        difference = (output * inverse).sub_(target * _inverse_norm(target))  # not fused: 0 for equal features
+        if root is not None:
+            difference.mul_(root)
+        ctx.save_for_backward(output, target, root, inverse, difference)
+        found: Tensor = torch.linalg.vector_norm(difference, dim=1).square()
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        output, target, root, inverse, difference = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the derivative is to be derived again, so it must be made of plain operations
+            again = _plain_unit_map(output, target, root)
+            (second,) = torch.autograd.grad(again, output, gradient, create_graph=True)
+            return second, None, None
+        # d/df of f / |f| takes away what lies along f.
+        result: Tensor = difference * (2.0 if root is None else 2 * root)
+        along = (result * output).sum(dim=1, keepdim=True) * inverse.square()
+        result.addcmul_(output, along, value=-1).mul_(gradient.unsqueeze(1) * inverse)
+        return result, None, None
 
 
 def instance(output: Tensor, target: Tensor) -> Tensor:

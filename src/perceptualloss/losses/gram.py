@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,8 @@ from perceptualloss.losses.distance import wide
 def gram_matrix(features: Tensor) -> Tensor:
     r"""Return :math:`G_{cc'} = \frac{1}{CHW}\sum_{hw}\phi_{chw}\phi_{c'hw}` of each image, (N, C, C).
 
-    Computed in 32 bits (64 for float64) whatever the autocast type, and divided before the product, so that
-    no sum over a large picture overflows.
+    Computed in 32 bits (64 for float64) whatever the autocast type: 16 bits overflow on large pictures of
+    strong contrast, where 32 hold the sum of 10^28 squares of float16's largest number.
 
     Args:
         features: (N, C, H, W).
@@ -23,8 +25,29 @@ def gram_matrix(features: Tensor) -> Tensor:
     tensor([[[0.5000, 0.5000],
              [0.5000, 0.5000]]])
     """
-    channels, height, width = features.shape[1:]
     with torch.autocast(features.device.type, enabled=False):
-        positions = wide(features).flatten(2) * (channels * height * width) ** -0.5
-        gram: Tensor = positions @ positions.transpose(1, 2)
-    return gram
+        positions = wide(features).permute(0, 2, 3, 1).flatten(1, 2)
+        gram: Tensor = _Gram.apply(positions)
+    return gram / features[0].numel()
+
+
+class _Gram(torch.autograd.Function):
+    """P^T P for P of shape (N, H W, C).
+
+    The derivative of a product with itself needs one product, not autograd's two, and comes out in
+    channels_last, as the convolutions below want it.
+    """
+
+    @staticmethod
+    def forward(positions: Tensor) -> Tensor:
+        return positions.mT @ positions
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (positions,) = ctx.saved_tensors
+        result: Tensor = positions @ (gradient + gradient.mT)
+        return result

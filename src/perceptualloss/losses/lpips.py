@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
-from perceptualloss.losses.distance import unit_channels
+from perceptualloss.losses.distance import unit_map
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
 
 LAYERS = {
@@ -31,18 +31,6 @@ def layers_of(network: str) -> tuple[str, ...]:
         InputError: for a network that has no learned weights.
     """
     return LAYERS[check_choice("network of LPIPS", network, LAYERS)]
-
-
-def lpips_map(output: Tensor, target: Tensor, head: Tensor) -> Tensor:
-    r"""Return :math:`\sum_c w_c (\hat f_c - \hat g_c)^2` of every position, (N, H, W), for one layer.
-
-    Args:
-        output: features (N, C, H, W) of the output.
-        target: features of the target.
-        head: the learned weights :math:`w_c \ge 0`, (C,).
-    """
-    difference = unit_channels(output) - unit_channels(target)
-    return (difference.square() * head.view(-1, 1, 1)).sum(dim=1)
 
 
 class LPIPS(NetworkLoss):
@@ -113,7 +101,7 @@ class LPIPS(NetworkLoss):
         return super().forward(output, target)
 
     def _maps(self, output: Features, target: Features) -> Sequence[Tensor]:
-        return [lpips_map(output[j], target[j], self.get_buffer(f"head_{j}")) for j in self.output_layers]
+        return [unit_map(output[j], target[j], self.get_buffer(f"head_{j}")) for j in self.output_layers]
 
 
 def _learned_weights(network: str, count: int) -> list[Tensor]:
