@@ -1,38 +1,146 @@
+from __future__ import annotations
+
+import warnings
 from pathlib import Path
 
+import lpips as reference
 import pytest
 import torch
-import torchmetrics.functional.image.lpips as reference
-from safetensors.torch import save_file
-from torchvision.models import vgg16
+import torchmetrics.functional.image.lpips as torchmetrics_lpips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.checks import InputError
+from perceptualloss.loss_networks.loss_network import ARCHITECTURES, loss_network
+from perceptualloss.losses.lpips import LAYERS, LPIPS, NETS
+
+SIZE = 64
 
 
-def _reference_lpips(features: dict[str, torch.Tensor], output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    network = reference._LPIPS(pretrained=True, net="vgg", use_dropout=True, pnet_rand=True)
-    slices = [network.net.slice1, network.net.slice2, network.net.slice3, network.net.slice4, network.net.slice5]
-    for part in slices:
-        for name, module in part.named_children():
-            if f"{name}.weight" in features:
-                module.weight.data.copy_(features[f"{name}.weight"])
-                module.bias.data.copy_(features[f"{name}.bias"])
-    return network.eval()(output, target, normalize=True).flatten()
+@pytest.fixture(scope="module", params=NETS)
+def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A backbone with random weights, drawn large enough that no epsilon counts."""
+    torch.manual_seed(3)
+    network = ARCHITECTURES[NETS[request.param]]()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    file = tmp_path_factory.mktemp("weights") / "backbone.safetensors"
+    save_file(network.state_dict(), file)
+    return request.param, file
+
+
+def pictures(batch: int = 2) -> tuple[Tensor, Tensor]:
+    output, target = torch.rand(2, batch, 3, SIZE, SIZE + 6).unbind(0)
+    return output, target
+
+
+def the_authors(net: str, file: Path, spatial: bool = False) -> nn.Module:
+    """The authors' package on the same backbone; its module names are torchvision's indices."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = reference.LPIPS(net=net, pnet_rand=True, spatial=spatial, verbose=False)
+    state = load_file(file)
+    for name, part in network.net.named_children():
+        if name.startswith("slice"):
+            own = part.state_dict()
+            part.load_state_dict({key: state[key] for key in own})
+    return network
+
+
+def test_equals_the_authors_package_on_the_same_backbone(backbone: tuple[str, Path]) -> None:
+    output, target = pictures()
+    found = LPIPS(backbone[0], weights=backbone[1]).per_image(output, target)["lpips"]
+    expected = the_authors(*backbone)(output, target, normalize=True).flatten()
+    assert (expected > 0.05).all()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_maps_equal_the_authors(backbone: tuple[str, Path]) -> None:
+    output, target = pictures()
+    expected = the_authors(*backbone, spatial=True)(output, target, normalize=True)
+    loss = LPIPS(backbone[0], spatial=True, weights=backbone[1])
+    assert expected.shape == (2, 1, SIZE, SIZE + 6)
+    torch.testing.assert_close(loss(output, target), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(loss.map(output, target), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_equal_the_authors(backbone: tuple[str, Path]) -> None:
+    output, target = pictures()
+    twin = output.clone().requires_grad_()
+    LPIPS(backbone[0], weights=backbone[1])(output.requires_grad_(), target).backward()
+    the_authors(*backbone)(twin, target, normalize=True).mean().backward()
+    assert (output.grad - twin.grad).norm() <= 1e-3 * twin.grad.norm()
 
 
 def test_equals_torchmetrics_on_the_same_backbone(tmp_path: Path) -> None:
-    features = vgg16(weights=None).features.state_dict()  # drawn large enough that no epsilon counts
-    save_file(features, tmp_path / "vgg16.safetensors")
-    output, target = torch.rand(2, 2, 3, 64, 64).unbind(0)
-    ours = LPIPS(weights=tmp_path / "vgg16.safetensors").per_image(output, target)["lpips"]
-    torch.testing.assert_close(ours, _reference_lpips(features, output, target), rtol=1e-4, atol=1e-5)
+    torch.manual_seed(3)
+    network = torchmetrics_lpips._LPIPS(pretrained=True, net="squeeze", pnet_rand=True).eval()
+    slices = [getattr(network.net, f"slice{i}", None) or network.net.slices[i - 1] for i in range(1, 8)]
+    state = {key: value for part in slices for key, value in part.state_dict().items()}
+    save_file(state, tmp_path / "squeezenet.safetensors")
+    output, target = pictures()
+    found = LPIPS("squeeze", weights=tmp_path / "squeezenet.safetensors").per_image(output, target)["lpips"]
+    expected = network(output, target, normalize=True).flatten()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_equal_pictures_give_zero_and_a_finite_gradient() -> None:
-    loss = LPIPS(weights=None)
-    images = torch.rand(1, 3, 32, 32, requires_grad=True)
+@pytest.mark.parametrize("net", NETS)
+def test_equal_pictures_give_zero_and_a_finite_gradient(net: str) -> None:
+    loss = LPIPS(net, weights=None)
+    images = torch.cat([torch.rand(1, 3, SIZE, SIZE), torch.zeros(1, 3, SIZE, SIZE)]).requires_grad_()
     value = loss(images, images)
     value.backward()
-    assert value.item() == pytest.approx(0, abs=1e-7)
-    assert torch.isfinite(images.grad).all()
+    assert value.item() == 0
+    assert not images.grad.any()
     assert not loss.state_dict()
+
+
+@settings(deadline=None, max_examples=3)
+@given(seed=st.integers(0, 2**31))
+def test_images_average_in_any_order(seed: int) -> None:
+    torch.manual_seed(seed)
+    loss = LPIPS("squeeze", weights=None)
+    output, target = pictures(3)
+    value = loss(output, target)
+    torch.testing.assert_close(loss(output.flip(0), target.flip(0)), value, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(loss.per_image(output, target)["lpips"].mean(), value)
+    torch.testing.assert_close(loss(target, output), value, rtol=1e-4, atol=1e-7)
+
+
+def test_gradcheck() -> None:
+    loss = LPIPS("alex", weights=None).double()
+    output, target = torch.rand(2, 1, 3, 31, 31, dtype=torch.float64).unbind(0)
+    output.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, target), output, fast_mode=True)
+
+
+def test_bf16_stays_within_two_percent() -> None:
+    loss = LPIPS("squeeze", weights=None)
+    output, target = pictures()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = loss(output, target)
+    assert rounded.dtype == torch.float32
+    assert rounded.item() == pytest.approx(loss(output, target).item(), rel=0.02)
+
+
+def test_other_ranges_give_the_same_value() -> None:
+    output, target = pictures()
+    network = loss_network("squeezenet", LAYERS["squeezenet"], None)
+    twin = loss_network("squeezenet", LAYERS["squeezenet"], None, (-1, 1))
+    twin._frozen = network._frozen
+    torch.testing.assert_close(LPIPS(twin)(2 * output - 1, 2 * target - 1), LPIPS(network)(output, target))
+
+
+def test_errors_name_the_remedy() -> None:
+    with pytest.raises(InputError, match="Did you mean 'alex'"):
+        LPIPS("alexx", weights=None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="network of LPIPS to be one of vgg16"):
+        LPIPS(loss_network("compact", ["relu1_1"]))
+    with pytest.raises(InputError, match="at least 31 x 31"):
+        LPIPS("alex", weights=None)(*torch.rand(2, 1, 3, 16, 16))
+    with pytest.raises(InputError, match="no target"):
+        LPIPS("squeeze", spatial=True, weights=None)(torch.rand(1, 3, SIZE, SIZE))

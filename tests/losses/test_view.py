@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.view import Change, draw_change, geometric
+
+
+def change(affine: list[list[float]], hole: list[float] | None = None) -> Change:
+    return Change(torch.tensor([affine]), torch.tensor([hole or [0.0, 0.0, 0.0, 0.0]]))
+
+
+def test_no_change_changes_nothing_and_a_mirror_mirrors() -> None:
+    images = torch.rand(1, 3, 9, 12)
+    same = geometric(images, change([[1, 0, 0], [0, 1, 0]]))
+    mirrored = geometric(images, change([[-1, 0, 0], [0, 1, 0]]))
+    torch.testing.assert_close(same, images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mirrored, images.flip(3), atol=1e-5, rtol=0)
+
+
+def test_the_hole_is_where_it_says() -> None:
+    images = torch.zeros(1, 3, 8, 8)
+    images[..., 0] = 1
+    found = geometric(images, change([[1, 0, 0], [0, 1, 0]], [0.0, -1.0, 1.0, 0.0]))
+    expected = images.clone()
+    expected[:, :, :4, 4:] = images.mean()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_rotation_keeps_angles_in_pictures_that_are_not_square() -> None:
+    torch.manual_seed(2)
+    images = torch.rand(64, 3, 20, 50)
+    affine = draw_change(images).affine
+    to_pixels = torch.tensor([25.0, 10.0]).view(1, 2, 1)
+    axes = affine[:, :, :2] * to_pixels / torch.tensor([25.0, 10.0])
+    assert axes[:, :, 0].mul(axes[:, :, 1]).sum(1).abs().max() < 1e-5
+    lengths = axes.norm(dim=1)
+    torch.testing.assert_close(lengths[:, 0], lengths[:, 1])
+    assert lengths.min() > 1 / 1.21
+    assert lengths.max() < 1.21
+    assert (affine[:, 0, 0] < 0).any()
+    assert (affine[:, 0, 0] > 0).any()
+
+
+def test_torchs_seed_repeats_it() -> None:
+    images = torch.rand(3, 3, 8, 8)
+    torch.manual_seed(4)
+    first = draw_change(images)
+    torch.manual_seed(4)
+    again = draw_change(images)
+    assert torch.equal(first.affine, again.affine)
+    assert torch.equal(first.hole, again.hole)
+    assert not torch.equal(first.affine, draw_change(images).affine)
+
+
+def test_gradcheck() -> None:
+    images = torch.rand(2, 3, 5, 6, dtype=torch.float64)
+    drawn = draw_change(images)
+    assert torch.autograd.gradcheck(lambda x: geometric(x, drawn), images.requires_grad_())
+
+
+def augmented(output: Tensor, target: Tensor, seed: int) -> Tensor:
+    loss = FeatureReconstructionLoss("compact", ["relu1_2", "relu2_2"], "unit", augment="geometric")
+    torch.manual_seed(seed)
+    return loss(output, target)
+
+
+def test_output_and_target_are_changed_alike() -> None:
+    images = torch.rand(4, 3, 32, 32)
+    assert augmented(images, images, 1).item() == 0
+    output, target = torch.rand(2, 4, 3, 32, 32).unbind(0)
+    assert torch.equal(augmented(output, target, 1), augmented(output, target, 1))
+    assert augmented(output, target, 1) != augmented(output, target, 2)
+
+
+def test_a_net_that_is_blind_to_something_sees_it_after_a_change() -> None:
+    """A difference between the places that a strided net looks at costs nothing without the change."""
+    net_sees = lambda x: F.avg_pool2d(x, 1, stride=4)  # noqa: E731
+    target = torch.full((1, 3, 32, 32), 0.5)
+    output = target.clone()
+    output[:, :, 2::4] += 0.2
+    assert torch.equal(net_sees(output), net_sees(target))
+    torch.manual_seed(1)
+    drawn = draw_change(output)
+    assert (net_sees(geometric(output, drawn)) - net_sees(geometric(target, drawn))).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_16_bits(dtype: torch.dtype) -> None:
+    images = torch.rand(2, 3, 8, 8)
+    drawn = draw_change(images)
+    found = geometric(images.to(dtype), drawn)
+    torch.testing.assert_close(found.float(), geometric(images, drawn), atol=0.05, rtol=0)
