@@ -46,7 +46,7 @@ def test_any_size_comes_out_scale_times_as_large(name: str, height: int, width: 
     assert output.shape == (1, 3, network.scale * height, network.scale * width)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["Upscale2x", "Upscale4x"])
 def test_without_its_residual_it_interpolates(name: str) -> None:
     network = NETWORKS[name]()
     nn.init.zeros_(network.model[-1].weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 
@@ -16,17 +16,20 @@ from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.subpixel import SubpixelUpscaler
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
 from perceptualloss.training.supervised import Supervised
 
 # Imported for the names that a recipe may give to `network` and `loss`.
 NAMED = (
+    SubpixelUpscaler,
     Upscale2x,
     Upscale4x,
     MSELoss,
@@ -50,7 +53,9 @@ class Recipe:
 
     Args:
         network: the transformation network, such as Upscale2x.
-        loss: the loss, such as MSELoss, or a WeightedLoss of several.
+        loss: the loss: a name such as MSELoss or perceptual (a preset), a sum such as
+            ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
+            (see :func:`loss_from_settings`), or ``class_path`` and ``init_args`` of a class of your own.
         degradation: what makes the input from a photo, such as Downscale.
         photos: a folder with photos; without it, the built-in ones.
         validation: how many of the photos, the last by name, are for validation; below 1, what share.
@@ -71,7 +76,7 @@ class Recipe:
     """
 
     network: TransformationNetwork
-    loss: Loss
+    loss: Loss | str | dict[str, Any] | list[Any]
     degradation: Degradation
     photos: Path | None = None
     validation: float = 0.1
@@ -123,10 +128,9 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         seed=recipe.seed,
         workers=recipe.workers,
     )
+    loss = loss_from_settings(recipe.loss)
     L.seed_everything(recipe.seed, verbose=False)
-    task = Supervised(
-        recipe.network, recipe.loss, learning_rate=recipe.learning_rate, warm_up_steps=recipe.warm_up_steps
-    )
+    task = Supervised(recipe.network, loss, learning_rate=recipe.learning_rate, warm_up_steps=recipe.warm_up_steps)
     budget = Budget(
         steps=recipe.steps,
         validate_every=recipe.validate_every,
