@@ -36,9 +36,9 @@ def test_recipes_were_found() -> None:
 def test_settings_are_overridden_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = next(path for path in RECIPES if path.stem == "upscale2x-perceptual")
     with pytest.raises(SystemExit):
-        run("train", recipe, "--loss.weights.l1", 7, "--crop=32", "--print-config")
+        run("train", recipe, "--loss.L1Loss", 7, "--crop=32", "--print-config")
     shown = capsys.readouterr().out
-    assert re.search(r"l1: 7", shown)
+    assert re.search(r"L1Loss: 7", shown)
     assert re.search(r"crop: 32", shown)
 
 

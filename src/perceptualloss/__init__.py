@@ -14,8 +14,12 @@ from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+from perceptualloss.losses.presets import build_loss
+from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
+from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
@@ -40,16 +44,20 @@ __all__ = [
     "LossNetwork",
     "MSELoss",
     "MSSSIMLoss",
+    "PerceptualLoss",
     "ResNetBlock",
     "SSIMLoss",
+    "StyleReconstructionLoss",
     "TotalVariationLoss",
     "Upscale2x",
     "Upscale4x",
     "VGG16PerceptualLoss",
     "WeightedLoss",
+    "build_loss",
     "clip_weights",
     "gradient_penalty",
     "load_network",
+    "loss_from_settings",
     "loss_network",
     "luminance",
     "ms_ssim",

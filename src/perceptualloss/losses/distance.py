@@ -140,8 +140,6 @@ def wide(features: Tensor) -> Tensor:
     return features if features.dtype == torch.float64 else features.float()
 
 
-_wide = wide  # until every file takes the public name
-
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": squared,
     "half_sum": half_sum,

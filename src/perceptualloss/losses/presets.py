@@ -1,26 +1,48 @@
-"""Losses by name, as ``perceptualloss compare --losses`` takes them."""
+"""Losses by name, with their sources: what ``build_loss``, recipes and ``perceptualloss compare --losses`` take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from perceptualloss.checks import check_choice
+from torch import Tensor
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.total_variation import TotalVariationLoss
+
+Weights = str | Path | None
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named loss: what it is in a few words, and how to build it on a loss network."""
+    """A named loss: what it is in a few words, how to build it, and where it comes from.
+
+    Attributes:
+        label: its name in tables.
+        description: what it is made of.
+        build: makes it from the loss network's name and, by the keyword ``weights``, its weights; presets that
+            say which network they look through ignore the name.
+        source: the paper or code with these settings, and where this preset departs from it.
+        adversarial: the kind of :class:`GANLoss` that belongs to it and its weight. It is not part of the loss
+            that is built, because it needs a critic.
+        takes_style: whether ``build`` also takes a fixed ``style`` picture.
+    """
 
     label: str
     description: str
-    build: Callable[[str], Loss]
+    build: Callable[..., Loss]
+    source: str = ""
+    adversarial: tuple[str, float] | None = None
+    takes_style: bool = False
 
 
-def perceptual(network: str = "compact") -> Loss:
+def perceptual(network: str = "compact", weights: Weights = "default") -> Loss:
     """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
     The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
@@ -28,33 +50,160 @@ def perceptual(network: str = "compact") -> Loss:
     last one before the next (docs/losses.md).
     """
     layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
-    features = FeatureReconstructionLoss(network, layers, distance="unit")
-    return features + L1Loss()
+    return FeatureReconstructionLoss(network, layers, "unit", weights=weights) + L1Loss()
 
+
+def johnson_style(
+    network: str = "vgg16", weights: Weights = "default", style: Tensor | str | Path | None = None
+) -> Loss:
+    """Return Johnson's style transfer: content at relu2_2, style at four layers, total variation."""
+    style_layers = dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), 5.0)
+    seen = PerceptualLoss(network, ["relu2_2"], "mse", style_layers, "mse", style, weights=weights)
+    # His total variation is half the sum over pixels in [0, 255].
+    return seen + 1e-6 * 255**2 / 2 * TotalVariationLoss("power", 2.0, "sum")
+
+
+def gatys(network: str = "vgg19", weights: Weights = "default", style: Tensor | str | Path | None = None) -> Loss:
+    """Return Gatys' objective for one picture, with a content to style ratio of 1e-3."""
+    # His style term is a quarter of the squared norm of the Gram matrices' difference, a fifth for each layer.
+    style_layers = {f"conv{block}_1": 0.25 / 5 for block in range(1, 6)}
+    return PerceptualLoss("vgg19", {"conv4_2": 1e-3}, "half_sum", style_layers, "frobenius", style, weights=weights)
+
+
+def vgg19(layers: dict[str, float], distance: str, pixel: float = 0.0, scale: float = 1.0) -> Callable[..., Loss]:
+    """Return what builds features of VGG-19 times ``scale``, plus ``pixel`` times L1."""
+
+    def build(network: str = "vgg19", weights: Weights = "default") -> Loss:
+        features = FeatureReconstructionLoss("vgg19", layers, distance, weights=weights)  # type: ignore[arg-type]
+        scaled = features if scale == 1 else scale * features
+        return scaled + pixel * L1Loss() if pixel else scaled
+
+    return build
+
+
+def dped(network: str = "vgg19", weights: Weights = "default") -> Loss:
+    """Return DPED's content, colour and total variation; its sums over patches of 100 x 100 as means."""
+    content = FeatureReconstructionLoss("vgg19", {"relu5_4": 1.0}, weights=weights)
+    return 10 * content + 0.5 * (3 * 100**2 / 2) * BlurredColorLoss() + 2000 * TotalVariationLoss("squared")
+
+
+FIRST_RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 PRESETS: dict[str, Preset] = {
-    "mse": Preset("MSE", "mean squared error of the pixels", lambda network: MSELoss()),
-    "l1": Preset("L1", "mean absolute error of the pixels", lambda network: L1Loss()),
-    "perceptual": Preset(
-        "perceptual loss", "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1", perceptual
+    "mse": Preset(
+        "MSE",
+        "mean squared error of the pixels",
+        lambda network, weights=None: MSELoss(),
     ),
-    "johnson": Preset(
-        "Johnson's feature loss",
-        "squared difference of relu2_2, as Johnson et al. train super-resolution",
-        lambda network: FeatureReconstructionLoss(network, {"relu2_2": 1.0}),
+    "l1": Preset(
+        "L1",
+        "mean absolute error of the pixels",
+        lambda network, weights=None: L1Loss(),
+    ),
+    "perceptual": Preset(
+        "perceptual loss",
+        "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1",
+        perceptual,
+        "this project's default; the distance is that of Zhang et al. 2018 without learned weights",
     ),
     "course": Preset(
         "the course's loss",
         "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains",
-        lambda network: VGG16PerceptualLoss(),
+        lambda network, weights="default": VGG16PerceptualLoss(weights=weights),
+        "the course's exercise 1",
+    ),
+    "johnson": Preset(
+        "Johnson's feature loss",
+        "squared difference of relu2_2, as Johnson et al. train super-resolution",
+        lambda network, weights="default": FeatureReconstructionLoss(network, {"relu2_2": 1.0}, weights=weights),
+        "Johnson et al., ECCV 2016",
+    ),
+    "johnson_style": Preset(
+        "Johnson's style transfer",
+        "content at relu2_2, 5 x style at relu1_2, relu2_2, relu3_3 and relu4_3, total variation",
+        johnson_style,
+        "Johnson et al., ECCV 2016; weights and mean over Gram entries of the released code, whose content layer "
+        "is relu3_3 and whose Caffe VGG has features of another scale: tune the style weight",
+        takes_style=True,
+    ),
+    "gatys": Preset(
+        "Gatys' style transfer",
+        "content at VGG-19's conv4_2, style at conv1_1, conv2_1, conv3_1, conv4_1 and conv5_1",
+        gatys,
+        "Gatys et al., CVPR 2016; there with average pooling and rescaled weights: tune the ratio",
+        takes_style=True,
+    ),
+    "srgan": Preset(
+        "SRGAN's content loss",
+        "0.006 x squared difference of VGG-19's relu5_4",
+        vgg19({"relu5_4": 1.0}, "mse", scale=0.006),
+        "Ledig et al., CVPR 2017 (features divided by 12.75)",
+        ("vanilla", 1e-3),
+    ),
+    "esrgan": Preset(
+        "ESRGAN's content loss",
+        "L1 of VGG-19's conv5_4 before the ReLU, plus 0.01 x L1 of the pixels",
+        vgg19({"conv5_4": 1.0}, "l1", pixel=0.01),
+        "Wang et al., ECCV Workshops 2018",
+        ("relativistic", 5e-3),
+    ),
+    "real_esrgan": Preset(
+        "Real-ESRGAN's content loss",
+        "L1 of VGG-19's conv1_2, conv2_2 (0.1 each), conv3_4, conv4_4 and conv5_4 (1 each), plus L1 of the pixels",
+        vgg19({"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}, "l1", pixel=1.0),
+        "Wang et al., ICCV Workshops 2021, released options",
+        ("vanilla", 0.1),
+    ),
+    "uegan": Preset(
+        "UEGAN's perceptual loss",
+        "squared difference of VGG-19's relu1_1 to relu5_1, every channel normalised over the picture",
+        vgg19(dict(zip(FIRST_RELUS, (1 / 64, 1 / 64, 1 / 32, 1 / 32, 1.0), strict=True)), "instance"),
+        "Ni et al., IEEE TIP 2020, released code; compares the output with the input, and its relativistic "
+        "loss is the hinge one",
+        ("relativistic", 0.1),
+    ),
+    "old_films": Preset(
+        "old films' perceptual loss",
+        "L1 of VGG-19's relu1_1 to relu5_1, weighted 1/32, 1/16, 1/8, 1/4 and 1",
+        vgg19(dict(zip(FIRST_RELUS, (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0), strict=True)), "l1"),
+        "Wan et al., Bringing Old Films Back to Life, CVPR 2022, released code",
+    ),
+    "old_films_equal": Preset(
+        "old films' perceptual loss, equal weights",
+        "L1 of VGG-19's relu1_1 to relu5_1, weighted 1 each",
+        vgg19(dict.fromkeys(FIRST_RELUS, 1.0), "l1"),
+        "the same with the weights that a later user changed it to, for 0.6 dB with ImageNet's normalisation",
+    ),
+    "dped": Preset(
+        "DPED's loss",
+        "10 x VGG-19's relu5_4, 0.5 x blurred colour, 2000 x total variation",
+        dped,
+        "Ignatov et al., ICCV 2017, released code; its critic sees grey pictures",
+        ("vanilla", 1.0),
     ),
 }
 
 
-def build_loss(name: str, network: str = "compact") -> Loss:
-    """Build a loss by its preset's name; ``network`` is used by those that take a loss network.
+def build_loss(
+    name: str,
+    network: str = "compact",
+    weights: Weights = "default",
+    style: Tensor | str | Path | None = None,
+) -> Loss:
+    """Build a loss by its preset's name.
+
+    Args:
+        name: such as "perceptual", "johnson" or "esrgan" (see ``PRESETS`` and docs/losses.md).
+        network: the loss network, for the presets that do not say which one they look through.
+        weights: the loss network's weights (see :func:`loss_network`).
+        style: a fixed style picture or file, for the presets of style transfer.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, a style where none is taken, or weights that cannot be had.
     """
-    return PRESETS[check_choice("loss", name, PRESETS)].build(network)
+    preset = PRESETS[check_choice("loss", name, PRESETS)]
+    if style is not None and not preset.takes_style:
+        takers = ", ".join(key for key, other in PRESETS.items() if other.takes_style)
+        raise InputError(f"a preset that takes a style ({takers})", repr(name))
+    options = {"weights": weights} if weights != "default" else {}
+    return preset.build(network, **options, **({"style": style} if style is not None else {}))

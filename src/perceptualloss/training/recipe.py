@@ -11,14 +11,8 @@ import lightning as L
 from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.module import PhotoData
-from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
-from perceptualloss.losses.edge import EdgeLoss
-from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
-from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
-from perceptualloss.losses.settings import loss_from_settings
-from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
-from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.losses.settings import KINDS, loss_from_settings
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.network import TransformationNetwork
@@ -28,23 +22,7 @@ from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
 from perceptualloss.training.supervised import Supervised
 
 # Imported for the names that a recipe may give to `network` and `loss`.
-NAMED = (
-    SubpixelUpscaler,
-    Upscale2x,
-    Upscale4x,
-    MSELoss,
-    L1Loss,
-    CharbonnierLoss,
-    TotalVariationLoss,
-    EdgeLoss,
-    AngularColorLoss,
-    BlurredColorLoss,
-    SSIMLoss,
-    MSSSIMLoss,
-    FeatureReconstructionLoss,
-    VGG16PerceptualLoss,
-    WeightedLoss,
-)
+NAMED = (SubpixelUpscaler, Upscale2x, Upscale4x, WeightedLoss, *KINDS)
 
 
 @dataclass(frozen=True)
@@ -117,6 +95,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
     if recipe.network.scale != recipe.degradation.scale:
         raise InputError(f"a degradation of scale {recipe.network.scale}, the network's", str(recipe.degradation.scale))
+    loss = loss_from_settings(recipe.loss)
     if recipe.start_from is not None:
         _start_from(recipe.network, recipe.start_from)
     data = PhotoData(
@@ -128,7 +107,6 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         seed=recipe.seed,
         workers=recipe.workers,
     )
-    loss = loss_from_settings(recipe.loss)
     L.seed_everything(recipe.seed, verbose=False)
     task = Supervised(recipe.network, loss, learning_rate=recipe.learning_rate, warm_up_steps=recipe.warm_up_steps)
     budget = Budget(
