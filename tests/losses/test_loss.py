@@ -9,6 +9,8 @@ from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
 
 LOSSES = {
@@ -100,6 +102,24 @@ def test_gradcheck_of_the_pixel_losses() -> None:
 def test_wrong_input_says_what_to_do(output: Tensor, target: Tensor, remedy: str) -> None:
     with pytest.raises(InputError, match=remedy):
         MSELoss()(output, target)
+
+
+def test_losses_of_the_output_alone_need_no_target() -> None:
+    output, target = pair(1)
+    smooth = 0.1 * TotalVariationLoss()
+    torch.testing.assert_close(smooth(output), 0.1 * TotalVariationLoss()(output, target))
+    assert list((smooth + MSELoss()).terms(output, target)) == ["total_variation", "mse"]
+    for loss in (MSELoss(), smooth + MSELoss()):
+        with pytest.raises(InputError, match="got no target"):
+            loss(output)
+
+
+def test_a_sum_asks_of_the_target_what_its_strictest_part_asks() -> None:
+    style = StyleReconstructionLoss("compact", ["relu1_2"])
+    output, target = pair(1)[0], pair(2, size=20)[1]
+    assert style(output, target) > 0
+    with pytest.raises(InputError, match="same shape"):
+        (style + MSELoss())(output, target)
 
 
 def test_other_ranges_are_taken_when_said() -> None:

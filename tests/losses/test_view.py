@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.view import Change, draw_change, geometric
 
 
@@ -86,6 +87,16 @@ def test_a_net_that_is_blind_to_something_sees_it_after_a_change() -> None:
     torch.manual_seed(1)
     drawn = draw_change(output)
     assert (net_sees(geometric(output, drawn)) - net_sees(geometric(target, drawn))).abs().max() > 0.01
+
+
+def test_one_target_is_changed_with_every_output() -> None:
+    loss = StyleReconstructionLoss("compact", ["relu1_2"], augment="geometric")
+    output, target = torch.rand(3, 3, 32, 32), torch.rand(1, 3, 24, 40)
+    values = []
+    for wanted in (target, target.expand(3, -1, -1, -1)):
+        torch.manual_seed(3)
+        values.append(loss(output, wanted))
+    torch.testing.assert_close(*values)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -74,9 +74,11 @@ def draw_change(images: Tensor) -> Change:
 def geometric(images: Tensor, change: Change) -> Tensor:
     """Return ``images`` (N, 3, H, W) changed as said, differentiable; what lies outside is mirrored in.
 
-    The hole is filled with each picture's mean colour, which carries no edge of its own into flat pictures.
+    The hole is filled with each picture's mean colour, which carries no edge of its own into flat pictures. One
+    picture is given every change of a batch.
     """
-    affine = change.affine.to(images.dtype).expand(len(images), -1, -1)
+    affine = change.affine.to(images.dtype)
+    images = images.expand(len(affine), -1, -1, -1)
     grid = F.affine_grid(affine, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     height, width = images.shape[-2:]
