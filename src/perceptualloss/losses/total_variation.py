@@ -44,8 +44,8 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
     code (TotalVariation.lua); Ignatov et al., "DPED", ICCV 2017, code ("squared" as a mean).
 
     >>> ramp = torch.arange(4.0).expand(1, 3, 4, 4) / 10
-    >>> [round(float(total_variation(ramp, kind)), 3) for kind in ("l1", "squared", "power")]
-    [0.1, 0.01, 0.01]
+    >>> tuple(round(float(total_variation(ramp, kind)), 3) for kind in ("l1", "squared", "power"))
+    (0.1, 0.01, 0.01)
     """
     check_choice("kind", kind, get_args(Kind))
     check_choice("reduction", reduction, get_args(Reduction))
