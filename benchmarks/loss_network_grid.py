@@ -1,14 +1,13 @@
 """Whether a loss leaves a grid: energy at the periods of the loss network's pooling, in flat areas.
 
-Looked at are the windows of 16 x 16 pixels in which the ground truth's luminance varies least, a quarter of all.
-From each channel of a window the plane that fits it best is taken away (a slope has energy at every frequency) and the
-periodogram read at the wave vectors of a period: down, across and along both diagonals. The window is a multiple of 8,
-so the periods 2, 4 and 8 lie exactly on frequencies of its discrete Fourier transform. Two figures per period, over
-all windows and channels:
+Looked at are the windows of 32 x 32 pixels in which the ground truth's luminance varies least, a quarter of all.
+From each channel of a window the plane that fits it best is taken away, a Hann window laid over the rest (without
+both, slopes and edges leak into every frequency and hide what is there), and the periodogram read at the wave vectors
+of a period: down, across and along both diagonals. Two figures per period, over all windows and channels:
 
 - energy: the output's over the ground truth's. Above 1.1 there is a grid. Below 1 the output is smoother than the
   photo, which loses grain; that alone does not prove that there is no grid.
-- peak: the energy over that of the neighbouring frequencies (their geometric mean), relative to the same figure of
+- peak: the energy over that of the frequencies beside it (their geometric mean), relative to the same figure of
   the ground truth. It does not depend on how smooth the output is; a grid stands out above 1.
 """
 
@@ -23,7 +22,8 @@ from torch import Tensor
 from loss_network_photos import validation_outputs
 from perceptualloss.images import luminance
 
-SIZE = 16  # of a window
+SIZE = 32  # of a window: a multiple of the periods, so that they lie exactly on frequencies
+BESIDE = 2  # frequencies away, as far as a Hann window spreads one
 PERIODS = (2, 4, 8)
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 CONTROL = 1 / 255  # amplitude of the checkerboards that a control row adds
@@ -80,12 +80,17 @@ def flat(photos: Sequence[Tensor], share: float = 0.25) -> list[Tensor]:
 
 
 def spectrum(cut: Tensor) -> Tensor:
-    """Return the periodogram of windows (number, C, size, size) without their planes, averaged: (size, size)."""
+    """Return the periodogram of windows (number, C, size, size), averaged: (size, size).
+
+    It is scaled so that a cosine of amplitude a has the energy a^2 / 4 at its frequency and at the opposite one.
+    """
     cut = cut.double()
     ramp = torch.linspace(-1, 1, SIZE, dtype=cut.dtype)
     cut = cut - cut.mean(dim=(2, 3), keepdim=True)
     for axis in (ramp[:, None], ramp[None, :]):  # orthogonal to each other and to the mean
         cut = cut - axis * (cut * axis).mean(dim=(2, 3), keepdim=True) / ramp.square().mean()
+    hann = torch.hann_window(SIZE, dtype=cut.dtype)
+    cut = cut * hann[:, None] * hann / hann.mean() ** 2
     power: Tensor = (torch.fft.fft2(cut).abs() / SIZE**2).square().mean(dim=(0, 1))
     return power
 
@@ -97,11 +102,11 @@ def energy(power: Tensor, period: int) -> float:
 
 
 def peak(power: Tensor, period: int) -> float:
-    """Return the energy at ``period`` over the geometric mean of one frequency lower and higher, each direction."""
+    """Return the energy at ``period`` over the geometric mean of a frequency below and above, in each direction."""
     wave = SIZE // period
     found = []
     for y, x in DIRECTIONS:
-        below, above = (power[y * k, x * k] for k in (wave - 1, (wave + 1) % SIZE))
+        below, above = (power[y * k, x * k] for k in (wave - BESIDE, (wave + BESIDE) % SIZE))
         found.append(power[y * wave, x * wave] / (below * above).sqrt())
     return torch.stack(found).mean().item()
 

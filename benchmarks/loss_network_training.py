@@ -33,7 +33,7 @@ class Variant:
 
     def preset(self, weights: Mapping[str, str]) -> Preset:
         """Return it as ``compare`` takes losses; ``weights`` names files for the embedded ones, by network."""
-        return Preset(self.label, f"features of {self.label}, plus L1", lambda _: self._loss(weights))
+        return Preset(self.label, f"features of {self.label}, plus L1", lambda *_, **__: self._loss(weights))
 
     def _loss(self, weights: Mapping[str, str]) -> Loss:
         chosen = None if self.random else weights.get(self.network, "default")
