@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from perceptualloss.checks import InputError
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.losses.style import StyleReconstructionLoss
@@ -19,6 +20,8 @@ LOSSES = {
     "features": FeatureReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}),
     "unit": FeatureReconstructionLoss("compact", {"relu2_2": 1.0}, "unit"),
     "perceptual": build_loss("perceptual"),
+    "style": StyleReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}),
+    "content and style": PerceptualLoss("compact", {"relu2_2": 1.0}, "instance", style_layers={"relu1_2": 5.0}),
 }
 
 
