@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from perceptualloss import cli
+from perceptualloss.cli.console import free_folder
 from perceptualloss.experiments import network_report
 from perceptualloss.networks.checkpoint import load_network
 
@@ -51,7 +52,7 @@ def test_compare_prints_a_table_and_where_the_report_is(
     for word in ("bilinear", "MSE", "L1", "PSNR", "report.html"):
         assert word in shown
     assert (tmp_path / "upscale2x" / "report.html").is_file()
-    assert cli.free_folder(tmp_path, "upscale2x") == tmp_path / "upscale2x-2"
+    assert free_folder(tmp_path, "upscale2x") == tmp_path / "upscale2x-2"
 
 
 @pytest.mark.parametrize("labelled", [False, True], ids=["photos", "classes"])

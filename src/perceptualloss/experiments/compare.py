@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from perceptualloss.experiments.results import Comparison, Metric, Photo, Run, w
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.metrics.measures import measure, missing_measures
+from perceptualloss.metrics.named import metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
@@ -35,22 +36,10 @@ History = dict[str, list[tuple[int, float]]]
 INTERPOLATION = "bilinear"
 NETWORKS: dict[int, type[TransformationNetwork]] = {2: Upscale2x, 4: Upscale4x}
 METRICS = [
-    Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's, on a logarithmic scale."),
-    Metric("ssim", "SSIM", "", True, "How alike local brightness, contrast and structure are; 1 is identical."),
-    Metric(
-        "lpips",
-        "LPIPS",
-        "",
-        False,
-        "How different the pictures look to VGG-16, fitted to people's judgement.",
-    ),
-    Metric(
-        "perceptual_distance",
-        "perceptual distance",
-        "",
-        False,
-        "How different the pictures look to a small network (the embedded judge) that took no part in training.",
-    ),
+    metric("psnr"),
+    metric("ssim"),
+    replace(metric("lpips-vgg"), key="lpips", label="LPIPS"),
+    metric("perceptual_distance"),
     Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
 ]
 
@@ -253,7 +242,7 @@ def _comparison(
     return Comparison(
         title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}",
         scale=settings.scale,
-        metrics=[metric for metric in METRICS if metric.key in runs[-1].scores],
+        metrics=[known for known in METRICS if known.key in runs[-1].scores],
         runs=runs,
         settings=_described(settings),
         missing=missing,

@@ -73,7 +73,7 @@ def fit_sheets(
     side = _MOST_SIDE
     while True:
         sheets = [make_sheet(photo, boxes, side) for photo, boxes in zip(photos, details, strict=True)]
-        uris = [{n: uri(_compressed(to_picture(p))) for n, p in sheet.pictures().items()} for sheet in sheets]
+        uris = [{n: uri(compressed(to_picture(p))) for n, p in sheet.pictures().items()} for sheet in sheets]
         used = sum(len(text) for each in uris for text in each.values())
         if used <= budget or side <= _LEAST_SIDE:
             return list(zip(sheets, uris, strict=True))
@@ -93,7 +93,8 @@ def uri(webp: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(webp).decode('ascii')}"
 
 
-def _compressed(picture: Image.Image) -> bytes:
+def compressed(picture: Image.Image) -> bytes:
+    """Encode a picture with losses that are hardly seen."""
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=92, method=4, use_sharp_yuv=True)
     return file.getvalue()

@@ -130,13 +130,13 @@ def draw_panel(
     headings = [*(run.label for run in shown), "ground truth"]
     scores = [*(captions(photo, run, panel_metrics(metrics)) for run in shown), ["the original photo"]]
     rows = [
-        [_text([heading], 20, column, bold=True) for heading in headings],
-        [_whole(pixels, boxes, column) for pixels in pictures],
-        [_text(lines, 16, column) for lines in scores],
+        [text_cell([heading], 20, column, bold=True) for heading in headings],
+        [whole_cell(pixels, boxes, column) for pixels in pictures],
+        [text_cell(lines, 16, column) for lines in scores],
     ]
     for number, box in enumerate(boxes):
-        rows.append([_detail(pixels, box, column, DETAIL_COLOURS[number % 2]) for pixels in pictures])
-    return _grid(rows, column)
+        rows.append([detail_cell(pixels, box, column, DETAIL_COLOURS[number % 2]) for pixels in pictures])
+    return lay_out(rows, column)
 
 
 def write_panels(comparison: Comparison, photos: Sequence[Photo], folder: Path) -> list[Path]:
@@ -164,7 +164,7 @@ def _fine(pixels: Tensor) -> Tensor:
     return luma - avg_pool2d(luma, 9, stride=1, padding=4, count_include_pad=False)
 
 
-def _grid(rows: Sequence[Sequence[Image.Image]], column: int) -> Image.Image:
+def lay_out(rows: Sequence[Sequence[Image.Image]], column: int) -> Image.Image:
     """Lay pictures out in rows; each row is as high as its highest picture."""
     heights = [max(cell.height for cell in row) for row in rows]
     width = 2 * _MARGIN + len(rows[0]) * (column + _GAP) - _GAP
@@ -177,7 +177,7 @@ def _grid(rows: Sequence[Sequence[Image.Image]], column: int) -> Image.Image:
     return grid
 
 
-def _text(lines: Sequence[str], size: int, width: int, bold: bool = False) -> Image.Image:
+def text_cell(lines: Sequence[str], size: int, width: int, bold: bool = False) -> Image.Image:
     """Lines of text in a column, broken where they are too wide."""
     broken = [part for line in lines for part in _wrap(line, size, width, bold)]
     step = round(size * 1.4)
@@ -188,7 +188,7 @@ def _text(lines: Sequence[str], size: int, width: int, bold: bool = False) -> Im
     return cell
 
 
-def _whole(pixels: Tensor, boxes: Sequence[Box], width: int) -> Image.Image:
+def whole_cell(pixels: Tensor, boxes: Sequence[Box], width: int) -> Image.Image:
     """Draw the whole picture at most ``width`` wide and a third higher, with the windows outlined."""
     picture = to_picture(pixels)
     factor = min(width / picture.width, width * 4 / 3 / picture.height)
@@ -208,7 +208,7 @@ def _whole(pixels: Tensor, boxes: Sequence[Box], width: int) -> Image.Image:
     return whole
 
 
-def _detail(pixels: Tensor, box: Box, width: int, colour: str) -> Image.Image:
+def detail_cell(pixels: Tensor, box: Box, width: int, colour: str) -> Image.Image:
     """Enlarge a window by a whole number without smoothing, in a frame of its outline's colour."""
     frame = 4
     factor = max(1, (width - 2 * frame) // box.width)

@@ -14,51 +14,12 @@ from typing import Any
 from torch import Tensor
 
 from perceptualloss.checks import InputError
+from perceptualloss.metrics.metric import Metric as Metric  # noqa: PLC0414 (part of what a comparison is made of)
 
 # Keys of metrics that the report treats in their own way; any other key is shown like these.
 PSNR, SSIM, LPIPS, DISTANCE, SECONDS = "psnr", "ssim", "lpips", "perceptual_distance", "seconds"
 # Settings that the report puts in their own place: the line to run again, and the shaded start of the curves.
 COMMAND, WARM_UP_STEPS = "command", "warm_up_steps"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that every run is measured by.
-
-    ``note`` explains it in one plain sentence; ``unit`` may be empty; ``label`` names the network or
-    measure behind a perceptual distance.
-    """
-
-    key: str
-    label: str
-    unit: str
-    higher_is_better: bool
-    note: str
-
-    @property
-    def direction(self) -> str:
-        """Say which way is better, in words."""
-        return "higher is better" if self.higher_is_better else "lower is better"
-
-    @property
-    def arrow(self) -> str:
-        """Say which way is better, as an arrow."""
-        return "↑" if self.higher_is_better else "↓"
-
-    @property
-    def heading(self) -> str:
-        """The label with a capital letter, as a line begins."""
-        return self.label[:1].upper() + self.label[1:]
-
-    @property
-    def short(self) -> str:
-        """The label without what stands in brackets, for places with little room."""
-        return self.heading.split(" (")[0]
-
-    @property
-    def title(self) -> str:
-        """The label with the unit, such as ``PSNR (dB)``."""
-        return f"{self.heading} ({self.unit})" if self.unit else self.heading
 
 
 @dataclass(frozen=True)
@@ -175,11 +136,16 @@ def file_stem(name: str) -> str:
 
 
 def file_stems(photos: Iterable[Photo]) -> list[str]:
-    """One file name per photo, all different (also where file names ignore case)."""
+    """One file name per photo, all different (see :func:`unique_stems`)."""
+    return unique_stems(photo.name for photo in photos)
+
+
+def unique_stems(names: Iterable[str]) -> list[str]:
+    """One file name per name, all different (also where file names ignore case)."""
     stems: list[str] = []
     taken: set[str] = set()
-    for photo in photos:
-        base = stem = file_stem(photo.name)
+    for name in names:
+        base = stem = file_stem(name)
         count = 1
         while stem.casefold() in taken:
             count += 1

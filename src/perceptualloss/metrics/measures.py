@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from perceptualloss.loss_networks.weights import find_imagenet_file, how_to_get
 from perceptualloss.losses.distance import squared
-from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.metrics.named import named
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
@@ -26,7 +25,8 @@ def measures() -> dict[str, Measure]:
     """
     found: dict[str, Measure] = {"mse": squared, "psnr": psnr, "ssim": ssim}
     if find_imagenet_file("vgg16") is not None:
-        found["lpips"] = _lpips
+        against = named("lpips-vgg").against
+        found["lpips"] = lambda output, target: against(target)(output)
     found["perceptual_distance"] = perceptual_distance
     return found
 
@@ -43,13 +43,3 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Tensor]:
     """Return all measures of a batch, each (N,); ``output`` is clamped to [0, 1] as a saved picture would be."""
     output = output.float().clamp(0, 1)
     return {name: function(output, target) for name, function in measures().items()}
-
-
-def _lpips(output: Tensor, target: Tensor) -> Tensor:
-    with torch.autocast(output.device.type, enabled=False):
-        return _lpips_module().to(output.device).per_image(output, target)["lpips"]
-
-
-@cache
-def _lpips_module() -> LPIPS:
-    return LPIPS()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -32,13 +33,30 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
 
     Source: the form of the distance is LPIPS's without learned weights (Zhang et al. 2018).
     """
-    judge = _judge().to(output.device)
     check_same_shape("output", output, "target", target)
-    with torch.autocast(output.device.type, enabled=False):
-        features, wanted = judge(output.float()), judge(target.float())
+    return distance_to(target)(output)
+
+
+@torch.no_grad()
+def distance_to(target: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the perceptual distance to ``target`` as a function of the output; the target is looked at once."""
+    wanted = _features(target)
+
+    @torch.no_grad()
+    def distance(output: Tensor) -> Tensor:
+        features = _features(output)
         return torch.stack([unit(features[layer], wanted[layer]) for layer in LAYERS]).mean(dim=0)
+
+    return distance
 
 
 @cache
-def _judge() -> LossNetwork:
+def judge() -> LossNetwork:
+    """Return the embedded network that measures, with ``LAYERS``."""
     return loss_network("judge", LAYERS)
+
+
+def _features(images: Tensor) -> dict[str, Tensor]:
+    with torch.autocast(images.device.type, enabled=False):
+        found: dict[str, Tensor] = judge().to(images.device)(images.float())
+    return found
