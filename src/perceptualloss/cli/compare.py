@@ -1,0 +1,65 @@
+"""``perceptualloss compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.table import Table
+
+from perceptualloss.cli.console import console, fields_of, free_folder, note, say, tell
+from perceptualloss.experiments.compare import Settings, compare, read_settings
+from perceptualloss.experiments.results import Comparison, best_runs, format_value
+from perceptualloss.losses.presets import PRESETS
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of this command."""
+    parser = ArgumentParser(description="Train the same network once per loss and show the difference.")
+    parser.add_class_arguments(Settings, skip={"losses"})
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        type=str,
+        default=list(Settings.losses),
+        help=f"the losses to compare: {', '.join(PRESETS)}",
+    )
+    parser.add_argument("--name", type=str | None, help="name of the folder in --out (default: upscale2x, ...)")
+    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where that folder goes")
+    parser.add_argument("--resume", type=Path | None, help="the folder of an interrupted comparison to go on with")
+    return parser
+
+
+def run(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss compare``."""
+    if options.resume is not None:
+        folder, settings = options.resume, read_settings(options.resume)
+    else:
+        settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})
+        folder = free_folder(options.out, options.name or f"upscale{settings.scale}x")
+    console.print(f"Writing to [bold]{folder}[/]")
+    comparison = compare(settings, folder, progress=True, say=say)
+    console.print(score_table(comparison))
+    for why in comparison.missing.values():
+        note(why)
+    for sentence in comparison.verdict:
+        tell(sentence)
+    console.print(f"Open [bold]{folder / 'report.html'}[/] in a browser to see it.", soft_wrap=True)
+
+
+def score_table(comparison: Comparison) -> Table:
+    """Return the scores of all runs as a table, the best of each column in bold."""
+    table = Table(title=comparison.title)
+    table.add_column("loss")
+    for metric in comparison.metrics:
+        table.add_column(f"{metric.title} {metric.arrow}", justify="right")
+    for name in comparison.missing:
+        table.add_column(name.upper(), justify="right")
+    best = {metric.key: best_runs(metric, comparison.runs) for metric in comparison.metrics}
+    for run in comparison.runs:
+        cells = []
+        for metric in comparison.metrics:
+            text = format_value(metric, run.scores.get(metric.key))
+            cells.append(f"[bold]{text}[/]" if run.name in best[metric.key] else text)
+        table.add_row(run.label, *cells, *["not here" for _ in comparison.missing])
+    return table

@@ -1,0 +1,43 @@
+"""Where the commands print, and what several of them need."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.markup import escape
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def say(line: str) -> None:
+    """Print a line about what happens now."""
+    console.print(f"[bold]{escape(line)}[/]")
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence as it is, however long."""
+    console.print(escape(sentence), highlight=False, soft_wrap=True)
+
+
+def note(sentence: str) -> None:
+    """Print what the user should know of a result."""
+    console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Return ``parent/name``, or with a number behind it that no earlier run has taken."""
+    folder, number = parent / name, 1
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    return folder
+
+
+def fields_of(kind: type, options: Namespace) -> dict[str, Any]:
+    """Return the options that are fields of the dataclass ``kind``."""
+    return {field.name: options[field.name] for field in fields(kind)}

@@ -1,0 +1,205 @@
+"""``perceptualloss evaluate``."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from perceptualloss.checks import InputError
+from perceptualloss.cli.console import console, errors, note, say, tell
+from perceptualloss.experiments.error_maps import write_error_maps
+from perceptualloss.experiments.evaluate import evaluate
+from perceptualloss.experiments.evaluation import Evaluation, Mean, best, best_values, csv_text, json_text, shown
+from perceptualloss.experiments.evaluation_report import render_evaluation
+from perceptualloss.metrics.metric import Metric
+from perceptualloss.metrics.named import NAMES
+
+_MOST_ROWS, _SHOWN_ROWS = 20, 12
+_FILES = {"json": json_text, "csv": csv_text}
+_OWN = ("outputs", "targets", "networks", "metrics", "progress")
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of this command."""
+    parser = ArgumentParser(
+        description="Measure pictures, folders of pictures and networks against targets: "
+        "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR."
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        help="pictures or folders to measure; without --targets, the last one has the targets",
+    )
+    parser.add_argument("--targets", type=Path | None, help="the picture or folder that they are measured against")
+    parser.add_argument(
+        "--network",
+        nargs="+",
+        type=str,
+        default=[],
+        help="saved networks, bicubic or bilinear: they enlarge shrunk targets",
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        type=str,
+        help=f"{', '.join(NAMES)}; with parameters as in psnr:channel=y (default: the protocol's)",
+    )
+    parser.add_function_arguments(evaluate, skip=set(_OWN))
+    parser.add_argument("--json", type=Path | None, help="a file for all values, means, intervals and comparisons")
+    parser.add_argument("--csv", type=Path | None, help="a file with a line for each picture and candidate")
+    parser.add_argument("--html", type=Path | None, help="a page with details, where two candidates differ most first")
+    parser.add_argument("--errors", type=Path | None, help="a folder for a picture of the errors of each picture")
+    return parser
+
+
+def run(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss evaluate``."""
+    outputs, targets = _places(options.paths, options.targets)
+    for place in (options.json, options.csv, options.html, options.errors):
+        if place is not None:
+            _make_folder(
+                place if place == options.errors else place.parent
+            )  # before the work, so that mistakes show now
+    settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
+    with Progress(console=errors, transient=True) as bars:
+        bar = bars.add_task("Measuring", total=None)
+        found = evaluate(
+            outputs,
+            targets,
+            networks=options.network,
+            metrics=options.metrics,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            **settings,
+        )
+    _show(found)
+    for kind, text in _FILES.items():
+        if options[kind] is not None:
+            _write(options[kind], text(found))
+    if options.html is not None:
+        say("Drawing the page")
+        _write(options.html, render_evaluation(found, command=_command(options)))
+    if options.errors is not None:
+        say("Drawing the errors")
+        paths = write_error_maps(found, options.errors)
+        console.print(f"Wrote {len(paths)} pictures into [bold]{options.errors}[/]", soft_wrap=True)
+
+
+def mean_table(evaluation: Evaluation) -> Table:
+    """Return the means with their intervals, the best of each column in bold."""
+    table = Table(caption="below: 95% interval" if len(evaluation.pictures) > 1 else None)
+    table.add_column("")
+    for metric in evaluation.metrics:
+        table.add_column(f"{metric.title} {metric.arrow}", justify="right")
+    bests = {metric.key: best(metric, evaluation.means) for metric in evaluation.metrics}
+    for name, means in evaluation.means.items():
+        cells = [_mean_cell(metric, means[metric.key], name in bests[metric.key]) for metric in evaluation.metrics]
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def picture_table(evaluation: Evaluation, width: int) -> Table:
+    """Return the values of each picture; of many pictures those where the candidates differ most."""
+    pictures, by = evaluation.pictures, ""
+    if len(pictures) > _MOST_ROWS:
+        ranked, metric = evaluation.differing()
+        what = "where the first two differ most" if len(evaluation.candidates) > 1 else "the worst"
+        by = f"{_SHOWN_ROWS} of {len(pictures)} pictures, {what} by {metric.label}; --csv has all"
+        pictures = ranked[:_SHOWN_ROWS]
+    metrics = _fitting(evaluation, pictures, width)
+    table = Table(caption=by or None)
+    table.add_column("picture")
+    for metric in metrics:
+        for name in evaluation.candidates:
+            short = f"{metric.short} {metric.arrow}"
+            table.add_column(f"{short}\n{escape(name)}" if len(evaluation.candidates) > 1 else short, justify="right")
+    for picture in pictures:
+        cells = []
+        for metric in metrics:
+            values = {name: found[metric.key].get(picture, float("nan")) for name, found in evaluation.values.items()}
+            bests = best_values(metric, values)
+            cells += [_bold(shown(metric, value), name in bests) for name, value in values.items()]
+        table.add_row(escape(picture), *cells)
+    return table
+
+
+def _show(found: Evaluation) -> None:
+    console.print(picture_table(found, console.width))
+    count = len(found.pictures)
+    tell(f"Mean over {count} {'picture' if count == 1 else 'pictures'}; {found.convention}:")
+    console.print(mean_table(found))
+    for line in found.verdict:
+        tell(line)
+    for why in found.missing.values():
+        note(why)
+    if found.unmatched:
+        names = ", ".join(str(file) for file in found.unmatched[:10])
+        more = f" and {len(found.unmatched) - 10} more" if len(found.unmatched) > 10 else ""
+        note(f"{len(found.unmatched)} files have no partner everywhere and were left out: {names}{more}.")
+    for name, why in found.problems.items():
+        errors.print(f"[red]not measured:[/] {escape(name)}: {escape(why)}", highlight=False, soft_wrap=True)
+
+
+def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Metric]:
+    """Choose the metrics whose columns fit into ``width``: the last one, then from the first on."""
+    several = len(evaluation.candidates) > 1
+    room = width - max(map(len, [*pictures, "picture"])) - 4
+    chosen: list[Metric] = []
+    for metric in (evaluation.metrics[-1], *evaluation.metrics[:-1]):
+        heading = len(metric.short) + 2
+        room -= sum(max(heading, len(name) if several else 0) + 3 for name in evaluation.candidates)
+        if room >= 0 or not chosen:
+            chosen.append(metric)
+    return [metric for metric in evaluation.metrics if metric in chosen]
+
+
+def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> str:
+    text = _bold(shown(metric, mean.value), is_best)
+    return text if mean.low != mean.low else f"{text}\n[dim]{shown(metric, mean.low)} to {shown(metric, mean.high)}[/]"
+
+
+def _bold(text: str, is_best: bool) -> str:
+    return f"[bold]{text}[/]" if is_best else text
+
+
+def _places(paths: list[Path], targets: Path | None) -> tuple[list[Path], Path]:
+    if targets is not None:
+        return paths, targets
+    if len(paths) < 2:
+        usage = "perceptualloss evaluate OUTPUTS TARGETS, or evaluate --network NET --targets DIR"
+        raise InputError("outputs and targets", " ".join(map(str, paths)) or "nothing", usage)
+    return paths[:-1], paths[-1]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"a folder {folder}", str(error), "Choose another place.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} to be writable", str(error), "Choose another place.") from error
+    console.print(f"Wrote [bold]{path}[/]", soft_wrap=True)
+
+
+def _command(options: Namespace) -> str:
+    """Return the command line that measures the same again."""
+    words = ["perceptualloss", "evaluate", *map(str, options.paths)]
+    given: dict[str, Any] = {"targets": options.targets, "network": options.network, "metrics": options.metrics}
+    parameters = inspect.signature(evaluate).parameters
+    given |= {n: options[n] for n, p in parameters.items() if n not in _OWN and options[n] != p.default}
+    for name, value in given.items():
+        if value:
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join(words)

@@ -1,0 +1,79 @@
+"""``perceptualloss train-loss-network``."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.table import Table
+
+from perceptualloss.cli.console import console, say, tell
+from perceptualloss.experiments.network_figures import NetworkReport, percent
+from perceptualloss.experiments.network_report import report_network, report_photos
+from perceptualloss.training.loss_network import train_loss_network
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of this command."""
+    parser = ArgumentParser(description="Train a loss network on your own pictures, labelled or not.")
+    parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
+    parser.add_function_arguments(train_loss_network)
+    parser.set_defaults(progress=True)
+    return parser
+
+
+def run(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss train-loss-network``."""
+    settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters}
+    unlabelled = options.photos if options.classes is None else None
+    photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
+    figures = train_loss_network(**settings)
+    console.print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    console.print(
+        f"Saved [bold]{options.out}[/]; give it as weights of the network {options.architecture!r}.", soft_wrap=True
+    )
+    folder = options.folder / "report"
+    report = report_network(
+        options.architecture,
+        options.out,
+        photos,
+        folder,
+        settings=_described(settings, figures),
+        command=_command("train-loss-network", train_loss_network, settings),
+        say=say,
+    )
+    console.print(agreement_table(report))
+    for sentence in report.verdict:
+        tell(sentence)
+    console.print(f"Open [bold]{folder / 'report.html'}[/] in a browser to see it.", soft_wrap=True)
+
+
+def agreement_table(report: NetworkReport) -> Table:
+    """Return how many pairs of distorted photos each distance orders right, the best of each row in bold."""
+    table = Table(title="Pairs of distorted photos that are ordered right")
+    table.add_column("")
+    for name in report.agreements:
+        table.add_column(name, justify="right")
+    for row in report.rows:
+        cells = [f"[bold]{percent(v)}[/]" if name in row.best else percent(v) for name, v in row.values.items()]
+        table.add_row(row.title, *cells)
+    return table
+
+
+def _described(settings: dict[str, Any], figures: dict[str, float]) -> dict[str, str]:
+    """Return what a reader of the report should know about the training."""
+    silent = {"folder", "resume", "progress"}
+    told = {name: str(value) for name, value in settings.items() if value is not None and name not in silent}
+    return told | {"at_the_end": ", ".join(f"{name} {value:.4f}" for name, value in figures.items())}
+
+
+def _command(name: str, function: Callable[..., Any], settings: dict[str, Any]) -> str:
+    """Return the command line that calls ``function`` with ``settings`` again."""
+    words = ["perceptualloss", name]
+    for key, parameter in inspect.signature(function).parameters.items():
+        if settings[key] != parameter.default and key not in {"resume", "progress"}:
+            words += [f"--{key.replace('_', '-')}", str(settings[key])]
+    return shlex.join(words)

@@ -1,0 +1,51 @@
+"""Structure and texture of features: a distance that forgives texture that is alike but not in the same place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from perceptualloss.checks import check_same_shape
+from perceptualloss.losses.distance import wide
+from perceptualloss.metrics.perceptual_distance import LAYERS, judge
+
+_C = 1e-6
+
+
+@torch.no_grad()
+def structure_texture(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return the structure and texture distance by the embedded judge, (N,): 0 for equal pictures, about 1 at most.
+
+    For every channel of the picture itself and of four layers, over all places of the picture,
+    :math:`l = \frac{2 \mu_x \mu_y + c}{\mu_x^2 + \mu_y^2 + c}` says how alike the texture is (how strong the
+    feature is on average), and :math:`s = \frac{2 \sigma_{xy} + c}{\sigma_x^2 + \sigma_y^2 + c}` how alike the
+    structure; the distance is :math:`1 - \frac{1}{2}(l + s)`, averaged over the channels, then over picture and
+    layers. It has DISTS's form with equal weights in place of those fitted to people's judgement, and another
+    network, so its values are not those of DISTS.
+
+    Args:
+        output: pictures (N, 3, H, W) in [0, 1].
+        target: the pictures they should look like, of the same shape.
+
+    Raises:
+        InputError: for other shapes or types.
+
+    Source: the form is that of Ding et al., "Image Quality Assessment: Unifying Structure and Texture
+    Similarity", 2020.
+    """
+    network = judge().to(output.device)
+    check_same_shape("output", output, "target", target)
+    with torch.autocast(output.device.type, enabled=False):
+        features, wanted = network(output.float()), network(target.float())
+        stages = [(output, target), *((features[layer], wanted[layer]) for layer in LAYERS)]
+        return torch.stack([_stage(x, y) for x, y in stages]).mean(dim=0)
+
+
+def _stage(x: Tensor, y: Tensor) -> Tensor:
+    x, y = wide(x).flatten(2), wide(y).flatten(2)
+    mean_x, mean_y = x.mean(dim=2, keepdim=True), y.mean(dim=2, keepdim=True)
+    x, y = x - mean_x, y - mean_y
+    covariance, variances = (x * y).mean(dim=2), (x.square() + y.square()).mean(dim=2)
+    product, squares = (mean_x * mean_y)[..., 0], (mean_x.square() + mean_y.square())[..., 0]
+    texture, structure = (2 * product + _C) / (squares + _C), (2 * covariance + _C) / (variances + _C)
+    return 1 - (texture + structure).mean(dim=1) / 2
