@@ -69,7 +69,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
                 place if place == options.errors else place.parent
             )  # before the work, so that mistakes show now
     settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
-    with Progress(console=errors, transient=True) as bars:
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bars:
         bar = bars.add_task("Measuring", total=None)
         found = evaluate(
             outputs,

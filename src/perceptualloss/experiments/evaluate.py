@@ -100,7 +100,12 @@ def evaluate(
         missing=missing,
         unmatched=line.unmatched,
         problems=found.problems,
-        verdict=[sentence(m, name, first, by_metric[m.key]) for name, by_metric in pairs.items() for m in kinds],
+        verdict=[
+            sentence(m, name, first, by_metric[m.key])
+            for name, by_metric in pairs.items()
+            for m in kinds
+            if by_metric[m.key].pictures
+        ],
     )
 
 

@@ -41,7 +41,9 @@ class Paired:
 
     @property
     def win_rate(self) -> float:
-        """The share of the pictures on which A is better; a tie counts half."""
+        """The share of the pictures on which A is better; a tie counts half. Not a number without pictures."""
+        if not self.pictures:
+            return float("nan")
         return (self.wins + (self.pictures - self.wins - self.losses) / 2) / self.pictures
 
     @property

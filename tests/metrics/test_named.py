@@ -1,0 +1,152 @@
+"""Measures by name: against scikit-image on the same arrays, and against the functions they stand for."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+
+from perceptualloss.checks import InputError
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import read_image
+from perceptualloss.loss_networks.loss_network import ARCHITECTURES
+from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.metrics.conventions import Convention, protocol
+from perceptualloss.metrics.named import NAMES, metric, named, usual
+from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.metrics.ssim import ms_ssim
+
+
+def photo_pair() -> tuple[Tensor, Tensor]:
+    """A photo and a noisy copy, both of 8 bits."""
+    target = read_image(builtin_photos("validation")[0])[:, :, 40:240, 60:250]
+    output = (target + 0.05 * torch.randn_like(target)).clamp(0, 1)
+    return (output * 255).round() / 255, target
+
+
+def whole(images: Tensor) -> NDArray[np.uint8]:
+    return (images[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def matlab_luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """MATLAB's rgb2ycbcr of 8-bit pictures."""
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    return np.round(16 + pixels.astype(np.float64) @ weights).astype(np.uint8)
+
+
+def similarity(output: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
+    axis = {"channel_axis": 2} if output.ndim == 3 else {}
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    return float(structural_similarity(output, target, **options, **axis))
+
+
+def test_rgb_equals_scikit_image() -> None:
+    output, target = photo_pair()
+    arrays = whole(output), whole(target)
+    convention = protocol("rgb")
+    found = named("psnr")(output, target, convention).item()
+    assert found == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0]), abs=1e-6)
+    assert named("ssim")(output, target, convention).item() == pytest.approx(similarity(*arrays), abs=1e-6)
+
+
+def test_sr_equals_scikit_image_on_matlabs_luminance() -> None:
+    output, target = photo_pair()
+    inside = (slice(3, -3), slice(3, -3))
+    arrays = matlab_luminance(whole(output))[inside], matlab_luminance(whole(target))[inside]
+    convention = protocol("sr", 3)
+    found = named("psnr")(output, target, convention).item()
+    assert found == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0], data_range=255), abs=1e-6)
+    assert named("ssim")(output, target, convention).item() == pytest.approx(similarity(*arrays), abs=1e-6)
+
+
+def test_course_is_20_log_max_over_root_of_mse() -> None:
+    output, target = photo_pair()
+    convention = protocol("course")
+    mse = ((output.double() - target.double()) ** 2).mean().item()
+    assert named("mse")(output, target, convention).item() == pytest.approx(mse, rel=1e-9)
+    for most in (1.0, 2.0, 255.0):
+        found = named(f"psnr:max={most:g}")(output, target, convention).item()
+        assert found == pytest.approx(20 * math.log10(most / math.sqrt(mse)), abs=1e-9)
+
+
+def test_parameters() -> None:
+    output, target = photo_pair()
+    rgb, y = protocol("rgb"), Convention(y_channel=True)
+    assert named("psnr:channel=y")(output, target, rgb) == named("psnr")(output, target, y)
+    assert named("ssim:channel=rgb")(output, target, y) == named("ssim")(output, target, rgb)
+    assert named("psnr:channel=y").metric.label == "PSNR Y"
+    assert named("psnr:max=2,channel=rgb").metric.label == "PSNR with MAX 2, RGB"
+    exact = Convention(eight_bits=False)
+    torch.testing.assert_close(named("ms_ssim")(output, target, exact).float(), ms_ssim(output, target))
+    assert named("ms_ssim:scales=2")(output, target, exact) != named("ms_ssim")(output, target, exact)
+
+
+def test_networks_see_rgb_inside_the_border() -> None:
+    output, target = photo_pair()
+    inside = (..., slice(4, -4), slice(4, -4))
+    found = named("perceptual_distance")(output, target, protocol("sr", 4))
+    torch.testing.assert_close(found, perceptual_distance(output[inside], target[inside]))
+
+
+def test_lpips_is_the_loss_of_that_name(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file(ARCHITECTURES["squeezenet"]().state_dict(), file)
+    output, target = photo_pair()
+    found = named(f"lpips-squeeze:weights={file}")(output, target, Convention())
+    torch.testing.assert_close(found, LPIPS("squeeze", weights=file).per_image(output, target)["lpips"].detach())
+
+
+def test_structure_texture_forgives_texture_that_lies_elsewhere() -> None:
+    measure = named("structure_texture")
+    texture = torch.rand(1, 3, 64, 64)
+    smooth = torch.full_like(texture, 0.5)
+    convention = Convention()
+    assert measure(texture, texture, convention).item() == pytest.approx(0, abs=1e-6)
+    moved = measure(texture.roll((3, 5), (2, 3)), texture, convention)
+    assert 0 < moved < 0.75 * measure(smooth, texture, convention)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("lpips")])
+def test_one_value_per_picture_that_points_as_it_says(name: str) -> None:
+    target = read_image(builtin_photos("validation")[0])[:, :, :176, :176].expand(2, 3, 176, 176)
+    noise = torch.randn_like(target) * torch.tensor([0.02, 0.2]).view(2, 1, 1, 1)
+    near, far = named(name)(target + noise, target, Convention())
+    assert (near > far) == metric(name).higher_is_better
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("pnsr", "Did you mean 'psnr'"),
+        ("psnr:maks=1", "parameter of psnr"),
+        ("psnr:max=white", "to be a number"),
+        ("psnr:max=0", "positive"),
+        ("psnr:max", "psnr:PARAMETER=VALUE"),
+        ("ssim:channel=u", "channel of ssim"),
+        ("ms_ssim:scales=9", "scales of ms_ssim from 1 to 5"),
+        ("perceptual_distance:channel=y", "without parameters"),
+        ("lpips-alex:weights=none.pth", "no file at"),
+    ],
+)
+def test_bad_names_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        named(spec)
+
+
+def test_usual_measures_leave_out_lpips_without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("PERCEPTUALLOSS_WEIGHTS", raising=False)
+    names, missing = usual("sr")
+    assert names == ["psnr", "ssim", "perceptual_distance"]
+    assert "alexnet" in missing["lpips-alex"]
+    (tmp_path / "alexnet-owt-7be5be79.pth").touch()
+    monkeypatch.setenv("PERCEPTUALLOSS_WEIGHTS", str(tmp_path))
+    assert usual("sr") == (["psnr", "ssim", "lpips-alex", "perceptual_distance"], {})
+    assert usual("course")[0] == ["mse", "psnr", "perceptual_distance"]

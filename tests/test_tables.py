@@ -1,0 +1,70 @@
+"""benchmarks/tables.py fills the places in Markdown files."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from perceptualloss.checks import InputError
+from perceptualloss.images import picture_files, read_image, write_image
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+
+TEXT = "# Title\n\n<!-- table: {} -->\nold\n<!-- end -->\n\nAfter.\n"
+
+
+@pytest.fixture(scope="module", name="tables")
+def _tables() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+        yield importlib.import_module("tables")
+
+
+def test_a_place_is_filled_and_the_rest_stays(tables: ModuleType) -> None:
+    text = tables.filled(TEXT.format("one"), {"one": lambda: "| a |\n"})
+    assert text == "# Title\n\n<!-- table: one -->\n\n| a |\n\n<!-- end -->\n\nAfter.\n"
+    assert tables.filled(text, {"one": lambda: "| a |\n"}) == text
+    with pytest.raises(InputError, match="Did you mean 'one'"):
+        tables.filled(TEXT.format("on"), {"one": str})
+
+
+def test_check_writes_nothing(tables: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text(TEXT.format("one"))
+    (tmp_path / "b.md").write_text("no table\n")
+    files = [file, tmp_path / "b.md"]
+    assert tables.fill(files, {"one": lambda: "new\n"}, check=True) == [file]
+    assert "old" in file.read_text()
+    assert tables.fill(files, {"one": lambda: "new\n"}, check=False) == [file]
+    assert tables.fill(files, {"one": lambda: "new\n"}, check=True) == []
+
+
+def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
+    assert tables.filled("nothing", {"one": pytest.fail}) == "nothing"
+
+
+def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
+    names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
+    assert set(names) <= {"bicubic", "upscalers"}
+    assert "bicubic" in names
+
+
+def test_table_of_the_networks_that_ship(tables: ModuleType, small_photos: Path, tmp_path: Path) -> None:
+    for name in tables.SETS:
+        for scale in (2, 4):
+            folder = tables.set_folder(tmp_path, name, scale)
+            folder.mkdir(parents=True)
+            write_image(read_image(picture_files(small_photos)[0]), folder / "a_HR.png")
+    save_network(Upscale2x(), tmp_path / "trained" / "two.safetensors")
+    save_network(Upscale4x(), tmp_path / "trained" / "four.safetensors")
+    table = tables.upscaler_table(tmp_path, tmp_path / "trained")
+    rows = table.splitlines()
+    assert [row.split("|")[1].strip() for row in rows] == ["", "---", "bicubic x2", "two x2", "bicubic x4", "four x4"]
+    assert "PSNR (dB) ↑ Set14" in rows[0]
+    assert any("**" in row for row in rows[2:4])
+    with pytest.raises(InputError, match="trained networks"):
+        tables.upscaler_table(tmp_path, tmp_path / "none")
