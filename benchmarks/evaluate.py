@@ -125,7 +125,8 @@ def lpips_networks(net: str, file: Path) -> tuple[nn.Module, nn.Module]:
     for module in theirs:
         for name, part in module.get_submodule("net").named_children():
             if name.startswith("slice"):
-                part.load_state_dict({key: state[key] for key in part.state_dict()})
+                for each in part if isinstance(part, nn.ModuleList) else [part]:
+                    each.load_state_dict({key: state[key] for key in each.state_dict()})
     return theirs
 
 

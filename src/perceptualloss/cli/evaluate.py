@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def picture_table(evaluation: Evaluation, width: int) -> Table:
     for picture in pictures:
         cells = []
         for metric in metrics:
-            values = {name: found[metric.key].get(picture, float("nan")) for name, found in evaluation.values.items()}
+            values = {name: found[metric.key].get(picture, math.nan) for name, found in evaluation.values.items()}
             bests = best_values(metric, values)
             cells += [_bold(shown(metric, value), name in bests) for name, value in values.items()]
         table.add_row(escape(picture), *cells)
@@ -162,7 +163,9 @@ def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Me
 
 def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> str:
     text = _bold(shown(metric, mean.value), is_best)
-    return text if mean.low != mean.low else f"{text}\n[dim]{shown(metric, mean.low)} to {shown(metric, mean.high)}[/]"
+    if math.isnan(mean.low):
+        return text
+    return f"{text}\n[dim]{shown(metric, mean.low)}\N{EN DASH}{shown(metric, mean.high)}[/]"
 
 
 def _bold(text: str, is_best: bool) -> str:

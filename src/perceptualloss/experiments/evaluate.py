@@ -63,6 +63,8 @@ def evaluate(
     scale = scale_of(networks, scale)
     if scale is not None and scale < 1:
         raise InputError("scale to be a whole number, 1 or more", f"{scale}")
+    if workers is not None and workers < 1:
+        raise InputError("workers to be 1 or more", f"{workers}")
     protocol = protocol or ("sr" if scale is not None else "rgb")
     convention = conventions.protocol(protocol, scale, crop_border)
     names, missing = (list(metrics), {}) if metrics else usual(protocol)
