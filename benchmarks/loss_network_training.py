@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from loss_network_photos import validation_outputs
-from perceptualloss.experiments.agreement import NetworkDistance, layers_before_pooling
+from perceptualloss.experiments.agreement import NetworkDistance
 from perceptualloss.experiments.compare import Settings, compare
 from perceptualloss.experiments.results import Run
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.loss_networks.loss_network import layers_before_pooling, loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
@@ -55,13 +55,15 @@ def training(
     folder: Path,
     data: Path | None,
     *,
-    steps: int = 800,
-    warm_up: int = 400,
+    steps: int = 1200,
+    warm_up: int = 600,
     validation: float = 8,
     weights: Mapping[str, str] | None = None,
     resume: bool = False,
 ) -> None:
     """Train the same x4 network with MSE and with each of :data:`VARIANTS`; print a table, write panels to ``folder``.
+
+    The network is SubpixelUpscaler: a loss that leaves a grid would show in its sub-pixel places first.
 
     All share the first ``warm_up`` of ``steps`` steps, which are trained with MSE. An earlier comparison in ``folder``
     is thrown away unless ``resume`` says to go on with it. ``validation`` photos keep the measuring short.
@@ -71,6 +73,9 @@ def training(
     PRESETS.update({name: variant.preset(weights or {}) for name, variant in VARIANTS.items()})
     settings = Settings(
         scale=4,
+        network="subpixel",
+        crop=96,
+        batch_size=8,
         data=data,
         losses=("mse", *VARIANTS),
         steps=steps,
