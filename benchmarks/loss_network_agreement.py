@@ -25,12 +25,11 @@ from perceptualloss.experiments.agreement import (
     NetworkDistance,
     equal_psnr,
     ladders,
-    layers_before_pooling,
     mean_squared_error,
     measure,
     random_distance,
 )
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.loss_networks.loss_network import layers_before_pooling, loss_network
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 
 LAYERS = {name: layers_before_pooling(name) for name in ("compact", "judge")}

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, WORSE, shift
-from perceptualloss.loss_networks.loss_network import ARCHITECTURES, LossNetwork, layer_names, loss_network
-from perceptualloss.losses.distance import unit_channels
+from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.losses.distance import over_layers, unit_channels
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """A function of two batches (N, 3, H, W) in [0, 1] that gives one value per image, (N,), 0 for equal ones."""
@@ -53,7 +53,7 @@ class NetworkDistance:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distance of each pair of images, (N,)."""
         pairs = zip(self._maps_of_first(first), self._maps(second), strict=True)
-        return torch.stack([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs]).mean(0)
+        return over_layers([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs])
 
     def _maps_of_first(self, images: Tensor) -> list[Tensor]:
         if self._kept is not None:
@@ -79,17 +79,6 @@ def random_distance(architecture: str, layers: Sequence[str], seed: int) -> Netw
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NetworkDistance(loss_network(architecture, layers, weights=None))
-
-
-def layers_before_pooling(architecture: str) -> list[str]:
-    """Return the last activation of every block, before it is pooled, and that of the whole network.
-
-    >>> layers_before_pooling("judge")
-    ['relu1_1', 'relu2_1', 'relu3_2', 'relu4_2']
-    """
-    names = layer_names(ARCHITECTURES[architecture]())
-    following = [*names[1:], "pool"]
-    return [name for name, after in zip(names, following, strict=True) if after.startswith("pool") and "relu" in name]
 
 
 def ladders(photos: Sequence[Tensor]) -> dict[str, Tensor]:

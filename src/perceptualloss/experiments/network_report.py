@@ -22,7 +22,6 @@ from perceptualloss.experiments.agreement import (
     NetworkDistance,
     equal_psnr,
     ladders,
-    layers_before_pooling,
     mean_agreement,
     mean_squared_error,
     measure,
@@ -42,7 +41,7 @@ from perceptualloss.experiments.page import render_page, themed
 from perceptualloss.experiments.panels import to_picture
 from perceptualloss.experiments.results import write_json
 from perceptualloss.images import picture_files
-from perceptualloss.loss_networks.loss_network import ARCHITECTURES, LossNetwork
+from perceptualloss.loss_networks.loss_network import ARCHITECTURES, LossNetwork, layers_before_pooling
 from perceptualloss.loss_networks.weights import read_features
 
 PHOTOS, SIZE = 6, 160  # of the middle pieces: enough to tell networks apart, and less than a minute on two cores
@@ -81,7 +80,7 @@ def report_network(
     """Measure a loss network and write ``report.html``, ``metrics.json``, ``distances.png`` and ``features/``.
 
     It is compared with a random network of the same shape (mean of three draws) and with mean squared error. The
-    distance of a network: unit-normalised channels, squared differences, mean over the layers before each pooling.
+    distance of a network: unit-normalised channels, squared differences, geometric mean over the layers before each pooling.
 
     Args:
         architecture: "compact" or "judge".

@@ -64,6 +64,17 @@ def layer_names(features: nn.Sequential) -> list[str]:
     return names
 
 
+def layers_before_pooling(architecture: str) -> list[str]:
+    """Return the last activation of every block, before it is pooled, and that of the whole network.
+
+    >>> layers_before_pooling("judge")
+    ['relu1_1', 'relu2_1', 'relu3_2', 'relu4_2']
+    """
+    names = layer_names(ARCHITECTURES[architecture]())
+    following = [*names[1:], "pool"]
+    return [name for name, after in zip(names, following, strict=True) if after.startswith("pool") and "relu" in name]
+
+
 class LossNetwork(nn.Module):
     r"""A frozen convolutional network :math:`\phi` that gives the features of named layers.
 
@@ -200,6 +211,12 @@ def range_normalisation(input_range: InputRange) -> tuple[Tensor, Tensor]:
     mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
     return low + mean * (high - low), std * (high - low)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Return [0, 1] images (N, 3, H, W) as loss networks take them."""
+    mean, std = range_normalisation((0.0, 1.0))
+    return (images - mean.to(images)) / std.to(images)
 
 
 def loss_network(

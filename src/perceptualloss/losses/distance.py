@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -133,6 +133,15 @@ def instance(output: Tensor, target: Tensor) -> Tensor:
 def _instance_normalised(features: Tensor) -> Tensor:
     variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0, keepdim=True)
     return (wide(features) - mean) * torch.rsqrt(variance + INSTANCE_EPSILON)
+
+
+def over_layers(distances: Sequence[Tensor]) -> Tensor:
+    r"""Return the geometric mean of several layers' distances, :math:`(\prod_j d_j)^{1/J}`, (N,).
+
+    Halving the distance in any one layer counts the same, whatever the size of the distances there; 0 where one of
+    them is 0. For measuring: its gradient has no bound near zero.
+    """
+    return torch.stack([*distances]).log().mean(dim=0).exp()
 
 
 def wide(features: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from perceptualloss.checks import check_same_shape
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
-from perceptualloss.losses.distance import unit
+from perceptualloss.losses.distance import over_layers, unit
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 
@@ -19,9 +19,9 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
     r"""Return the distance that the embedded judge sees, (N,): 0 for equal pictures, larger is worse.
 
-    :math:`\frac{1}{4}\sum_j \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2` over four layers with
-    unit-normalised channels, so it lies in [0, 2]. The judge has another architecture and was trained on other
-    pictures with another signal than the loss network ``compact``: what trains never judges itself. A measure,
+    The geometric mean over four layers of :math:`d_j = \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2`
+    with unit-normalised channels, so it lies in [0, 2]. The judge has another architecture and was trained on other
+    pictures with other signals than the loss network ``compact``: what trains never judges itself. A measure,
     not a loss: it gives no gradient.
 
     Args:
@@ -31,7 +31,7 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
     Raises:
         InputError: for other shapes or types.
 
-    Source: the form of the distance is LPIPS's without learned weights (Zhang et al. 2018).
+    Source: the distance in a layer is LPIPS's without learned weights (Zhang et al. 2018).
     """
     check_same_shape("output", output, "target", target)
     return distance_to(target)(output)
@@ -45,7 +45,7 @@ def distance_to(target: Tensor) -> Callable[[Tensor], Tensor]:
     @torch.no_grad()
     def distance(output: Tensor) -> Tensor:
         features = _features(output)
-        return torch.stack([unit(features[layer], wanted[layer]) for layer in LAYERS]).mean(dim=0)
+        return over_layers([unit(features[layer], wanted[layer]) for layer in LAYERS])
 
     return distance
 

@@ -1,4 +1,4 @@
-"""Training of loss networks by classification: of labelled pictures, or of photos by their crops."""
+"""Training of loss networks: on labelled pictures, on photos by their crops, or on the strengths of distortions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from perceptualloss.checks import InputError, check_choice
-from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, read_classes, read_photos
-from perceptualloss.loss_networks.loss_network import ARCHITECTURES, EMBEDDED, range_normalisation
+from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, PhotoCrops, read_classes, read_photos
+from perceptualloss.data.strengths import OrderedBatches
+from perceptualloss.loss_networks.loss_network import (
+    ARCHITECTURES,
+    EMBEDDED,
+    layers_before_pooling,
+    normalised,
+)
+from perceptualloss.loss_networks.weights import embedded_weights, read_features
 from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
-from perceptualloss.training.folding import scale_activations, with_batch_norm, without_batch_norm
+from perceptualloss.training.folding import with_batch_norm, without_batch_norm, write_run_time_weights
+from perceptualloss.training.ordering import OrderedData, Ordering
 
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
 
@@ -115,17 +122,7 @@ class Classifier(L.LightningModule):
 
     def export(self, crops: Tensor, out: Path) -> None:
         """Write the run-time weights at half precision: batch norm folded, mean activations 1 over [0, 1] ``crops``."""
-        features = without_batch_norm(self.features).cpu().float()
-        scale_activations(features, normalised(crops))
-        state = {name: value.half().contiguous() for name, value in features.state_dict().items()}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(save(state))  # save_file would let nobody but the owner read it
-
-
-def normalised(images: Tensor) -> Tensor:
-    """Return [0, 1] images (N, 3, H, W) as loss networks take them."""
-    mean, std = range_normalisation((0.0, 1.0))
-    return (images - mean.to(images)) / std.to(images)
+        write_run_time_weights(without_batch_norm(self.features), crops, out)
 
 
 def train_loss_network(
@@ -134,6 +131,8 @@ def train_loss_network(
     *,
     classes: Path | None = None,
     photos: Path | None = None,
+    strengths: bool = False,
+    start_from: str | None = None,
     validation: float = 0.1,
     steps: int = 5000,
     batch_size: int = 128,
@@ -149,16 +148,20 @@ def train_loss_network(
     progress: bool = False,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Train a loss network by classification and write its run-time weights to ``out``.
+    """Train a loss network and write its run-time weights to ``out``.
 
-    Two signals: with ``classes``, which class a picture is of; with ``photos``, which photo a crop is from, for
-    which nobody has to label anything.
+    Three signals: with ``classes``, which class a picture is of; with ``photos``, which photo a crop is from, for
+    which nobody has to label anything; with ``photos`` and ``strengths``, which of two distortions of one kind is
+    the stronger one, which makes a network that measures (see :class:`Ordering`). The last one goes well after
+    another one: name the file of that in ``start_from``.
 
     Args:
         architecture: "compact" or "judge".
         out: the .safetensors file to write: convolutions alone, half precision, mean activation 1 in every layer.
         classes: a folder or zip file with a folder of pictures per class, or with such folders in train/ and val/.
         photos: a folder with unlabelled photos.
+        strengths: whether to learn the order of strengths of distortions of ``photos``.
+        start_from: with ``strengths``, weights to start from: a file, or "default" for the embedded ones.
         validation: how many of ``photos``, the last by name, stay out; below 1, what share.
         steps: optimiser steps.
         batch_size: crops a step.
@@ -175,27 +178,41 @@ def train_loss_network(
         seed: the same seed gives the same crops in the same order, also after resuming.
 
     Returns:
-        "loss", the last step's, and "top1", the share of held-out pictures classified right, where there are any.
+        "loss", the last step's; "top1", the share of held-out pictures classified right, where there are any; and with
+        ``strengths`` "ordered", the share of the last step's pairs in the right order.
 
     Raises:
         InputError: neither or both sources given, a source or setting that cannot be used, or a full disk.
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
-    build = ARCHITECTURES[check_choice("architecture", architecture, EMBEDDED)]
+    check_choice("architecture", architecture, EMBEDDED)
     checkpoint = folder / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without resume.")
     source, held_out = _sources(classes, photos, crop, crops_per_photo, validation)
     L.seed_everything(seed, verbose=False)
-    task = Classifier(
-        build(),
-        source.classes,
-        held_out,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        check_every=check_every,
-    )
-    data = CropData(CropBatches(source, batch_size, crop, seed))
+    features = ARCHITECTURES[architecture]()
+    task: Classifier | Ordering
+    data: CropData | OrderedData
+    if isinstance(source, PhotoCrops) and strengths:
+        if start_from == "default":
+            features.load_state_dict(embedded_weights(architecture))
+        elif start_from is not None:
+            features.load_state_dict(read_features(Path(start_from), features.state_dict()))
+        task = Ordering(features, layers_before_pooling(architecture), learning_rate)
+        data = OrderedData(OrderedBatches([levels[0] for levels in source.levels], batch_size, crop, seed))
+    elif strengths or start_from is not None:
+        raise InputError("strengths together with photos, and start_from together with strengths", "something else")
+    else:
+        task = Classifier(
+            features,
+            source.classes,
+            held_out,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            check_every=check_every,
+        )
+        data = CropData(CropBatches(source, batch_size, crop, seed))
     budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1)
     fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
     generator = torch.Generator().manual_seed(seed)
