@@ -53,6 +53,12 @@ def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     assert "bicubic" in names
 
 
+def test_the_table_in_the_documents_is_up_to_date(tables: ModuleType, shared: Path) -> None:
+    made = {"bicubic": lambda: tables.bicubic_table(shared / "data" / "benchmarks")}
+    files = [file for file in tables.documents() if "<!-- table: bicubic -->" in file.read_text()]
+    assert tables.fill(files, made, check=True) == []
+
+
 def test_table_of_the_networks_that_ship(tables: ModuleType, small_photos: Path, tmp_path: Path) -> None:
     for name in tables.SETS:
         for scale in (2, 4):

@@ -173,6 +173,9 @@ def test_batches_and_threads_change_nothing(targets: Path, tmp_path: Path) -> No
 def test_candidates_of_one_name_are_told_apart(targets: Path, tmp_path: Path) -> None:
     first, second = (shifted(targets, tmp_path / run / "out", LEVELS) for run in ("one", "two"))
     assert evaluate([first, second], targets, metrics=["mse"]).candidates == ["one/out", "two/out"]
+    bicubic = shifted(targets, tmp_path / "bicubic", LEVELS)
+    with pytest.raises(InputError, match="bicubic twice"):
+        evaluate([bicubic], targets, networks=["bicubic"], scale=2)
     with pytest.raises(InputError, match="different candidates"):
         evaluate([first, first], targets, metrics=["mse"])
 

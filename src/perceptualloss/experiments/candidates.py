@@ -23,10 +23,9 @@ _ONE_CHANNEL = ("1", "L", "LA", "I", "I;16", "F")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A name in the tables, with the files that it made, or the network that makes pictures from small ones."""
+    """A name in the tables; where it is no folder of pictures, with the network that makes them from small ones."""
 
     name: str
-    files: Mapping[str, Path]
     network: Callable[[Tensor], Tensor] | None = None
 
 
@@ -67,25 +66,23 @@ def line_up(outputs: Sequence[Path], targets: Path, networks: Sequence[str], sca
     """
     if not outputs and not networks:
         raise InputError("outputs or a network to measure", "neither", "perceptualloss evaluate OUTPUTS TARGETS")
-    made = {name: pair_files(path, targets) for name, path in zip(_names(outputs), outputs, strict=True)}
-    if made:
-        wanted = {target: name for pairing in made.values() for name, (_, target) in pairing.pairs.items()}
-        if targets.is_dir():
-            wanted = picture_names(wanted, targets)
-    else:
-        files = target_files(targets) if targets.is_dir() else [targets]
-        wanted = picture_names(files, targets) if targets.is_dir() else {targets: targets.stem}
-    by_target = {key: {target: output for output, target in p.pairs.values()} for key, p in made.items()}
-    common = [target for target in wanted if all(target in found for found in by_target.values())]
+    pairings = {name: pair_files(path, targets) for name, path in zip(_names(outputs), outputs, strict=True)}
+    files = {name: {target: output for output, target in p.pairs.values()} for name, p in pairings.items()}
+    wanted = list(dict.fromkeys(target for found in files.values() for target in found))
+    if not files:
+        wanted = target_files(targets) if targets.is_dir() else [targets]
+    names = picture_names(wanted, targets) if targets.is_dir() else {targets: targets.stem}
+    common = [target for target in wanted if all(target in found for found in files.values())]
     if not common:
         raise InputError("pictures that all candidates have", "none", "Measure the candidates one by one.")
-    left = [file for pairing in made.values() for file in pairing.unmatched]
-    left += [found[t] for found in by_target.values() for t in found if t not in common]
-    candidates = [
-        Candidate(name, {wanted[target]: found[target] for target in common}) for name, found in by_target.items()
-    ]
-    candidates += [Candidate(name, {}, _network(path, scale, device)) for name, path in _network_names(networks)]
-    tasks = [Task(wanted[t], t, {name: found[t] for name, found in by_target.items()}) for t in common]
+    left = [file for pairing in pairings.values() for file in pairing.unmatched]
+    left += [output for found in files.values() for target, output in found.items() if target not in common]
+    candidates = [Candidate(name) for name in files]
+    for name, path in zip(_names([Path(n).with_suffix("") for n in networks]), networks, strict=True):
+        if name in files:
+            raise InputError("different names of folders and networks", f"{name} twice", "Rename the folder.")
+        candidates.append(Candidate(name, _network(path, scale, device)))
+    tasks = [Task(names[t], t, {name: found[t] for name, found in files.items()}) for t in common]
     return Line(candidates, tasks, list(dict.fromkeys(left)))
 
 
@@ -158,11 +155,6 @@ def _network(name: str, scale: int | None, device: str) -> Callable[[Tensor], Te
         return partial(resize, scale=scale, method="bicubic" if name == "bicubic" else "bilinear")
     network = load_network(name, device).to(memory_format=torch.channels_last)
     return lambda low: network(low.to(device)).float().cpu()
-
-
-def _network_names(networks: Sequence[str]) -> list[tuple[str, str]]:
-    files = [Path(name) for name in networks]
-    return list(zip(_names([f.with_suffix("") for f in files]), networks, strict=True))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
