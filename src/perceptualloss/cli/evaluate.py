@@ -132,9 +132,10 @@ def picture_table(evaluation: Evaluation, width: int) -> Table:
 
 
 def _show(found: Evaluation) -> None:
-    console.print(picture_table(found, console.width))
     count = len(found.pictures)
-    tell(f"Mean over {count} {'picture' if count == 1 else 'pictures'}; {found.convention}:")
+    if count > 1:
+        console.print(picture_table(found, console.width))
+    tell(f"Mean over {count} pictures; {found.convention}:" if count > 1 else f"{found.convention}:")
     console.print(mean_table(found))
     for line in found.verdict:
         tell(line)
