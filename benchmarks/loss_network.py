@@ -5,6 +5,7 @@
 Parts, all by default:
 
 - agreement: how far they find distorted photos (``loss_network_agreement.py`` says what the figures mean);
+- metrics: whether they rank distorted photos as FSIM, VSI, HaarPSI and MDSI do, which agree well with people;
 - training: super-resolution trained with each as the loss: PSNR and distances, panels;
 - grid: the energy at the pooling's period in flat areas of what was trained (``loss_network_grid.py``);
 - inversion: photos found again from their features;
@@ -25,6 +26,7 @@ from loss_network_agreement import agreement
 from loss_network_cost import cost
 from loss_network_grid import grid
 from loss_network_inversion import inversion
+from loss_network_metrics import metrics
 from loss_network_photos import PHOTOS
 from loss_network_training import training
 
@@ -32,6 +34,7 @@ TRAINED = "upscale4x"  # in --out
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "agreement": lambda o: agreement(o.data, size=o.size, weights=o.weights),
+    "metrics": lambda o: metrics(o.data, size=o.size, weights=o.weights),
     "training": lambda o: training(
         o.out / TRAINED, o.data, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
     ),
@@ -55,7 +58,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
     parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
-    parser.add_argument("--size", type=int, default=256, help="agreement: height and width of the photos")
+    parser.add_argument("--size", type=int, default=256, help="agreement, metrics: height and width of the photos")
     parser.add_argument("--steps", type=int, default=1200, help="training: steps of each network")
     parser.add_argument("--warm-up", type=int, default=600, help="training: how many of these are with MSE")
     parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")

@@ -43,7 +43,7 @@ def agreement(data: Path | None, *, size: int = 256, weights: Mapping[str, str] 
         distances[f"{name}, random weights"] = [random_distance(name, layers, seed) for seed in range(DRAWS)]
     for name in LAYERS:
         file = (weights or {}).get(name, "default")
-        distances[f"{name}, {Path(file).stem}"] = [_distance(name, file)]
+        distances[f"{name}, {Path(file).stem}"] = [embedded(name, weights)]
     photos = validation_photos(data, size)
     distorted, equal = ladders(list(photos)), [equal_psnr(photo) for photo in photos]
     print(f"{len(photos)} photos of {photos.shape[2]} x {photos.shape[3]}; pairs ordered right, in percent")
@@ -64,7 +64,9 @@ def figures_of(
     return first | {f"> {better}": value for better, value in found.against.items()} | dict(found.by_kind)
 
 
-def _distance(name: str, file: str) -> Distance:
+def embedded(name: str, weights: Mapping[str, str] | None = None) -> Distance:
+    """Return the distance in an embedded network, or in one from a file that ``weights`` names."""
+    file = (weights or {}).get(name, "default")
     if (name, file) == ("judge", "default"):
         return perceptual_distance  # the judge as it ships
     return NetworkDistance(loss_network(name, LAYERS[name], weights=file))

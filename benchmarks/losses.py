@@ -41,7 +41,7 @@ def theirs(file: Path) -> Terms:
     """Three losses, each with a network of its own, as the packages give them; the layers by torchvision's indices."""
     warnings.simplefilter("ignore")
     import lpips  # type: ignore[import-untyped]  # noqa: PLC0415 (its own process must not hold the other's libraries)
-    import piq  # type: ignore[import-untyped]  # noqa: PLC0415
+    import piq  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415
 
     state = load_file(file)

@@ -80,7 +80,8 @@ def report_network(
     """Measure a loss network and write ``report.html``, ``metrics.json``, ``distances.png`` and ``features/``.
 
     It is compared with a random network of the same shape (mean of three draws) and with mean squared error. The
-    distance of a network: unit-normalised channels, squared differences, geometric mean over the layers before each pooling.
+    distance of a network: unit-normalised channels, squared differences, geometric mean over the layers before
+    each pooling.
 
     Args:
         architecture: "compact" or "judge".
