@@ -27,6 +27,10 @@ from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
 
@@ -35,9 +39,11 @@ __all__ = [
     "AngularColorLoss",
     "BlurredColorLoss",
     "CharbonnierLoss",
+    "Critic",
     "EdgeLoss",
     "FeatureReconstructionLoss",
     "GANLoss",
+    "Generator",
     "InputError",
     "L1Loss",
     "Loss",
@@ -48,6 +54,8 @@ __all__ = [
     "ResNetBlock",
     "SSIMLoss",
     "StyleReconstructionLoss",
+    "SubpixelUpscaler",
+    "SuperResolutionNetwork",
     "TotalVariationLoss",
     "Upscale2x",
     "Upscale4x",

@@ -11,14 +11,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
 NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,
     "Upscale4x": Upscale4x,
     "SubpixelUpscaler": SubpixelUpscaler,
+    "Generator": Generator,
+    "SuperResolutionNetwork": SuperResolutionNetwork,
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from abc import abstractmethod
+
+from torch import Tensor, nn
 
 
 class TransformationNetwork(nn.Module):
@@ -13,3 +15,40 @@ class TransformationNetwork(nn.Module):
     """
 
     scale: int = 1
+
+    @property
+    def reach(self) -> int | None:
+        """How many pixels of the input, to either side, an output pixel depends on; None if nobody said.
+
+        Large pictures are done in tiles that overlap by as much. An :class:`InterpolatingNetwork` does not
+        count what its enlargement looks at.
+        """
+        return None
+
+
+class InterpolatingNetwork(TransformationNetwork):
+    """A network that changes an enlarged picture, and enlarges with reference to the picture's size.
+
+    ``align_corners=True`` puts the first and last pixels of small and large picture upon each other, so where
+    a pixel comes from depends on the size of the whole. Tiles are therefore cut after ``upsample``.
+    """
+
+    upsample: nn.Upsample
+
+    @abstractmethod
+    def refine(self, x: Tensor, up: Tensor) -> Tensor:
+        """Return the result for pictures ``x`` (N, 3, H, W) of which ``up`` is the enlargement."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
+        return self.refine(x, self.upsample(x))
+
+
+def convolution_reach(module: nn.Module) -> int:
+    """Return how far the odd convolutions in ``module`` look to either side when they follow one another.
+
+    >>> convolution_reach(nn.Sequential(nn.Conv2d(3, 3, 9), nn.ReLU(), nn.Conv2d(3, 3, 3)))
+    5
+    """
+    convolutions = (m for m in module.modules() if isinstance(m, nn.Conv2d))
+    return sum(max(m.kernel_size) // 2 for m in convolutions)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.network import TransformationNetwork, convolution_reach
 
 
 class ResidualBlock(nn.Module):
@@ -62,6 +62,11 @@ class SubpixelUpscaler(TransformationNetwork):
         self.last = nn.Conv2d(detail, 3, 3, padding=1, padding_mode="replicate")
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels of the input, to either side, an output pixel depends on."""
+        return sum(convolution_reach(part) for part in (self.first, self.body, self.enlarge, self.last))
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from perceptualloss.networks.blocks import ResNetBlock
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.network import InterpolatingNetwork, convolution_reach
 
 
-class _Upscale(TransformationNetwork):
+class _Upscale(InterpolatingNetwork):
     """Bilinear interpolation (``align_corners=True``) plus a learned residual at full resolution."""
 
     def __init__(self, scale: int, widths: list[int], kernel_sizes: list[int]) -> None:
@@ -23,9 +24,13 @@ class _Upscale(TransformationNetwork):
             nn.init.zeros_(parameter)  # training starts from plain interpolation, not from noise around it
         self.model = nn.Sequential(*blocks, last)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
-        up = self.upsample(x)
+    @property
+    def reach(self) -> int:
+        """How many pixels of the input, to either side, an output pixel depends on."""
+        return math.ceil(convolution_reach(self.model) / self.scale)
+
+    def refine(self, x: Tensor, up: Tensor) -> Tensor:
+        """Add what the blocks find missing in ``up``, the enlargement of ``x``."""
         out: Tensor = up + self.model(up)
         return out
 
