@@ -22,7 +22,7 @@ from skimage.color import rgb2ycbcr
 
 from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import luminance, picture_files, read_image, write_image
+from perceptualloss.images import as_batch, luminance, picture_files, read_image, read_layers, write_image
 from perceptualloss.sixteen_bit import encode_16_bit_png
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
@@ -439,3 +439,47 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
         picture_files(tmp_path / "missing")
     with pytest.raises(InputError, match="a file"):
         picture_files(tmp_path / "notes.txt")
+
+
+# Transparency and grey
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("clear", [False, True])
+def test_layers_come_back_as_they_were_written(bits: int, grey: bool, clear: bool, tmp_path: Path) -> None:
+    most = 2**bits - 1
+    samples = torch.randint(most + 1, (5, 11, 17)).float() / most
+    image = samples[:1].expand(3, -1, -1) if grey else samples[:3]
+    write_image(image, tmp_path / "a.png", bits=bits, alpha=samples[4:] if clear else None, grey=grey)
+    layers = read_layers(tmp_path / "a.png")
+    assert (layers.bits, layers.grey, layers.alpha is not None) == (bits, grey, clear)
+    torch.testing.assert_close(as_batch(layers.colours)[0], image)
+    if layers.alpha is not None:
+        torch.testing.assert_close(as_batch(layers.alpha)[0], samples[4:])
+        over_white = image * samples[4:] + 1 - samples[4:]
+        torch.testing.assert_close(read_image(tmp_path / "a.png")[0], over_white)
+
+
+def test_layers_are_turned_together(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.random.default_rng(2).integers(0, 256, (5, 9, 4), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    layers = read_layers(encoded(picture, exif=exif.tobytes()))
+    upright = np.asarray(picture.transpose(Image.Transpose.ROTATE_270)) / 255
+    assert layers.alpha is not None
+    np.testing.assert_allclose(np.concatenate([layers.colours, layers.alpha], axis=2), upright, atol=1e-6)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_webp_keeps_transparency_and_jpeg_refuses_it(grey: bool, tmp_path: Path) -> None:
+    alpha = torch.linspace(0, 1, 16).expand(1, 12, 16)
+    write_image(torch.full((3, 12, 16), 0.5), tmp_path / "a.webp", alpha=alpha, grey=grey)
+    layers = read_layers(tmp_path / "a.webp")
+    assert layers.alpha is not None
+    torch.testing.assert_close(as_batch(layers.alpha)[0], alpha, atol=0.01, rtol=0)
+    with pytest.raises(InputError, match="keeps transparency"):
+        write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", alpha=alpha)
+    write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", grey=True)
+    with Image.open(tmp_path / "a.jpg") as jpeg:
+        assert jpeg.mode == "L"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,65 +28,93 @@ _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, th
 }
 
 
-def decode(data: bytes) -> Pixels:
-    """Return the picture upright, (H, W, 3), float32 in [0, 1]."""
+@dataclass(frozen=True)
+class Layers:
+    """What a picture file holds.
+
+    Attributes:
+        colours: sRGB, (H, W, 3), float32 in [0, 1]; what is transparent has its hidden colour.
+        alpha: opacity, (H, W, 1), float32 in [0, 1], or None.
+        grey: whether the file has one channel for all colours.
+        bits: of the file's samples.
+    """
+
+    colours: Pixels
+    alpha: Pixels | None
+    grey: bool
+    bits: Literal[8, 16]
+
+    def over_white(self) -> Pixels:
+        """Return the colours laid over white, (H, W, 3)."""
+        if self.alpha is None:
+            return self.colours
+        return self.colours * self.alpha + (np.float32(1) - self.alpha)
+
+
+def decode(data: bytes) -> Layers:
+    """Return the picture upright."""
     with Image.open(io.BytesIO(data)) as image:
         profile = image.info.get("icc_profile")
         samples = None if profile and _foreign(profile) else decode_16_bit(data)
         if samples is None:
-            return upright_pixels(image)
+            return upright_layers(image)
         image.load()
-        return _upright(_flatten(samples.astype(np.float32) / np.float32(65535)), image)
+        return _upright(_layers(samples.astype(np.float32) / np.float32(65535), bits=16), image)
 
 
-def upright_pixels(image: Image.Image) -> Pixels:
-    """Return a Pillow picture upright, (H, W, 3), float32 in [0, 1]."""
-    pixels = _pixels(image)  # first of all: a PNG's orientation may follow its pixels
-    return _upright(pixels, image)
+def upright_layers(image: Image.Image) -> Layers:
+    """Return a Pillow picture upright."""
+    layers = _read(image)  # first of all: a PNG's orientation may follow its pixels
+    return _upright(layers, image)
 
 
-def _pixels(image: Image.Image) -> Pixels:
-    """Return a Pillow picture of any mode as sRGB over white, (H, W, 3), float32 in [0, 1]."""
+def _read(image: Image.Image) -> Layers:
+    """Return a Pillow picture of any mode."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float32)
         values = values if image.mode == "F" else values / np.float32(65535)
         if not (values.min() >= 0 and values.max() <= 1):
             limit = 1 if image.mode == "F" else 65535
             raise ValueError(f"grey values beyond [0, {limit}] in a picture of mode {image.mode}")
-        return _flatten(values[..., None])
+        return _layers(values[..., None], bits=16)
     profile, alpha = image.info.get("icc_profile"), None
+    grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        alpha = np.asarray(image.convert("RGBA").getchannel("A"))[..., None]
+        alpha = _unit(np.asarray(image.convert("RGBA").getchannel("A")))[..., None]
     if image.mode in ("LA", "La"):
         image = image.convert("L")
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB")
-    colours = np.asarray(_to_srgb(image, profile))
-    if alpha is not None:
-        colours = np.concatenate([colours, alpha], axis=2)
-    return _flatten(colours.astype(np.float32) / np.float32(255))
+    return Layers(_unit(np.asarray(_to_srgb(image, profile))), alpha, grey, bits=8)
 
 
-def _flatten(values: Pixels) -> Pixels:
-    """Return RGB over white for grey, grey and alpha, RGB, or RGB and alpha; (H, W, channels)."""
+def _unit(samples: NDArray[np.uint8]) -> Pixels:
+    return samples.astype(np.float32) / np.float32(255)
+
+
+def _layers(values: Pixels, bits: Literal[8, 16]) -> Layers:
+    """Take apart grey, grey and alpha, RGB, or RGB and alpha; (H, W, channels)."""
     channels = values.shape[2]
     colours = values if channels in (1, 3) else values[..., :-1]
-    if channels in (2, 4):
-        alpha = values[..., -1:]
-        colours = colours * alpha + (np.float32(1) - alpha)
-    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
+    alpha = values[..., -1:] if channels in (2, 4) else None
+    return Layers(np.repeat(colours, 3, axis=2) if channels < 3 else colours, alpha, channels < 3, bits)
 
 
-def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
-    """Turn and mirror the pixels as the EXIF data of the loaded ``image`` says."""
+def _upright(layers: Layers, image: Image.Image) -> Layers:
+    """Turn and mirror the layers as the EXIF data of the loaded ``image`` says."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # broken EXIF data raise nearly anything; the pixels are fine
         log.warning("EXIF data were ignored: %s", error)
         orientation = 1
     quarters, mirrored = _TURN.get(orientation, (0, False))
-    turned = np.rot90(pixels, quarters)
-    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+    def turn(pixels: Pixels) -> Pixels:
+        turned = np.rot90(pixels, quarters)
+        return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+    alpha = None if layers.alpha is None else turn(layers.alpha)
+    return replace(layers, colours=turn(layers.colours), alpha=alpha)
 
 
 def _foreign(profile: bytes) -> bool:

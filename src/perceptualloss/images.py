@@ -15,11 +15,13 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_image_batch
-from perceptualloss.decoding import decode, upright_pixels
+from perceptualloss.decoding import Layers, decode, upright_layers
 from perceptualloss.sixteen_bit import encode_16_bit_png
 
 READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+ALPHA_SUFFIXES = (".png", ".webp")
+_STRIP = 512
 
 
 def exact_dtype(images: Tensor) -> torch.dtype:
@@ -46,6 +48,15 @@ def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
     Raises:
         InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
     """
+    return as_batch(read_layers(source).over_white())
+
+
+def read_layers(source: str | os.PathLike[str] | bytes | Image.Image) -> Layers:
+    """Read a picture as :func:`read_image` does, but keep its transparency, and say whether it is grey.
+
+    Raises:
+        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+    """
     if isinstance(source, Image.Image):
         name = "the Pillow picture"
     elif isinstance(source, bytes):
@@ -54,11 +65,14 @@ def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
         name = str(Path(source))
     try:
         if isinstance(source, Image.Image):
-            pixels = upright_pixels(source)
-        else:
-            pixels = decode(source if isinstance(source, bytes) else Path(source).read_bytes())
+            return upright_layers(source)
+        return decode(source if isinstance(source, bytes) else Path(source).read_bytes())
     except Exception as error:  # Pillow's decoders raise nearly anything for broken files
         raise _refusal(name, error) from error
+
+
+def as_batch(pixels: NDArray[np.float32]) -> Tensor:
+    """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
 
 
@@ -79,7 +93,13 @@ def _refusal(name: str, error: Exception) -> InputError:
     return InputError(f"{name} to be a picture", f"one that does not decode ({type(error).__name__}: {error})")
 
 
-def write_image(image: Tensor, path: str | os.PathLike[str], bits: Literal[8, 16] = 8) -> None:
+def write_image(
+    image: Tensor,
+    path: str | os.PathLike[str],
+    bits: Literal[8, 16] = 8,
+    alpha: Tensor | None = None,
+    grey: bool = False,
+) -> None:
     """Write a picture as PNG (8 or 16 bits a channel), JPEG (quality 95) or WebP (quality 95).
 
     Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays
@@ -89,13 +109,15 @@ def write_image(image: Tensor, path: str | os.PathLike[str], bits: Literal[8, 16
         image: Floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
         path: The suffix says the kind: .png, .jpg, .jpeg or .webp.
         bits: Bits a channel; 16 for PNG only.
+        alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; for PNG and WebP only.
+        grey: Write one channel, the mean of the three.
 
     Raises:
-        InputError: Several pictures, values that are not finite, an unknown suffix, a missing or read-only
-            folder, or a full disk.
+        InputError: Several pictures, values that are not finite, an unknown suffix, one that cannot hold 16 bits
+            or transparency, a missing or read-only folder, or a full disk.
     """
     path = Path(path)
-    samples = _samples(image, bits)
+    samples = _samples(image, bits, alpha, grey)
     try:
         data = _encode(samples, path, bits)
         _write_whole(data, path)
@@ -150,8 +172,18 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _samples(image: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return the picture as whole numbers of 8 or 16 bits, (H, W, 3)."""
+def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return ``values`` (C, H, W) in [0, 1], clamped and rounded, as samples (H, W, C) of 8 or 16 bits."""
+    most, kind = 2**bits - 1, np.uint8 if bits == 8 else np.uint16
+    samples = np.empty((*values.shape[1:], values.shape[0]), kind)
+    for top in range(0, len(samples), _STRIP):  # large pictures would need much memory in 64 bits at once
+        strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
+        samples[top : top + _STRIP] = (strip.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
+    return samples
+
+
+def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the picture as whole numbers of 8 or 16 bits, (H, W, channels)."""
     if bits not in (8, 16):
         raise InputError("bits to be 8 or 16", f"{bits}")
     if isinstance(image, Tensor) and image.ndim == 3:
@@ -159,12 +191,12 @@ def _samples(image: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]
     check_image_batch("image", image)
     if len(image) != 1:
         raise InputError("one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time.")
-    values = image.detach()[0].to("cpu", torch.float64)
-    if not values.isfinite().all():
+    layers = [image[0].mean(dim=0, keepdim=True) if grey else image[0]]
+    if alpha is not None:
+        layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
+    if not all(layer.isfinite().all() for layer in layers):
         raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
-    most = 2**bits - 1
-    whole: NDArray[np.float64] = (values.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
-    return whole.astype(np.uint8) if bits == 8 else whole.astype(np.uint16)
+    return whole_numbers(torch.cat(layers), bits)
 
 
 def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: int) -> bytes:
@@ -175,6 +207,8 @@ def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: i
         if suffix != ".png":
             raise InputError("a .png file for 16 bits a channel", repr(path.name))
         return encode_16_bit_png(samples.astype(np.uint16))
+    if samples.shape[2] in (2, 4) and suffix not in ALPHA_SUFFIXES:
+        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", repr(path.name))
     options = {
         "PNG": {},
         "JPEG": {"quality": 95, "subsampling": 0},
@@ -182,7 +216,7 @@ def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: i
     }
     kind = {".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG")
     buffer = io.BytesIO()
-    Image.fromarray(samples).save(buffer, kind, **options[kind])
+    Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(buffer, kind, **options[kind])
     return buffer.getvalue()
 
 

@@ -17,6 +17,8 @@ _OTHER_BYTE = {  # the unpacker that keeps the byte which the other one drops
     "16N": "16B" if sys.byteorder == "little" else "16L",
 }
 
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's, by the number of channels
+
 
 def decode_16_bit(data: bytes) -> NDArray[np.uint16] | None:
     """Return the samples of an encoded PNG or TIFF, (H, W, channels), or None unless it has 16 bits.
@@ -52,16 +54,16 @@ def decode_16_bit(data: bytes) -> NDArray[np.uint16] | None:
 
 
 def encode_16_bit_png(samples: NDArray[np.uint16]) -> bytes:
-    """Return a PNG file with the RGB ``samples``, (H, W, 3).
+    """Return a PNG file with the ``samples``, (H, W, channels): grey, grey and alpha, RGB, or RGB and alpha.
 
     Source: PNG specification, ISO/IEC 15948:2004; every line is stored as its difference to the one above.
     """
-    height, width, _ = samples.shape
+    height, width, channels = samples.shape
     lines = np.frombuffer(samples.astype(">u2").tobytes(), np.uint8).reshape(height, -1)
     filtered = np.full((height, lines.shape[1] + 1), 2, np.uint8)
     filtered[0, 1:] = lines[0]
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     body = zlib.compress(filtered.tobytes(), level=6)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
