@@ -24,10 +24,10 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.data.pairing import target_files
 from perceptualloss.experiments.candidates import Task, load
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation, best, shown
-from perceptualloss.experiments.pairing import target_files
 from perceptualloss.metrics.conventions import Convention
 from perceptualloss.metrics.named import named
 from perceptualloss.networks.checkpoint import load_network

@@ -62,13 +62,18 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         """Return sample ``index`` as (input, target)."""
         if not 0 <= index < self.samples:
             raise IndexError(f"sample {index} of {self.samples}")
-        random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, index])))
+        random = numbers_of(self.seed, index)
         photo = self.photos[int(random.integers(len(self.photos)))]
         target = _cut(photo, self.crop, self.degradation.scale, random)
         if self.flip:
-            target = _flip(target, random)
+            (target,) = flip([target], random)
         target = target.contiguous().to(torch.float32).div_(255)
         return self.degradation(target[None], random)[0], target
+
+
+def numbers_of(seed: int, index: int) -> np.random.Generator:
+    """Return the random numbers of sample ``index``: of (seed, index) alone, and independent of other samples'."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index])))
 
 
 def whole(photo: Tensor, degradation: Degradation, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -104,10 +109,9 @@ def _cut(photo: Tensor, crop: int, scale: int, random: np.random.Generator) -> T
     return photo[:, top : top + crop, left : left + crop]
 
 
-def _flip(target: Tensor, random: np.random.Generator) -> Tensor:
-    """Apply one of the eight symmetries of a square."""
+def flip(pictures: Sequence[Tensor], random: np.random.Generator) -> list[Tensor]:
+    """Return the pictures, (..., H, W), after one of the eight symmetries of a square, the same for all."""
     transpose, vertical, horizontal = (bool(bit) for bit in random.integers(2, size=3))
-    if transpose:
-        target = target.mT
     axes = [axis for axis, chosen in ((-2, vertical), (-1, horizontal)) if chosen]
-    return target.flip(axes) if axes else target
+    turned = [picture.mT if transpose else picture for picture in pictures]
+    return [picture.flip(axes) if axes else picture for picture in turned]

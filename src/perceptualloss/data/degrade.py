@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.data.distortions import blur
 from perceptualloss.resize import Method, resize
 
 
@@ -41,17 +43,21 @@ class Downscale(Degradation):
     Args:
         scale: How many times smaller.
         method: "bicubic" as in super-resolution papers, or "bilinear" as in the course.
+        blur: Standard deviation in pixels of a Gaussian blur before it, 0 for none; Johnson et al. 2016 take 1.0.
 
     >>> import torch
     >>> Downscale(2)(torch.rand(1, 3, 8, 6), np.random.default_rng(0)).shape
     torch.Size([1, 3, 4, 3])
     """
 
-    def __init__(self, scale: int = 2, method: Method = "bicubic") -> None:
+    def __init__(self, scale: int = 2, method: Method = "bicubic", blur: float = 0.0) -> None:
         if scale < 1 or int(scale) != scale:
             raise InputError("scale to be a whole number, 1 or more", f"{scale}")
         self.scale = int(scale)
+        if not 0 <= blur <= 20:
+            raise InputError("blur from 0 to 20 pixels", f"{blur}")
         self.method: Method = method
+        self.blur = blur
         check_choice("method", method, ("bicubic", "bilinear"))
 
     def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
@@ -60,4 +66,6 @@ class Downscale(Degradation):
         if height % self.scale or width % self.scale:
             got = f"{height} x {width}"
             raise InputError(f"height and width to be multiples of {self.scale}", got, "Crop the picture.")
+        if self.blur:
+            target = torch.stack([blur(picture, self.blur) for picture in target])
         return resize(target, 1 / self.scale, method=self.method).clamp(0, 1)

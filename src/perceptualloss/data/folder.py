@@ -45,7 +45,7 @@ class Photos(Sequence[Tensor]):
         self, files: Iterable[str | os.PathLike[str]], min_size: int = 1, memory_limit: int = 2 * 2**30
     ) -> None:
         paths = [Path(file) for file in files]
-        sizes = {path: size for path in paths if (size := _size(path)) is not None}
+        sizes = {path: size for path in paths if (size := picture_size(path)) is not None}
         fitting = [path for path, size in sizes.items() if min(size) >= min_size]
         if sizes and not fitting:
             largest = max(min(size) for size in sizes.values())
@@ -80,7 +80,7 @@ class Photos(Sequence[Tensor]):
             return [self[i] for i in range(len(self))[index]]
         first = range(len(self))[index]
         for path in self.files[first:] + self.files[:first]:
-            picture = self._kept[path] if path in self._kept else _decode(path)
+            picture = self._kept[path] if path in self._kept else decode(path)
             if picture is not None:
                 return picture
             self._kept[path] = None  # warn once
@@ -111,7 +111,7 @@ def split_files(files: Iterable[Path], validation: int | float) -> tuple[list[Pa
     return ordered[:-count], ordered[-count:]
 
 
-def _size(path: Path) -> Size | None:
+def picture_size(path: Path) -> Size | None:
     """Return (height, width) from the file's header; without one, log why and return None."""
     try:
         with Image.open(path) as image:
@@ -134,10 +134,10 @@ def _within(paths: list[Path], sizes: dict[Path, Size], limit: int) -> list[Path
 
 def _decode_all(paths: list[Path]) -> dict[Path, Tensor | None]:
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
-        return dict(zip(paths, threads.map(_decode, paths), strict=True))
+        return dict(zip(paths, threads.map(decode, paths), strict=True))
 
 
-def _decode(path: Path) -> Tensor | None:
+def decode(path: Path) -> Tensor | None:
     """Return the picture, uint8 (3, H, W); if it does not decode, log why and return None."""
     try:
         return (read_image(path)[0] * 255).round().to(torch.uint8)

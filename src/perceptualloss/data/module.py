@@ -18,7 +18,46 @@ from perceptualloss.data.photos import builtin_photos
 from perceptualloss.images import picture_files
 
 
-class PhotoData(L.LightningDataModule):
+class TrainingData(L.LightningDataModule):
+    """Batches of training samples, from the step at which the trainer is.
+
+    Step s takes samples s * batch_size and on, so a resumed run goes on with the samples that it would have seen.
+    A subclass sets ``crops``, whose sample n depends on n and its seed alone, and defines ``val_dataloader``.
+
+    Args:
+        batch_size: samples a step (on each device).
+        workers: processes that load samples; 0 loads them in the training process.
+
+    Raises:
+        InputError: for impossible sizes.
+    """
+
+    crops: Dataset[tuple[Tensor, Tensor]]
+
+    def __init__(self, batch_size: int, workers: int) -> None:
+        super().__init__()
+        if batch_size < 1 or workers < 0:
+            raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
+        self.batch_size, self.workers = batch_size, workers
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Return the batches from the step at which the trainer is."""
+        steps, step, rank, ranks = 1, 0, 0, 1
+        if self.trainer is not None:
+            steps, step = self.trainer.max_steps, self.trainer.global_step
+            rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        sampler = _Numbers(step * ranks * self.batch_size, steps, self.batch_size, rank, ranks)
+        return DataLoader(
+            self.crops,
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
+
+
+class PhotoData(TrainingData):
     """Training crops and validation photos with their degraded inputs.
 
     Sample n of the training depends on (seed, n) alone, and step s takes samples s * batch_size and on, so a
@@ -51,11 +90,8 @@ class PhotoData(L.LightningDataModule):
         seed: int = 0,
         workers: int = 0,
     ) -> None:
-        super().__init__()
-        if batch_size < 1 or workers < 0:
-            raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
-        self.degradation, self.batch_size, self.workers = degradation, batch_size, workers
-        self.validation_size = validation_size
+        super().__init__(batch_size, workers)
+        self.degradation, self.validation_size = degradation, validation_size
         files = builtin_photos() if photos is None else picture_files(photos)
         usable = Photos(files, min_size=crop)
         if photos is None:
@@ -64,22 +100,6 @@ class PhotoData(L.LightningDataModule):
             training, held_out = split_files(usable.files, validation)
         self.training_photos, self.validation_photos = usable.only(training), usable.only(held_out)
         self.crops = Crops(self.training_photos, degradation, crop, samples=sys.maxsize, seed=seed)
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Return the batches from the step at which the trainer is."""
-        steps, step, rank, ranks = 1, 0, 0, 1
-        if self.trainer is not None:
-            steps, step = self.trainer.max_steps, self.trainer.global_step
-            rank, ranks = self.trainer.global_rank, self.trainer.world_size
-        sampler = _Numbers(step * ranks * self.batch_size, steps, self.batch_size, rank, ranks)
-        return DataLoader(
-            self.crops,
-            self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
-        )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the middle of each validation photo, one at a time because their sizes may differ."""

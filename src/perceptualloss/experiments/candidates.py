@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.checks import InputError
-from perceptualloss.experiments.pairing import pair_files, picture_names, target_files
+from perceptualloss.data.pairing import pair_files, picture_names, target_files
 from perceptualloss.images import read_image
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.resize import resize

@@ -148,6 +148,7 @@ def _quiet() -> None:
     for message in (
         ".*does not have many workers.*",
         ".*`isinstance.treespec.*",
+        ".*module.s. in eval mode.*",  # frozen parts
         ".*your dataloader is not resumable.*",  # PhotoData starts at the sample where the run stopped
     ):
         warnings.filterwarnings("ignore", message)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from perceptualloss.checks import InputError, check_choice
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
 from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.training.average import moving_average
+from perceptualloss.training.schedule import Schedule
 
-RISE = 20  # steps over which the learning rate rises, so that Adam's first, unscaled steps do no harm
 # Names as the course's TensorBoard has them.
 TAGS = {
     "mse": "MSE",
@@ -32,11 +34,23 @@ class Supervised(L.LightningModule):
     Args:
         network: the transformation network :math:`f_W`.
         loss: the loss :math:`\ell`.
-        learning_rate: Adam's, falling to zero over the run along half a cosine after a short rise.
+        learning_rate: Adam's, after a short rise times what ``schedule`` says.
         warm_up_steps: the first steps are trained with MSE: from random weights, a perceptual loss finds
             its way to sharp detail much later than from a network that already interpolates well. Adam then
             forgets its moments and the learning rate rises anew over 20 steps, because the new loss has
             gradients of another size.
+        betas: Adam's two decays.
+        schedule: how the learning rate changes, by default falling to zero along half a cosine.
+        gradient_clip: the largest norm of the whole gradient, which is shortened to it; 0 for any.
+        ema: decay of a moving average of the weights (see :func:`moving_average`), which then is what is
+            validated, and the result; 0 for none.
+        freeze: names of the network's submodules that are not trained; their batch norms keep their statistics.
+
+    Attributes:
+        result: the network that the training made: the average, where there is one.
+
+    Raises:
+        InputError: for an unknown submodule, a negative gradient_clip, or an impossible ema.
 
     Logs "Loss" and its terms at each step, and MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the
     perceptual distance over the validation photos.
@@ -49,26 +63,45 @@ class Supervised(L.LightningModule):
         *,
         learning_rate: float = 1e-3,
         warm_up_steps: int = 0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        schedule: Schedule | None = None,
+        gradient_clip: float = 0.0,
+        ema: float = 0.0,
+        freeze: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        if not gradient_clip >= 0:
+            raise InputError("gradient_clip from 0", repr(gradient_clip), "0 leaves gradients as they are.")
+        freeze_parts(network, freeze)
         self.network = network.to(memory_format=torch.channels_last)
         self.loss, self.pixel_loss = loss, MSELoss()
-        self.learning_rate, self.warm_up_steps = learning_rate, warm_up_steps
+        self.average = moving_average(self.network, ema) if ema else None
+        self.learning_rate, self.warm_up_steps, self.betas = learning_rate, warm_up_steps, betas
+        self.schedule, self.gradient_clip = schedule or Schedule(), gradient_clip
         self.history: dict[str, list[tuple[int, float]]] = {}
         self.seconds = 0.0
         self._started = 0.0
 
+    @property
+    def result(self) -> TransformationNetwork:
+        """The network that the training made."""
+        return self.network if self.average is None else cast(TransformationNetwork, self.average.module)
+
     def forward(self, low: Tensor) -> Tensor:
-        """Transform pictures (N, 3, H, W) in [0, 1]."""
-        output: Tensor = self.network(low.to(memory_format=torch.channels_last))
+        """Transform pictures (N, 3, H, W) in [0, 1]; in evaluation with the average, where there is one."""
+        network = self.network if self.training else self.result
+        output: Tensor = network(low.to(memory_format=torch.channels_last))
         return output
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
-        """Return the loss of one batch."""
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor | None:
+        """Return the loss of one batch, for the trainer to minimise."""
         low, target = batch
         output = self(low)
         loss = self.pixel_loss if self.global_step < self.warm_up_steps else self.loss
-        terms = loss.terms(output, target)
+        return self.total(loss.terms(output, target), output, target)
+
+    def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor) -> Tensor:
+        """Return the sum of the terms of the loss, and log it, them and the PSNR."""
         total: Tensor = torch.stack(list(terms.values())).sum()
         error = (output.detach().float() - target).square().mean(dim=(1, 2, 3))
         self.log("Loss", total.detach(), prog_bar=True)
@@ -76,6 +109,21 @@ class Supervised(L.LightningModule):
         if len(terms) > 1:
             self.log_dict({f"Loss/{name}": value.detach() for name, value in terms.items()})
         return total
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
+        """Shorten a gradient that is too long."""
+        if self.gradient_clip:
+            self.clip_gradients(optimizer, self.gradient_clip, "norm")
+
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        """Do the step, and let the average follow before a checkpoint can be written."""
+        super().optimizer_step(*arguments, **named)
+        self.follow()
+
+    def follow(self) -> None:
+        """Let the average follow the weights by one step."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Measure one validation photo."""
@@ -115,14 +163,34 @@ class Supervised(L.LightningModule):
         self.seconds = checkpoint["seconds"]
 
     def configure_optimizers(self) -> Any:
-        """Return Adam and its cosine schedule over the trainer's steps."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
-        steps = max(1, self.trainer.max_steps)
+        """Return Adam and its schedule over the trainer's steps."""
+        optimizer = adam(self.network, self.learning_rate, self.betas)
 
         def factor(step: int) -> float:
-            since = step - self.warm_up_steps if step >= self.warm_up_steps else step
-            rise = min(1.0, (since + 1) / RISE)
-            return rise * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+            return self.schedule.at_step(step, self.trainer.max_steps, self.warm_up_steps)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def freeze_parts(network: nn.Module, names: Sequence[str]) -> None:
+    """Leave the named submodules, and the statistics of their batch norms, as they are.
+
+    Raises:
+        InputError: for a name that the network has not.
+    """
+    parts = dict(network.named_modules())
+    for name in names:
+        parts[check_choice("a submodule to freeze", name, filter(None, parts))].requires_grad_(False).eval()
+
+
+def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Return Adam for the parameters that are trained.
+
+    Raises:
+        InputError: if all are frozen.
+    """
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not trained:
+        raise InputError("at least one parameter to train", f"a {type(network).__name__} frozen whole")
+    return torch.optim.Adam(trained, lr=learning_rate, betas=betas)

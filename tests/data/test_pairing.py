@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perceptualloss.checks import InputError
-from perceptualloss.experiments.pairing import bare_name, match_names, pair_files, target_files
+from perceptualloss.data.pairing import bare_name, match_names, pair_files, target_files
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,214 @@
+"""Adversarial training: generator and critic in turn, each with the other one frozen."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.checks import InputError
+from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
+from perceptualloss.losses.loss import Loss
+from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.training.balance import WINDOW, Balance, ranked_right
+from perceptualloss.training.supervised import Supervised, adam
+
+log = logging.getLogger(__name__)
+GENERATOR, CRITIC = 0, 1  # the order of the optimisers
+
+
+@dataclass(frozen=True)
+class Game:
+    r"""The rules of the adversarial training.
+
+    Args:
+        kind: of :class:`GANLoss`: "wasserstein", "vanilla", "least_squares", "hinge" or "relativistic".
+        weight: :math:`\lambda_w`, of the adversarial loss beside the recipe's other losses.
+        ramp_steps: steps, after the warm-up, over which that weight rises from zero in a line.
+        n_critic: the critic's updates a step, on the step's batch.
+        generator_every: the generator is updated at every so many of the steps.
+        clip: the critic's weights are clamped to +- this after each of its updates (0.01 in the paper).
+        penalty: weight of the gradient penalty (10 in the paper).
+        learning_rate: the critic's; its schedule is the generator's.
+        betas: Adam's two decays for the critic. (0, 0.99) is RMSprop, which goes with clipping.
+
+    Raises:
+        InputError: for "wasserstein" without a bound of the critic's slope, ``clip`` and ``penalty`` at once, or
+            impossible numbers.
+
+    Source: Arjovsky et al., "Wasserstein GAN", 2017; Gulrajani et al., "Improved Training of Wasserstein GANs",
+    2017.
+    """
+
+    kind: Kind = "wasserstein"
+    weight: float = 1e-3
+    ramp_steps: int = 0
+    n_critic: int = 1
+    generator_every: int = 1
+    clip: float | None = None
+    penalty: float | None = None
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+
+    def __post_init__(self) -> None:
+        GANLoss(self.kind)
+        if self.clip is not None and self.penalty is not None:
+            raise InputError("clip or penalty", f"clip={self.clip} and penalty={self.penalty}", "Set one to null.")
+        if self.kind == "wasserstein" and self.clip is None and self.penalty is None:
+            remedy = "Such as penalty: 10 or clip: 0.01."
+            raise InputError("a critic of bounded slope for the Wasserstein loss", "neither clip nor penalty", remedy)
+        if self.clip is not None and not self.clip > 0:
+            raise InputError("clip to be a positive number", repr(self.clip), "The paper's is 0.01.")
+        if min(self.n_critic, self.generator_every) < 1 or self.ramp_steps < 0:
+            got = f"{self.n_critic}, {self.generator_every} and {self.ramp_steps}"
+            raise InputError("n_critic and generator_every from 1, and ramp_steps from 0", got)
+
+    def weight_at(self, step: int) -> float:
+        """Return the adversarial weight at a step after the warm-up.
+
+        >>> Game(penalty=10, weight=0.1, ramp_steps=4).weight_at(2)
+        0.05
+        """
+        return self.weight * (min(1.0, step / self.ramp_steps) if self.ramp_steps else 1.0)
+
+
+class Adversarial(Supervised):
+    r"""Train a network against a critic, which learns to tell its pictures from real ones.
+
+    A step takes one batch of inputs and real pictures (source: the course "Adversarial Loss"):
+
+    1. the generator makes pictures of the inputs;
+    2. ``n_critic`` times: the critic, with the generator frozen, minimises :math:`E\,C(fake) - E\,C(real)` (or
+       its loss of another kind), with the penalty of its slope, or with its weights clipped after it;
+    3. at every ``generator_every``-th step: the generator, with the critic frozen, minimises
+       :math:`\lambda_w(-E\,C(fake)) + \ell(fake, real)`, with :math:`\ell` any sum of losses: perceptual, total
+       variation, pixels.
+
+    During ``warm_up_steps`` the generator alone is trained, with MSE. Steps count batches.
+
+    Args:
+        network: the generator.
+        critic: scores pictures (N, 3, H, W) in [0, 1]; high is real.
+        loss: :math:`\ell`.
+        game: the rules.
+        seed: of the places of the gradient penalty.
+        options: as :class:`Supervised`; ``gradient_clip`` is the generator's.
+
+    Logs, beside what :class:`Supervised` does: "Loss/adversarial" (weighted), "generator/gradient norm", and
+    "critic/" loss, penalty, gap (mean score of real minus generated pictures), balance (see
+    :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one side has won, as
+    :func:`verdict` defines it.
+    """
+
+    def __init__(
+        self,
+        network: TransformationNetwork,
+        critic: nn.Module,
+        loss: Loss,
+        game: Game,
+        *,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(network, loss, **options)
+        self.automatic_optimization = False
+        self.critic = critic.to(memory_format=torch.channels_last)
+        self.game, self.adversarial_loss, self.seed = game, GANLoss(game.kind), seed
+        self.balance = Balance()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Update the critic, then the generator."""
+        low, target = batch
+        step, warm = self.global_step, self.global_step < self.warm_up_steps
+        self._set_learning_rates(step)
+        plays = warm or (step + 1) % self.game.generator_every == 0
+        with torch.set_grad_enabled(plays):
+            output = self(low)
+        if warm:
+            self._update_generator(output, target, self.pixel_loss, 0.0, counts=True)
+            return
+        norm, ranked = self._update_critic(target, output.detach(), step)
+        own = self.balance.averages[2]
+        if plays:
+            own = self._update_generator(output, target, self.loss, self.game.weight_at(step - self.warm_up_steps))
+        self.log("critic/balance", self.balance.update(ranked, norm, own))
+        if step % WINDOW == 0 and (said := self.balance.warning(ahead_is_well=self.game.kind == "wasserstein")):
+            log.warning("step %d: %s", step, said)
+
+    def _update_critic(self, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Do the critic's updates; return the last gradient's norm, and the share of pairs ranked right before it."""
+        real = real.contiguous(memory_format=torch.channels_last)
+        for repeat in range(self.game.n_critic):
+            scores, scores_fake = self.critic(real), self.critic(fake)
+            loss = self.adversarial_loss.critic_loss(scores, scores_fake)
+            parts = {"loss": loss, "gap": scores.float().mean() - scores_fake.float().mean()}
+            if self.game.penalty is not None:
+                places = self._places(step * self.game.n_critic + repeat)
+                parts["penalty"] = gradient_penalty(self.critic, real, fake, self.game.penalty, places)
+                loss = loss + parts["penalty"]
+            # The last update is the one that counts as the trainer's step.
+            norm = self._update(CRITIC, loss, counts=repeat + 1 == self.game.n_critic)
+            if self.game.clip is not None:
+                clip_weights(self.critic, self.game.clip)
+        self.log_dict({f"critic/{name}": value.detach() for name, value in parts.items()})
+        self.log("critic/gradient norm", norm)
+        return norm, ranked_right(scores.detach(), scores_fake.detach())
+
+    def _update_generator(
+        self, output: Tensor, target: Tensor, loss: Loss, weight: float, *, counts: bool = False
+    ) -> Tensor:
+        """Do the generator's update, through a frozen critic; return its gradient's norm."""
+        terms = loss.terms(output, target)
+        if weight:
+            self.critic.requires_grad_(False)
+            with torch.no_grad():
+                real = self.critic(target) if self.game.kind == "relativistic" else None
+            score = self.critic(output)
+            terms = {**terms, "adversarial": weight * self.adversarial_loss.generator_loss(score, real)}
+        norm = self._update(GENERATOR, self.total(terms, output, target), counts=counts)
+        self.critic.requires_grad_(True)
+        self.log("generator/gradient norm", norm)
+        self.follow()
+        return norm
+
+    def _update(self, which: int, loss: Tensor, *, counts: bool) -> Tensor:
+        """Do one optimiser step; return the norm of the gradient before it is clipped."""
+        wrapped: Any = self.optimizers()
+        optimizer = wrapped[which]
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        limit = self.gradient_clip if which == GENERATOR and self.gradient_clip else float("inf")
+        norm = torch.nn.utils.clip_grad_norm_(trained, limit)
+        # The trainer counts the steps of wrapped optimisers; a step of ours is one batch.
+        (optimizer if counts else optimizer.optimizer).step()
+        torch.clear_autocast_cache()  # it holds the weights of before the step in 16 bits
+        return norm.detach()
+
+    def _set_learning_rates(self, step: int) -> None:
+        rates = (self.learning_rate, self.game.learning_rate)
+        factor = self.schedule.at_step(step, self.trainer.max_steps, self.warm_up_steps)
+        for optimizer, rate in zip(self.trainer.optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def _places(self, number: int) -> torch.Generator:
+        """Return the generator of the penalty's places: of seed and update alone, so that resuming is exact."""
+        return torch.Generator().manual_seed((self.seed << 40) + number)
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam for the generator and Adam for the critic; each step sets their learning rates."""
+        return [
+            adam(self.network, self.learning_rate, self.betas),
+            adam(self.critic, self.game.learning_rate, self.game.betas),
+        ]
+
+    def on_fit_start(self) -> None:
+        """Refuse what two optimisers in turn do not work with."""
+        if self.trainer.precision == "16-mixed":
+            raise InputError("precision 32-true or bf16-mixed for adversarial training", "16-mixed")
+        if self.trainer.world_size > 1:
+            raise InputError("one device for adversarial training", f"{self.trainer.world_size}", "Set devices: 1.")
