@@ -15,7 +15,8 @@ from perceptualloss.data.strengths import OrderedBatch
 from perceptualloss.images import write_image
 from perceptualloss.loss_networks.blur_pool import BlurPool2d
 from perceptualloss.loss_networks.loss_network import loss_network
-from perceptualloss.metrics.perceptual_distance import LAYERS, perceptual_distance
+from perceptualloss.losses.distance import unit
+from perceptualloss.metrics.perceptual_distance import LAYERS
 from perceptualloss.training.loss_network import train_loss_network
 from perceptualloss.training.ordering import Ordering
 
@@ -34,11 +35,13 @@ def task() -> Ordering:
     return Ordering(features, ["relu1_1", "relu2_1"], learning_rate=1e-2)
 
 
-def test_the_distance_is_the_one_that_measures() -> None:
+def test_the_distance_is_the_sum_of_the_layers_means() -> None:
     first, second = torch.rand(2, 2, 3, 32, 32)
     judge = loss_network("judge", LAYERS)
     ordering = Ordering(nn.Sequential(*judge._frozen), list(LAYERS), 1e-3)
-    torch.testing.assert_close(ordering(first, second).exp(), perceptual_distance(first, second), rtol=1e-4, atol=0)
+    features, wanted = judge(first), judge(second)
+    expected = sum(unit(features[layer], wanted[layer]) / features[layer].shape[1] for layer in LAYERS)
+    torch.testing.assert_close(ordering(first, second), expected.log(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_counts_pairs_of_one_kind_alone() -> None:

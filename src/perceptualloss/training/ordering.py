@@ -37,9 +37,11 @@ class OrderedData(L.LightningDataModule):
 class Ordering(L.LightningModule):
     r"""Bring the distances in a network into the order of the distortions' strengths.
 
-    With :math:`d_i` the geometric mean over layers of the unit-normalised distances between crop i and its distorted
-    copy, the loss is the mean of :math:`\log(1 + (d_i / d_j)^4)` over all pairs of one kind of distortion in which
-    that of crop j is the stronger one. The crops are of different photos, so the distance must not depend on them.
+    With :math:`d_i = \sum_l \frac{1}{C_l H_l W_l} \|\hat f_l - \hat g_l\|_2^2` the distance between crop i and its
+    distorted copy in unit-normalised channels, the loss is the mean of :math:`\log(1 + (d_i / d_j)^4)` over all pairs
+    of one kind of distortion in which that of crop j is the stronger one. The crops are of different photos, so the
+    distance must not depend on them. The mean over channels lets the narrow, shallow layers count most: where deep
+    ones counted as much, they forgot what they had learned before (docs/loss-network.md).
 
     Args:
         features: convolutions, ReLUs and pooling in the shape that they run in; they are trained in place.
@@ -64,8 +66,8 @@ class Ordering(L.LightningModule):
             maps = module(maps)
             if name in self.layers:
                 first, second = unit_channels(maps).chunk(2)  # a gradient to both
-                distances.append((first - second).square().sum(dim=1).mean(dim=(1, 2)))
-        return torch.stack(distances).clamp(min=1e-8).log().mean(dim=0)
+                distances.append((first - second).square().mean(dim=(1, 2, 3)))
+        return torch.stack(distances).sum(dim=0).clamp(min=1e-8).log()
 
     def training_step(self, batch: OrderedBatch, batch_index: int) -> Tensor:
         """Return the loss over the batch's pairs."""
