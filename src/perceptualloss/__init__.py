@@ -7,6 +7,7 @@ Losses, loss networks, transformation networks and measures, all on one contract
 
 from perceptualloss.checks import InputError
 from perceptualloss.images import luminance, read_image, write_image
+from perceptualloss.inference.upscale import upscale
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
 from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
@@ -75,5 +76,6 @@ __all__ = [
     "resize",
     "save_network",
     "ssim",
+    "upscale",
     "write_image",
 ]

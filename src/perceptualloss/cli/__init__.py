@@ -16,11 +16,17 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli import compare, evaluate, train, train_loss_network
+from perceptualloss.cli import compare, evaluate, train, train_loss_network, upscale
 from perceptualloss.cli.console import errors
 from perceptualloss.training.callbacks import TrainingInterrupted
 
-COMMANDS = {"compare": compare, "train": train, "train-loss-network": train_loss_network, "evaluate": evaluate}
+COMMANDS = {
+    "compare": compare,
+    "train": train,
+    "train-loss-network": train_loss_network,
+    "evaluate": evaluate,
+    "upscale": upscale,
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -1,0 +1,177 @@
+"""Enlarge pictures of every kind with a trained network."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from perceptualloss.checks import InputError
+from perceptualloss.images import ALPHA_SUFFIXES, write_image
+from perceptualloss.inference.device import find_device
+from perceptualloss.inference.histogram import match_histogram as matched
+from perceptualloss.inference.picture import Picture, open_picture, unpack
+from perceptualloss.inference.tiles import Precision, Progress, transform
+from perceptualloss.inference.transparency import fill_hidden
+from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.shipped import Kind, shipped_network
+from perceptualloss.resize import resize
+
+Network = str | os.PathLike[str] | nn.Module
+PathLike = str | os.PathLike[str]
+ImageType = TypeVar("ImageType", Tensor, NDArray[Any], Image.Image)
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A network, and how to run it.
+
+    Attributes:
+        network: takes (N, 3, H, W) in [0, 1] and gives ``network.scale`` times the size.
+        device: where to compute.
+        match_histogram: give the result the histogram of the input, as Johnson et al. do.
+        tile: longest side of a tile in input pixels; None chooses.
+        precision: see :func:`perceptualloss.inference.tiles.transform`.
+    """
+
+    network: nn.Module
+    device: torch.device
+    match_histogram: bool = False
+    tile: int | None = None
+    precision: Precision = "auto"
+
+    def picture(self, picture: Picture, progress: Progress | None = None) -> Picture:
+        """Enlarge a picture: colours by the network, opacity by bicubic interpolation; grey stays grey."""
+        colours, alpha = picture.colours, picture.alpha
+        if alpha is not None:
+            colours = fill_hidden(colours, alpha)
+        large = transform(
+            self.network, colours, self.tile, device=self.device, precision=self.precision, progress=progress
+        )
+        if picture.grey:
+            large = large.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+        if self.match_histogram:
+            large = matched(large, colours)
+        if alpha is not None:
+            alpha = resize(alpha, size=(large.shape[2], large.shape[3])).clamp(0, 1)
+        return Picture(large.clamp(0, 1), alpha, picture.grey, picture.bits)
+
+    def file(self, source: PathLike, target: PathLike, progress: Progress | None = None) -> None:
+        """Enlarge the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
+
+        Raises:
+            InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+        """
+        picture = open_picture(source)
+        suffix = Path(target).suffix.lower()
+        if picture.alpha is not None and suffix not in ALPHA_SUFFIXES:  # before the work
+            raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
+        found = self.picture(picture, progress)
+        bits = picture.bits if suffix == ".png" else 8
+        write_image(found.colours, target, bits=bits, alpha=found.alpha, grey=found.grey)
+
+
+def upscaler(
+    scale: int | None = None,
+    kind: Kind = "mse",
+    network: Network | None = None,
+    perception: float | None = None,
+    match_histogram: bool = False,
+    tile: int | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+) -> Upscaler:
+    """Load a network, with which any number of pictures are then enlarged; arguments of :func:`upscale`."""
+    if network is None:
+        model: nn.Module = shipped_network(4 if scale is None else scale, kind, perception)
+    else:
+        if perception is not None:
+            raise InputError("a network or perception", "both", "Perception is about the networks that ship.")
+        model = network if isinstance(network, nn.Module) else load_network(Path(network))
+        own = getattr(model, "scale", 1)
+        if scale not in (None, own):
+            raise InputError(f"scale {own}, the network's", str(scale), "Leave the scale away.")
+    first = next(model.parameters(), None)
+    keep = device is None and isinstance(network, nn.Module) and first is not None
+    place = first.device if keep and first is not None else find_device(device or "auto")
+    return Upscaler(model, place, match_histogram, tile, precision)
+
+
+@overload
+def upscale(
+    image: ImageType,
+    scale: int | None = ...,
+    kind: Kind = ...,
+    network: Network | None = ...,
+    perception: float | None = ...,
+    match_histogram: bool = ...,
+    tile: int | None = ...,
+    device: str | None = ...,
+    precision: Precision = ...,
+    progress: Progress | None = ...,
+) -> ImageType: ...
+@overload
+def upscale(
+    image: PathLike,
+    scale: int | None = ...,
+    kind: Kind = ...,
+    network: Network | None = ...,
+    perception: float | None = ...,
+    match_histogram: bool = ...,
+    tile: int | None = ...,
+    device: str | None = ...,
+    precision: Precision = ...,
+    progress: Progress | None = ...,
+) -> Image.Image: ...
+def upscale(
+    image: object,
+    scale: int | None = None,
+    kind: Kind = "mse",
+    network: Network | None = None,
+    perception: float | None = None,
+    match_histogram: bool = False,
+    tile: int | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+    progress: Progress | None = None,
+) -> object:
+    """Enlarge a picture with a trained network and return its like.
+
+    Transparency is kept (opacity is interpolated), grey stays grey, 16 bits stay 16 bits. Of a file or Pillow
+    picture the orientation is applied and a colour profile converted to sRGB. Pictures of any size are done in
+    tiles without seams; the result has to fit into memory, with 12 bytes a pixel.
+
+    Args:
+        image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
+            or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
+        scale: 2 or 4; None is 4, or the scale of ``network``.
+        kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured).
+        network: a file that ``save_network`` or training wrote, or a module, instead of one that ships.
+        perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
+        match_histogram: give the result the histogram of the input, as Johnson et al. do.
+        tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
+        device: "auto" (a GPU if there is one), "cpu", "gpu", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
+        progress: called with input pixels done and all input pixels.
+
+    Returns:
+        A picture of the type that ``image`` has, ``scale`` times as large, with values in [0, 1] if they are in
+        floating point; for a path a Pillow picture, which has 8 bits unless it is grey.
+
+    Raises:
+        InputError: a picture or network that cannot be used, or a network that does not ship.
+
+    >>> import numpy as np
+    >>> from perceptualloss.networks.subpixel import SubpixelUpscaler
+    >>> upscale(np.zeros((4, 5, 3), np.uint8), network=SubpixelUpscaler(2, width=4, blocks=1)).shape
+    (8, 10, 3)
+    """
+    picture, pack = unpack(image)
+    chosen = upscaler(scale, kind, network, perception, match_histogram, tile, device, precision)
+    return pack(chosen.picture(picture, progress))

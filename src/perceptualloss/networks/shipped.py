@@ -1,0 +1,63 @@
+"""The trained upscalers that come with the package."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.networks.blend import blend
+from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.network import TransformationNetwork
+
+Kind = Literal["mse", "perceptual", "adversarial"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FOLDER = Path(__file__).parent / "trained"
+
+_NAME = re.compile(r"subpixel(\d+)x-(\w+)\.safetensors")
+
+
+def shipped() -> dict[tuple[int, str], Path]:
+    """Return the files of the trained upscalers by scale and kind, such as ``(4, "mse")``."""
+    names = ((_NAME.fullmatch(file.name), file) for file in sorted(FOLDER.glob("*.safetensors")))
+    return {(int(name[1]), name[2]): file for name, file in names if name}
+
+
+def shipped_network(scale: int, kind: str = "mse", perception: float | None = None) -> TransformationNetwork:
+    """Load a trained upscaler; with ``perception``, between the MSE and the perceptual one.
+
+    Args:
+        scale: how many times larger the pictures become.
+        kind: what it was trained with: "mse", "perceptual" or "adversarial".
+        perception: instead of ``kind``: 0 is "mse", 1 is "perceptual", and between them the weights are blended.
+
+    Raises:
+        InputError: no such kind, none that ships for this scale, or a perception beyond [0, 1].
+    """
+    check_choice("kind", kind, KINDS)
+    if perception is None:
+        return _load(_file(scale, kind))
+    if kind == "adversarial":
+        raise InputError("perception between the kinds mse and perceptual", f"the kind {kind!r} too")
+    if not 0 <= perception <= 1:
+        raise InputError("perception from 0 to 1", f"{perception:g}")
+    return blend(_load(_file(scale, "mse")), _load(_file(scale, "perceptual")), perception)
+
+
+def _file(scale: int, kind: str) -> Path:
+    there = shipped()
+    if (scale, kind) not in there:
+        known = ", ".join(f"{kind} x{scale}" for scale, kind in sorted(there)) or "none"
+        raise InputError(
+            f"a trained network for {kind} x{scale} in this installation",
+            known,
+            "Train one with perceptualloss train and name its file with network.",
+        )
+    return there[scale, kind]
+
+
+@lru_cache(maxsize=8)
+def _load(file: Path) -> TransformationNetwork:
+    return load_network(file)
