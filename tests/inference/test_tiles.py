@@ -10,7 +10,7 @@ from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.subpixel import SubpixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale4x
+from perceptualloss.networks.upscale import Upscale2x
 
 
 def random_network(network: TransformationNetwork) -> TransformationNetwork:
@@ -27,7 +27,7 @@ NETWORKS = {
     "johnson": lambda: SuperResolutionNetwork(4, width=4, blocks=1),
     "transposed": lambda: SuperResolutionNetwork(8, width=4, blocks=1, upsampling="transposed"),
     "generator": lambda: Generator(4, width=1),
-    "course": Upscale4x,
+    "course": Upscale2x,
 }
 
 
