@@ -165,7 +165,7 @@ def test_what_is_logged(small_photos: Path, tmp_path: Path) -> None:
 
 
 def test_in_16_bits_every_update_sees_the_weights_of_the_one_before(small_photos: Path, tmp_path: Path) -> None:
-    """Autocast keeps the weights' copies in 16 bits until it is left, which is after the step."""
+    """Autocast with a cache would keep the first weights in 16 bits until the end of the step; Lightning has none."""
     seen: list[float] = []
 
     class Linear(MeanCritic):

@@ -185,7 +185,6 @@ class Adversarial(Supervised):
         norm = torch.nn.utils.clip_grad_norm_(trained, limit)
         # The trainer counts the steps of wrapped optimisers; a step of ours is one batch.
         (optimizer if counts else optimizer.optimizer).step()
-        torch.clear_autocast_cache()  # it holds the weights of before the step in 16 bits
         return norm.detach()
 
     def _set_learning_rates(self, step: int) -> None:
