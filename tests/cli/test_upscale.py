@@ -111,3 +111,16 @@ def test_bad_input_is_told_in_a_line(
     assert message in shown
     assert "Traceback" not in shown
     assert before == {file: file.read_bytes() for file in photos.rglob("*.*")}
+
+
+def test_histogram_and_tiles_from_the_command_line(trained: Path, tmp_path: Path) -> None:
+    write_image(0.5 + 0.1 * torch.rand(3, 30, 30), tmp_path / "dull.png")
+    words = [tmp_path / "dull.png", "--scale", 2, "-o"]
+    assert run(*words, tmp_path / "whole.png") == 0
+    assert run(*words, tmp_path / "tiled.png", "--tile", 8) == 0
+    assert run(*words, tmp_path / "matched.png", "--match-histogram") == 0
+    whole, tiled, matched = (read_image(tmp_path / f"{name}.png") for name in ("whole", "tiled", "matched"))
+    assert (whole - tiled).abs().max() < 0.005
+    assert matched.min() >= 0.49
+    assert matched.max() <= 0.61
+    assert whole.max() - whole.min() > matched.max() - matched.min()

@@ -98,6 +98,14 @@ def test_when_no_tile_fits_it_says_so_and_other_errors_pass() -> None:
         transform(Hungry(9, RuntimeError("something else")), torch.rand(1, 3, 64, 64))
 
 
+def test_a_result_that_does_not_fit_is_an_error_of_use() -> None:
+    class Enormous(nn.Identity):
+        scale = 2**21
+
+    with pytest.raises(InputError, match="memory for a result of"):
+        transform(Enormous(), torch.rand(1, 3, 4, 4))
+
+
 class Overflowing(nn.Module):
     """Fine in 32 bits, beyond half precision's largest number."""
 

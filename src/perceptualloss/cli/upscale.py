@@ -28,7 +28,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--kind", type=Kind, default="mse", help="close, sharp or textured: how it was trained")
     parser.add_argument("--network", type=Path | None, help="a network of your own, from perceptualloss train")
     parser.add_argument("--perception", type=float | None, help="between mse (0) and perceptual (1), instead of --kind")
-    parser.add_argument("--match-histogram", action="store_true", help="keep the histogram of each picture")
+    parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")
     parser.add_argument("--tile", type=int | None, help="side of the tiles that large pictures are done in")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
     parser.add_argument("--precision", type=Precision, default="auto", help="auto is fp16 on CUDA, else fp32")

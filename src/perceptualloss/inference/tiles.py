@@ -76,8 +76,8 @@ def transform(
     place = _place(network, device)
     with torch.no_grad():
         images = images.detach().float()
+        out = _room_for_output(images, scale)
         up = network.upsample(images) if isinstance(network, InterpolatingNetwork) else None
-        out = images.new_empty(*images.shape[:-2], scale * images.shape[-2], scale * images.shape[-1])
         work = _Tiled(network, images, up, out, overlap, scale, place, _type(precision, place))
         with _evaluating(network, place):
             _fill(work, tile, progress)
@@ -150,6 +150,16 @@ def _fill(work: _Tiled, side: int, progress: Progress | None) -> None:
         log.info("memory ran out: going on with tiles of %d pixels", side)  # outside except: the error holds tensors
         if work.place.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _room_for_output(images: Tensor, scale: int) -> Tensor:
+    height, width = (scale * side for side in images.shape[-2:])
+    try:
+        return images.new_empty(*images.shape[:-2], height, width)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise InputError(f"memory for a result of {height} x {width} pixels", "too little") from error
 
 
 def _out_of_memory(error: Exception) -> bool:

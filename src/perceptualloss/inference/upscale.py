@@ -55,12 +55,13 @@ class Upscaler:
             self.network, colours, self.tile, device=self.device, precision=self.precision, progress=progress
         )
         if picture.grey:
-            large = large.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+            large = large.mean(dim=1, keepdim=True)
+        large = large.clamp_(0, 1).expand(-1, 3, -1, -1)
         if self.match_histogram:
-            large = matched(large, colours)
+            large = matched(large, colours.clamp(0, 1))
         if alpha is not None:
             alpha = resize(alpha, size=(large.shape[2], large.shape[3])).clamp(0, 1)
-        return Picture(large.clamp(0, 1), alpha, picture.grey, picture.bits)
+        return Picture(large, alpha, picture.grey, picture.bits)
 
     def file(self, source: PathLike, target: PathLike, progress: Progress | None = None) -> None:
         """Enlarge the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -38,12 +37,12 @@ def shipped_network(scale: int, kind: str = "mse", perception: float | None = No
     """
     check_choice("kind", kind, KINDS)
     if perception is None:
-        return _load(_file(scale, kind))
+        return load_network(_file(scale, kind))
     if kind == "adversarial":
         raise InputError("perception between the kinds mse and perceptual", f"the kind {kind!r} too")
     if not 0 <= perception <= 1:
         raise InputError("perception from 0 to 1", f"{perception:g}")
-    return blend(_load(_file(scale, "mse")), _load(_file(scale, "perceptual")), perception)
+    return blend(load_network(_file(scale, "mse")), load_network(_file(scale, "perceptual")), perception)
 
 
 def _file(scale: int, kind: str) -> Path:
@@ -53,11 +52,6 @@ def _file(scale: int, kind: str) -> Path:
         raise InputError(
             f"a trained network for {kind} x{scale} in this installation",
             known,
-            "Train one with perceptualloss train and name its file with network.",
+            "Train one with perceptualloss train and give its file as network.",
         )
     return there[scale, kind]
-
-
-@lru_cache(maxsize=8)
-def _load(file: Path) -> TransformationNetwork:
-    return load_network(file)
