@@ -62,8 +62,8 @@ def test_the_average_by_hand_and_it_is_the_result(small_photos: Path, tmp_path: 
         kept = min(0.3, (1 + n) / (10 + n))
         expected = kept * expected + (1 - kept) * value
     assert isinstance(task.result, Scale)
-    assert float(task.result.factor) == pytest.approx(expected, rel=1e-6)
-    assert float(task.result.factor) != float(task.network.factor)
+    assert task.result.factor.item() == pytest.approx(expected, rel=1e-6)
+    assert task.result.factor.item() != task.network.factor.item()
     picture = torch.rand(1, 3, 4, 4)
     assert torch.equal(task.eval()(picture), task.result(picture))
     assert torch.equal(task.train()(picture), task.network(picture))
