@@ -480,6 +480,8 @@ def test_webp_keeps_transparency_and_jpeg_refuses_it(grey: bool, tmp_path: Path)
     torch.testing.assert_close(as_batch(layers.alpha)[0], alpha, atol=0.01, rtol=0)
     with pytest.raises(InputError, match="keeps transparency"):
         write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", alpha=alpha)
+    with pytest.raises(InputError, match="alpha of shape"):
+        write_image(torch.rand(3, 12, 16), tmp_path / "a.webp", alpha=alpha[:, 1:])
     write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", grey=True)
     with Image.open(tmp_path / "a.jpg") as jpeg:
         assert jpeg.mode == "L"

@@ -193,6 +193,8 @@ def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDAr
         raise InputError("one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time.")
     layers = [image[0].mean(dim=0, keepdim=True) if grey else image[0]]
     if alpha is not None:
+        if alpha.numel() != image[0, 0].numel():
+            raise InputError(f"alpha of shape {(1, *image.shape[2:])}", f"{tuple(alpha.shape)}")
         layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
     if not all(layer.isfinite().all() for layer in layers):
         raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")

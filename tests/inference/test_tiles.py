@@ -156,6 +156,8 @@ def test_bad_arguments() -> None:
         transform(network, torch.rand(1, 3, 4, 4), precision="fp8")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a device such as"):
         transform(network, torch.rand(1, 3, 4, 4), device="gpuu")
+    with pytest.raises(InputError, match="attribute scale"):
+        transform(nn.Upsample(scale_factor=2), torch.rand(1, 3, 4, 4))
     assert transform(network, torch.rand(1, 3, 40, 4), tile=3).shape == (1, 3, 40, 4)
 
 

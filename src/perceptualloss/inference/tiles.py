@@ -59,8 +59,8 @@ def transform(
         (N, 3, scale * H, scale * W) in float32, not clamped.
 
     Raises:
-        InputError: bad images, a tile below 1 or overlap below 0, values that are not finite in fp32 too, or
-            too little memory for the smallest tile.
+        InputError: bad images, a tile below 1 or overlap below 0, values that are not finite in fp32 too, another
+            size than the network's scale says, or too little memory for the smallest tile.
 
     >>> from perceptualloss.networks.subpixel import SubpixelUpscaler
     >>> transform(SubpixelUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
@@ -119,6 +119,12 @@ class _Tiled:
         low = kind != torch.float32
         with torch.inference_mode(), torch.autocast(self.place.type, dtype=kind if low else None, enabled=low):
             found: Tensor = run(*parts).float()
+        wanted = (*parts[0].shape[:2], *(self.scale * side for side in parts[0].shape[2:]))
+        if found.shape != wanted:
+            remedy = "A network says with the attribute scale how many times larger its pictures become."
+            raise InputError(
+                f"a network that gives {wanted} for {tuple(parts[0].shape)}", f"{tuple(found.shape)}", remedy
+            )
         return found
 
 
