@@ -1,13 +1,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from jsonargparse import ArgumentParser
 
+from perceptualloss.checks import InputError
+from perceptualloss.data.damage import Grey, Noise
+from perceptualloss.data.degrade import Downscale
 from perceptualloss.losses.loss import Loss
-from perceptualloss.training.recipe import NAMED
+from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.training.adversarial import Game
+from perceptualloss.training.fit import CHECKPOINT
+from perceptualloss.training.recipe import NAMED, Recipe, train
+from perceptualloss.training.schedule import Schedule
 
 WRITTEN = {
     "MSELoss": {},
@@ -48,3 +60,64 @@ def test_a_weighted_sum_of_them() -> None:
 
 def test_their_names_are_known_to_recipes() -> None:
     assert set(WRITTEN) <= {named.__name__ for named in NAMED}
+
+
+def small(photos: Path, **settings: Any) -> Recipe:
+    torch.manual_seed(0)
+    network = SubpixelUpscaler(1, width=4, blocks=1)
+    usual: dict[str, Any] = {"photos": photos, "validation": 1, "crop": 40, "batch_size": 2, "steps": 3}
+    usual |= {"device": "cpu", "precision": "32-true", "degradation": Noise((0.1, 0.1)), "loss": "L1Loss"}
+    return Recipe(network, **(usual | settings))
+
+
+def test_the_average_is_what_is_saved(small_photos: Path, tmp_path: Path) -> None:
+    scores = train(small(small_photos, ema=0.9), tmp_path)
+    saved = load_network(tmp_path / "network.safetensors").state_dict()
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, state[f"average.module.{name}"]) for name, value in saved.items())
+    assert not torch.equal(saved["last.weight"], state["network.last.weight"])
+    assert scores["psnr"] > 10
+
+
+def test_an_adversarial_recipe_resumes_exactly(small_photos: Path, tmp_path: Path) -> None:
+    def recipe(steps: int) -> Recipe:
+        torch.manual_seed(0)
+        game = Game(penalty=10, weight=0.1)
+        options = {"adversarial": game, "schedule": Schedule("constant"), "ema": 0.9, "freeze": ("first",)}
+        return small(small_photos, critic=Critic(width=2), steps=steps, **options)
+
+    train(recipe(4), tmp_path / "whole")
+    train(recipe(2), tmp_path / "cut")
+    train(recipe(4), tmp_path / "cut", resume=True)
+    whole, cut = (load_network(tmp_path / name / "network.safetensors").state_dict() for name in ("whole", "cut"))
+    assert all(torch.equal(value, cut[name]) for name, value in whole.items())
+    assert torch.equal(whole["first.weight"], recipe(1).network.state_dict()["first.weight"])
+
+
+def test_a_start_from_another_network(small_photos: Path, tmp_path: Path) -> None:
+    other = SubpixelUpscaler(1, width=4, blocks=1)
+    torch.nn.init.constant_(other.last.bias, 0.125)
+    file = save_network(other, tmp_path / "start.safetensors")
+    recipe = small(small_photos, start_from=file, freeze=("last",), steps=1)
+    train(recipe, tmp_path / "run")
+    assert torch.equal(
+        load_network(tmp_path / "run" / "network.safetensors").state_dict()["last.bias"], other.last.bias
+    )
+
+
+def test_pairs_of_folders_train(small_photos: Path, tmp_path: Path) -> None:
+    assert train(small(small_photos, degradation=None, inputs=small_photos), tmp_path)["mse"] < 0.1
+
+
+def test_where_inputs_come_from_is_said_once(small_photos: Path, tmp_path: Path) -> None:
+    recipe = small(small_photos)
+    for settings, message in (
+        ({"degradation": None}, "a degradation, or the folders"),
+        ({"inputs": small_photos}, "a degradation, or the folders"),
+        ({"degradation": None, "inputs": small_photos, "photos": None}, "a degradation, or the folders"),
+        ({"degradation": Downscale(2)}, "a degradation of scale 1"),
+        ({"freeze": ("lost",)}, "Did you mean 'last'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(replace(recipe, **settings), tmp_path / "none")
+    assert Grey in NAMED

@@ -141,7 +141,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
     loss = loss_from_settings(recipe.loss)
-    if recipe.start_from is not None:
+    if recipe.start_from is not None and not resume:
         _start_from(recipe.network, recipe.start_from)
     data = _data(recipe)
     L.seed_everything(recipe.seed, verbose=False)
