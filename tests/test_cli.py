@@ -114,14 +114,18 @@ def test_train_loss_network_ends_with_a_report(
         (["compare", "--loss-network", "vgg"], "network to be one of"),
         (["compare", "--resume", "{empty}"], "interrupted comparison"),
         (["train", "none.yaml"], "a recipe"),
+        (
+            ["train", "{recipes}/denoise.yaml", "--adversarial.clip", "1", "--adversarial.penalty", "1"],
+            "clip or penalty",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_a_failing_exit(
     words: list[str], message: str, small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    places = {"empty": tmp_path / "empty", "photos": small_photos}
-    assert run(*[word.format(**places) for word in words], *(["--out", tmp_path] if words[0] == "compare" else [])) == 1
+    places = {"empty": tmp_path / "empty", "photos": small_photos, "recipes": FOLDER}
+    assert run(*[word.format(**places) for word in words], *(["--out", tmp_path] if len(words) > 2 else [])) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("error: ")
     assert message in shown

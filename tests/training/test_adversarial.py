@@ -216,7 +216,7 @@ def test_the_critic_is_frozen_only_while_the_generator_is_updated(small_photos: 
 )
 def test_impossible_rules_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Game(**options)
+        Adversarial(Scale(), MeanCritic(), MSELoss(), Game(**options))
 
 
 @pytest.mark.parametrize(("precision", "devices"), [("16-mixed", 1), ("32-true", 2)])

@@ -35,10 +35,6 @@ class Game:
         learning_rate: the critic's; its schedule is the generator's.
         betas: Adam's two decays for the critic. (0, 0.99) is RMSprop, which goes with clipping.
 
-    Raises:
-        InputError: for "wasserstein" without a bound of the critic's slope, ``clip`` and ``penalty`` at once, or
-            impossible numbers.
-
     Source: Arjovsky et al., "Wasserstein GAN", 2017; Gulrajani et al., "Improved Training of Wasserstein GANs",
     2017.
     """
@@ -53,7 +49,11 @@ class Game:
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.0, 0.9)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise InputError for "wasserstein" without a bound, ``clip`` and ``penalty`` at once, or impossible numbers.
+
+        Not when it is built: the command line would bury the message in those of its parser.
+        """
         GANLoss(self.kind)
         if self.clip is not None and self.penalty is not None:
             raise InputError("clip or penalty", f"clip={self.clip} and penalty={self.penalty}", "Set one to null.")
@@ -97,6 +97,9 @@ class Adversarial(Supervised):
         seed: of the places of the gradient penalty.
         options: as :class:`Supervised`; ``gradient_clip`` is the generator's.
 
+    Raises:
+        InputError: for rules that do not go together (:meth:`Game.check`); when run, on several devices or in fp16.
+
     Logs, beside what :class:`Supervised` does: "Loss/adversarial" (weighted), "generator/gradient norm", and
     "critic/" loss, penalty, gap (mean score of real minus generated pictures), balance (see
     :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one side has won, as
@@ -113,6 +116,7 @@ class Adversarial(Supervised):
         seed: int = 0,
         **options: Any,
     ) -> None:
+        game.check()
         super().__init__(network, loss, **options)
         self.automatic_optimization = False
         self.critic = critic.to(memory_format=torch.channels_last)
