@@ -36,7 +36,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "agreement": lambda o: agreement(o.data, size=o.size, weights=o.weights),
     "metrics": lambda o: metrics(o.data, size=o.size, weights=o.weights),
     "training": lambda o: training(
-        o.out / TRAINED, o.data, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
+        o.out / TRAINED, o.data, network=o.network, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
     ),
     "grid": lambda o: grid(o.compared or o.out / TRAINED),
     "inversion": lambda o: inversion(o.out, o.data, weights=o.weights),
@@ -59,8 +59,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
     parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
     parser.add_argument("--size", type=int, default=256, help="agreement, metrics: height and width of the photos")
-    parser.add_argument("--steps", type=int, default=1200, help="training: steps of each network")
-    parser.add_argument("--warm-up", type=int, default=600, help="training: how many of these are with MSE")
+    parser.add_argument("--network", choices=("course", "subpixel"), default="course", help="training: what is trained")
+    parser.add_argument("--steps", type=int, default=800, help="training: steps of each network")
+    parser.add_argument("--warm-up", type=int, default=400, help="training: how many of these are with MSE")
     parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")
     parser.add_argument("--compared", type=Path, help="grid: of another finished comparison, such as runs/compare/...")
     options = parser.parse_args()

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -55,15 +56,14 @@ def training(
     folder: Path,
     data: Path | None,
     *,
-    steps: int = 1200,
-    warm_up: int = 600,
+    network: Literal["course", "subpixel"] = "course",
+    steps: int = 800,
+    warm_up: int = 400,
     validation: float = 8,
     weights: Mapping[str, str] | None = None,
     resume: bool = False,
 ) -> None:
     """Train the same x4 network with MSE and with each of :data:`VARIANTS`; print a table, write panels to ``folder``.
-
-    The network is SubpixelUpscaler: a loss that leaves a grid would show in its sub-pixel places first.
 
     All share the first ``warm_up`` of ``steps`` steps, which are trained with MSE. An earlier comparison in ``folder``
     is thrown away unless ``resume`` says to go on with it. ``validation`` photos keep the measuring short.
@@ -73,9 +73,7 @@ def training(
     PRESETS.update({name: variant.preset(weights or {}) for name, variant in VARIANTS.items()})
     settings = Settings(
         scale=4,
-        network="subpixel",
-        crop=96,
-        batch_size=8,
+        network=network,
         data=data,
         losses=("mse", *VARIANTS),
         steps=steps,
