@@ -39,11 +39,11 @@ DRAWS = 3  # of random weights; their figures are averaged
 def agreement(data: Path | None, *, size: int = 256, weights: Mapping[str, str] | None = None) -> None:
     """Print the table; ``weights`` names files to measure instead of the embedded weights, by network."""
     distances: dict[str, list[Distance]] = {"mean squared error": [mean_squared_error]}
-    for name, layers in LAYERS.items():
-        distances[f"{name}, random weights"] = [random_distance(name, layers, seed) for seed in range(DRAWS)]
     for name in LAYERS:
         file = (weights or {}).get(name, "default")
         distances[f"{name}, {Path(file).stem}"] = [embedded(name, weights)]
+    for name, layers in LAYERS.items():
+        distances[f"{name}, random weights"] = [random_distance(name, layers, seed) for seed in range(DRAWS)]
     photos = validation_photos(data, size)
     distorted, equal = ladders(list(photos)), [equal_psnr(photo) for photo in photos]
     print(f"{len(photos)} photos of {photos.shape[2]} x {photos.shape[3]}; pairs ordered right, in percent")
