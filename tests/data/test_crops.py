@@ -24,7 +24,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-class Noise(Degradation):
+class RandomNoise(Degradation):
     """The degradation that uses randomness."""
 
     def __call__(self, target: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
@@ -93,20 +93,20 @@ def same(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> bool
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(12)), st.integers(0, 99))
 def test_samples_depend_on_seed_and_number_alone(order: list[int], seed: int) -> None:
-    data = Crops(numbered_photos(), Noise(), 8, 12, seed=seed)
+    data = Crops(numbered_photos(), RandomNoise(), 8, 12, seed=seed)
     expected = [data[n] for n in range(12)]
     torch.manual_seed(seed)
     np.random.seed(seed)  # the global generators must not matter
-    again = Crops(numbered_photos(), Noise(), 8, 5000, seed=seed)
+    again = Crops(numbered_photos(), RandomNoise(), 8, 5000, seed=seed)
     assert all(same(again[n], expected[n]) for n in order)
-    other = Crops(numbered_photos(), Noise(), 8, 12, seed=seed + 1)
+    other = Crops(numbered_photos(), RandomNoise(), 8, 12, seed=seed + 1)
     assert not all(same(other[n], expected[n]) for n in order)
     assert not same(expected[0], expected[1])
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_workers_give_the_same_samples() -> None:
-    data = Crops(numbered_photos(), Noise(), 16, 24, seed=5)
+    data = Crops(numbered_photos(), RandomNoise(), 16, 24, seed=5)
     alone = [tuple(batch) for batch in DataLoader(data, batch_size=4)]
     several = [tuple(batch) for batch in DataLoader(data, batch_size=4, num_workers=2)]
     assert len(alone) == 6
@@ -177,7 +177,7 @@ def test_whole_crops_to_a_multiple_of_the_scale(scale: int) -> None:
 
 def test_whole_is_seeded_and_refuses_tiny_photos() -> None:
     photo = numbered_photos()[0]
-    assert same(whole(photo, Noise(), seed=4), whole(photo, Noise(), seed=4))
-    assert not same(whole(photo, Noise(), seed=4), whole(photo, Noise(), seed=5))
+    assert same(whole(photo, RandomNoise(), seed=4), whole(photo, RandomNoise(), seed=4))
+    assert not same(whole(photo, RandomNoise(), seed=4), whole(photo, RandomNoise(), seed=5))
     with pytest.raises(InputError, match="at least 4 x 4 pixels"):
         whole(photo[:, :3], Downscale(4))
