@@ -10,6 +10,8 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.markup import escape
 
+from perceptualloss.checks import InputError
+
 console = Console()
 errors = Console(stderr=True)
 
@@ -41,3 +43,15 @@ def free_folder(parent: Path, name: str) -> Path:
 def fields_of(kind: type, options: Namespace) -> dict[str, Any]:
     """Return the options that are fields of the dataclass ``kind``."""
     return {field.name: options[field.name] for field in fields(kind)}
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        InputError: where that cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"a folder {folder}", str(error), "Choose another place.") from error

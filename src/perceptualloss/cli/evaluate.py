@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import console, errors, note, say, tell
+from perceptualloss.cli.console import console, errors, make_folder, note, say, tell
 from perceptualloss.experiments.error_maps import write_error_maps
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation, Mean, best, best_values, csv_text, json_text, shown
@@ -66,7 +66,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     outputs, targets = _places(options.paths, options.targets)
     for place in (options.json, options.csv, options.html, options.errors):
         if place is not None:
-            _make_folder(
+            make_folder(
                 place if place == options.errors else place.parent
             )  # before the work, so that mistakes show now
     settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
@@ -180,13 +180,6 @@ def _places(paths: list[Path], targets: Path | None) -> tuple[list[Path], Path]:
         usage = "perceptualloss evaluate OUTPUTS TARGETS, or evaluate --network NET --targets DIR"
         raise InputError("outputs and targets", " ".join(map(str, paths)) or "nothing", usage)
     return paths[:-1], paths[-1]
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"a folder {folder}", str(error), "Choose another place.") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import console, errors
+from perceptualloss.cli.console import console, errors, make_folder
 from perceptualloss.inference.files import pair_up
 from perceptualloss.inference.tiles import Precision
 from perceptualloss.inference.upscale import Upscaler, upscaler
@@ -63,16 +63,9 @@ def _work(tool: Upscaler, pairs: list[tuple[Path, Path]]) -> int:
                 bars.update(bar, completed=before + done / total)
 
             try:
-                _make_folder(target.parent)
+                make_folder(target.parent)
                 tool.file(source, target, tell)
             except InputError as error:
                 failed += 1
                 errors.print(f"[red]not enlarged:[/] {escape(f'{source}: {error}')}", highlight=False, soft_wrap=True)
     return failed
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"a folder {folder}", str(error), "Choose another place.") from error

@@ -8,13 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError
 from perceptualloss.experiments.candidates import Loaded, complete, line_up, load, scale_of
 from perceptualloss.experiments.evaluation import Evaluation, Mean, sentence
 from perceptualloss.experiments.measuring import Plan, measure_all
 from perceptualloss.experiments.statistics import Paired, bootstrap_interval, compare_paired
+from perceptualloss.inference.device import find_device
 from perceptualloss.metrics import conventions
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.named import named, usual
@@ -71,7 +70,7 @@ def evaluate(
     if len(set(names)) < len(names):
         raise InputError("different metrics", " ".join(names))
     measures = [named(name) for name in names]
-    place = _device(device)
+    place = str(find_device(device))
     line = line_up(outputs, targets, networks, scale, place)
     plan = Plan(line.candidates, measures, convention, scale, place, workers)
     found = measure_all(plan, line.tasks, progress)
@@ -127,17 +126,3 @@ def _against_first(values: Values, metrics: Sequence[Metric], seed: int) -> dict
 def _mean(values: Mapping[str, float], seed: int) -> Mean:
     numbers = list(values.values())
     return Mean(sum(numbers) / len(numbers) if numbers else math.nan, *bootstrap_interval(numbers, seed))
-
-
-def _device(name: str) -> str:
-    """Return torch's name of the device.
-
-    Raises:
-        InputError: A device that this machine does not have.
-    """
-    has = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, there in has.items() if there)
-    if not has[check_choice("device", name, has)]:
-        raise InputError(f"a {name} in this machine", "none that torch finds", "Say device cpu.")
-    return "cuda" if name == "gpu" else name

@@ -202,7 +202,8 @@ def train_loss_network(
         task = Ordering(features, layers_before_pooling(architecture), learning_rate)
         data = OrderedData(OrderedBatches([levels[0] for levels in source.levels], batch_size, crop, seed))
     elif strengths or start_from is not None:
-        raise InputError("strengths together with photos, and start_from together with strengths", "something else")
+        got = "start_from without strengths" if start_from is not None else "strengths without photos"
+        raise InputError("strengths with photos, and start_from with strengths", got)
     else:
         task = Classifier(
             features,
