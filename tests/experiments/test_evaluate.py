@@ -206,7 +206,7 @@ def test_json_and_csv_hold_everything(targets: Path, tmp_path: Path) -> None:
         ({"networks": ["bicubic"], "scale": 1}, "networks that enlarge"),
         ({"networks": ["bicubic"], "scale": 2, "metrics": ["psnr", "psnr"]}, "different metrics"),
         ({"networks": ["bicubic"], "scale": 2, "protocol": "srr"}, "Did you mean 'sr'"),
-        ({"networks": ["bicubic"], "scale": 2, "device": "tpu"}, "device to be one of"),
+        ({"networks": ["bicubic"], "scale": 2, "device": "tpu"}, "expected a device"),
         ({"networks": ["bicubic"], "scale": 2, "workers": -1}, "workers to be 1 or more"),
         ({"networks": ["bicubic"], "scale": 2, "crop_border": -1}, "crop_border from 0"),
         ({"networks": ["bicubic"], "scale": 50}, "a target of at least 50 pixels"),
