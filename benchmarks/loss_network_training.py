@@ -56,7 +56,7 @@ def training(
     folder: Path,
     data: Path | None,
     *,
-    network: Literal["course", "subpixel"] = "course",
+    network: Literal["course", "residual"] = "course",
     steps: int = 800,
     warm_up: int = 400,
     validation: float = 8,

@@ -15,7 +15,7 @@ from perceptualloss.cli.console import free_folder
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.experiments import network_report
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.recipe import Recipe, smoke
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
@@ -49,7 +49,7 @@ def test_recipes_were_found() -> None:
 
 
 def test_a_smoke_run_is_small_and_starts_afresh() -> None:
-    network = SubpixelUpscaler(4, width=4, blocks=1)
+    network = ResidualUpscaler(4, width=4, blocks=1)
     recipe = Recipe(network, "L1Loss", Downscale(4), crop=98, steps=9999, start_from=Path("none.safetensors"))
     small = smoke(recipe)
     assert (small.steps, small.crop, small.batch_size, small.start_from) == (4, 48, 2, None)

@@ -30,7 +30,7 @@ from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.generator import Generator
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
@@ -53,9 +53,9 @@ __all__ = [
     "MSSSIMLoss",
     "PerceptualLoss",
     "ResNetBlock",
+    "ResidualUpscaler",
     "SSIMLoss",
     "StyleReconstructionLoss",
-    "SubpixelUpscaler",
     "SuperResolutionNetwork",
     "TotalVariationLoss",
     "Upscale2x",

@@ -13,7 +13,7 @@ from perceptualloss import cli
 from perceptualloss.images import read_image, write_image
 from perceptualloss.networks import shipped
 from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two networks that ship, for x2."""
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "trained")
     for kind in ("mse", "perceptual"):
-        network = SubpixelUpscaler(2, width=4, blocks=1)
+        network = ResidualUpscaler(2, width=4, blocks=1)
         nn.init.normal_(network.last.weight, std=0.1)
-        save_network(network, tmp_path / "trained" / f"subpixel2x-{kind}.safetensors")
+        save_network(network, tmp_path / "trained" / f"residual2x-{kind}.safetensors")
     return tmp_path / "trained"
 
 
@@ -62,7 +62,7 @@ def test_a_folder(trained: Path, photos: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_one_file_with_kind_perception_and_a_network_of_ones_own(trained: Path, photos: Path, tmp_path: Path) -> None:
     source, found = photos / "a.jpg", {}
-    own = trained / "subpixel2x-perceptual.safetensors"
+    own = trained / "residual2x-perceptual.safetensors"
     for name, words in {
         "mse": ["--scale", 2],
         "perceptual": ["--scale", 2, "--kind", "perceptual"],

@@ -8,7 +8,7 @@ from perceptualloss.checks import InputError
 from perceptualloss.inference.tiles import transform
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x
 
@@ -22,8 +22,8 @@ def random_network(network: TransformationNetwork) -> TransformationNetwork:
 
 
 NETWORKS = {
-    "subpixel4": lambda: SubpixelUpscaler(4, width=6, blocks=2, detail=4),
-    "subpixel2": lambda: SubpixelUpscaler(2, width=6, blocks=1, detail=4),
+    "residual4": lambda: ResidualUpscaler(4, width=6, blocks=2, detail=4),
+    "residual2": lambda: ResidualUpscaler(2, width=6, blocks=1, detail=4),
     "johnson": lambda: SuperResolutionNetwork(4, width=4, blocks=1),
     "transposed": lambda: SuperResolutionNetwork(8, width=4, blocks=1, upsampling="transposed"),
     "generator": lambda: Generator(4, width=1),
@@ -42,7 +42,7 @@ def test_tiles_give_the_whole_picture(name: str) -> None:
 
 
 def test_with_less_overlap_than_the_receptive_field_they_do_not() -> None:
-    network = random_network(SubpixelUpscaler(4, width=6, blocks=2, detail=4))
+    network = random_network(ResidualUpscaler(4, width=6, blocks=2, detail=4))
     images = torch.rand(1, 3, 37, 50)
     with torch.no_grad():
         wanted = network(images)
@@ -127,7 +127,7 @@ def test_what_overflows_in_half_precision_is_done_again() -> None:
 
 
 def test_half_precision_is_close() -> None:
-    network = random_network(SubpixelUpscaler(2, width=6, blocks=1))
+    network = random_network(ResidualUpscaler(2, width=6, blocks=1))
     images = torch.rand(1, 3, 12, 12)
     exact = transform(network, images)
     for precision, error in (("fp16", 1e-3), ("bf16", 2e-2)):
@@ -163,7 +163,7 @@ def test_bad_arguments() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_a_picture_stays_where_it_was() -> None:
-    network = random_network(SubpixelUpscaler(2, width=6, blocks=1))
+    network = random_network(ResidualUpscaler(2, width=6, blocks=1))
     images = torch.rand(1, 3, 60, 60)
     exact = transform(network, images)
     for tile in (None, 20):

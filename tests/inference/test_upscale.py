@@ -15,26 +15,26 @@ from perceptualloss.inference.histogram import match_histogram
 from perceptualloss.inference.upscale import upscale, upscaler
 from perceptualloss.networks import shipped
 from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 
-INTERPOLATION = SubpixelUpscaler(2, width=4, blocks=1)  # untrained
+INTERPOLATION = ResidualUpscaler(2, width=4, blocks=1)  # untrained
 
 
 @pytest.fixture
-def network() -> SubpixelUpscaler:
+def network() -> ResidualUpscaler:
     """A network that changes something, each channel in its own way."""
-    network = SubpixelUpscaler(2, width=4, blocks=1)
+    network = ResidualUpscaler(2, width=4, blocks=1)
     nn.init.normal_(network.last.weight, std=0.05)
     return network
 
 
 @pytest.fixture
-def file(network: SubpixelUpscaler, tmp_path: Path) -> Path:
+def file(network: ResidualUpscaler, tmp_path: Path) -> Path:
     return save_network(network, tmp_path / "network.safetensors")
 
 
-def test_every_kind_of_picture_gets_the_same_pixels(network: SubpixelUpscaler, file: Path, tmp_path: Path) -> None:
+def test_every_kind_of_picture_gets_the_same_pixels(network: ResidualUpscaler, file: Path, tmp_path: Path) -> None:
     image = torch.randint(0, 256, (3, 9, 8)) / 255
     wanted = network(image[None])[0].clamp(0, 1).detach()
     array = (image * 255).round().byte().permute(1, 2, 0).numpy()
@@ -49,7 +49,7 @@ def test_every_kind_of_picture_gets_the_same_pixels(network: SubpixelUpscaler, f
     assert perceptualloss.upscale is upscale
 
 
-def test_grey_stays_grey(network: SubpixelUpscaler) -> None:
+def test_grey_stays_grey(network: ResidualUpscaler) -> None:
     grey = torch.rand(1, 6, 6)
     wanted = network(grey[None].expand(-1, 3, -1, -1)).mean(dim=1).clamp(0, 1)
     torch.testing.assert_close(upscale(grey, network=network), wanted)
@@ -69,7 +69,7 @@ def test_opacity_is_interpolated_and_hidden_colours_do_not_show() -> None:
     assert 0 < found[3, :, 15].min() < 1
 
 
-def test_values_stay_in_range_and_input_stays_as_it_was(network: SubpixelUpscaler) -> None:
+def test_values_stay_in_range_and_input_stays_as_it_was(network: ResidualUpscaler) -> None:
     image = torch.rand(3, 6, 6).round()
     before = image.clone()
     found = upscale(image, network=network)
@@ -77,7 +77,7 @@ def test_values_stay_in_range_and_input_stays_as_it_was(network: SubpixelUpscale
     assert torch.equal(image, before)
 
 
-def test_tiles_and_histogram(network: SubpixelUpscaler) -> None:
+def test_tiles_and_histogram(network: ResidualUpscaler) -> None:
     image = torch.rand(2, 3, 30, 21)
     whole = upscale(image, network=network)
     torch.testing.assert_close(upscale(image, network=network, tile=8), whole, atol=1e-5, rtol=0)
@@ -86,12 +86,12 @@ def test_tiles_and_histogram(network: SubpixelUpscaler) -> None:
 
 
 def test_shipped_networks_by_scale_kind_and_perception(
-    network: SubpixelUpscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: ResidualUpscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "trained")
     for kind in ("mse", "perceptual"):
         nn.init.normal_(network.last.weight, std=0.05)
-        save_network(network, tmp_path / "trained" / f"subpixel2x-{kind}.safetensors")
+        save_network(network, tmp_path / "trained" / f"residual2x-{kind}.safetensors")
     image = 0.3 + 0.4 * torch.rand(3, 6, 6)  # far from black and white, where values are cut off
     close, sharp = upscale(image, 2), upscale(image, 2, "perceptual")
     middle = upscale(image, 2, perception=0.5)
@@ -102,7 +102,7 @@ def test_shipped_networks_by_scale_kind_and_perception(
         upscale(image)
 
 
-def test_files_of_16_bits_grey_and_clear_ones(network: SubpixelUpscaler, tmp_path: Path) -> None:
+def test_files_of_16_bits_grey_and_clear_ones(network: ResidualUpscaler, tmp_path: Path) -> None:
     tool = upscaler(network=network)
     samples = torch.rand(4, 7, 6)
     write_image(samples[:3], tmp_path / "deep.png", bits=16, alpha=samples[3:])
@@ -121,7 +121,7 @@ def test_files_of_16_bits_grey_and_clear_ones(network: SubpixelUpscaler, tmp_pat
         tool.file(tmp_path / "deep.png", tmp_path / "large.jpg")
 
 
-def test_a_picture_is_enlarged_upright(network: SubpixelUpscaler, tmp_path: Path) -> None:
+def test_a_picture_is_enlarged_upright(network: ResidualUpscaler, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((4, 9, 3), np.uint8)).save(tmp_path / "turned.png", exif=exif.tobytes())

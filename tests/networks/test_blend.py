@@ -6,7 +6,7 @@ from torch import nn
 
 from perceptualloss.checks import InputError
 from perceptualloss.networks.blend import blend
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x
 
@@ -24,7 +24,7 @@ def test_the_ends_are_the_networks_and_between_them_the_weights_are_blended() ->
 
 
 def test_for_one_linear_layer_the_outputs_are_blended_too() -> None:
-    networks = [SubpixelUpscaler(2, width=4, blocks=1) for _ in range(2)]
+    networks = [ResidualUpscaler(2, width=4, blocks=1) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     nn.init.normal_(networks[1].last.weight)
     x = torch.rand(1, 3, 5, 5)
@@ -33,7 +33,7 @@ def test_for_one_linear_layer_the_outputs_are_blended_too() -> None:
 
 
 def test_networks_that_differ_and_amounts_beyond_are_refused() -> None:
-    one, other = SubpixelUpscaler(2, width=4, blocks=1), SubpixelUpscaler(2, width=6, blocks=1)
+    one, other = ResidualUpscaler(2, width=4, blocks=1), ResidualUpscaler(2, width=6, blocks=1)
     with pytest.raises(InputError, match="weights alone"):
         blend(one, other, 0.5)
     with pytest.raises(InputError, match="Upscale2x"):

@@ -9,19 +9,19 @@ from torch import nn
 from perceptualloss.checks import InputError
 from perceptualloss.networks import shipped as module
 from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.shipped import KINDS, shipped, shipped_network
-from perceptualloss.networks.subpixel import SubpixelUpscaler
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of networks that ship: two kinds for x2, one for x4."""
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    for name in ("subpixel2x-mse", "subpixel2x-perceptual", "subpixel4x-adversarial"):
-        network = SubpixelUpscaler(int(name[8]), width=4, blocks=1)
+    for name in ("residual2x-mse", "residual2x-perceptual", "residual4x-adversarial"):
+        network = ResidualUpscaler(int(name[8]), width=4, blocks=1)
         nn.init.normal_(network.last.weight)
         save_network(network, tmp_path / f"{name}.safetensors")
-    (tmp_path / "subpixel2x-mse.md").write_text("card")
+    (tmp_path / "residual2x-mse.md").write_text("card")
     (tmp_path / "other.safetensors").write_text("")
     return tmp_path
 

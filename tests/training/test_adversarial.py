@@ -18,7 +18,7 @@ from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial, Game
 from perceptualloss.training.balance import WINDOW, Balance, verdict
 from perceptualloss.training.fit import CHECKPOINT, Budget, fit
@@ -136,7 +136,7 @@ def small_task(**options: Any) -> Adversarial:
     torch.manual_seed(0)
     critic = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 3))
     game = Game(weight=0.1, penalty=10, n_critic=2, ramp_steps=2, learning_rate=1e-2)
-    network = SubpixelUpscaler(1, width=4, blocks=1)
+    network = ResidualUpscaler(1, width=4, blocks=1)
     return Adversarial(network, critic, L1Loss(), game, ema=0.9, warm_up_steps=1, **options)
 
 

@@ -15,7 +15,7 @@ from perceptualloss.data.degrade import Downscale
 from perceptualloss.losses.loss import Loss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.adversarial import Game
 from perceptualloss.training.fit import CHECKPOINT
 from perceptualloss.training.recipe import NAMED, Recipe, train
@@ -64,7 +64,7 @@ def test_their_names_are_known_to_recipes() -> None:
 
 def small(photos: Path, **settings: Any) -> Recipe:
     torch.manual_seed(0)
-    network = SubpixelUpscaler(1, width=4, blocks=1)
+    network = ResidualUpscaler(1, width=4, blocks=1)
     usual: dict[str, Any] = {"photos": photos, "validation": 1, "crop": 40, "batch_size": 2, "steps": 3}
     usual |= {"device": "cpu", "precision": "32-true", "degradation": Noise((0.1, 0.1)), "loss": "L1Loss"}
     return Recipe(network, **(usual | settings))
@@ -95,7 +95,7 @@ def test_an_adversarial_recipe_resumes_exactly(small_photos: Path, tmp_path: Pat
 
 
 def test_a_start_from_another_network(small_photos: Path, tmp_path: Path) -> None:
-    other = SubpixelUpscaler(1, width=4, blocks=1)
+    other = ResidualUpscaler(1, width=4, blocks=1)
     torch.nn.init.constant_(other.last.bias, 0.125)
     file = save_network(other, tmp_path / "start.safetensors")
     recipe = small(small_photos, start_from=file, freeze=("last",), steps=1)

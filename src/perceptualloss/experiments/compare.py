@@ -27,7 +27,7 @@ from perceptualloss.metrics.measures import measure, missing_measures
 from perceptualloss.metrics.named import metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
 from perceptualloss.training.callbacks import SaveCheckpoint
@@ -38,7 +38,7 @@ History = dict[str, list[tuple[int, float]]]
 INTERPOLATION = "bilinear"
 NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
     "course": {2: Upscale2x, 4: Upscale4x},
-    "subpixel": {scale: partial(SubpixelUpscaler, scale) for scale in (2, 4)},
+    "residual": {scale: partial(ResidualUpscaler, scale) for scale in (2, 4)},
 }
 METRICS = [
     metric("psnr"),
@@ -55,7 +55,7 @@ class Settings:
 
     Args:
         scale: how many times larger the networks make a picture: 2 or 4.
-        network: which network: course (Upscale2x, Upscale4x) or subpixel (SubpixelUpscaler, faster).
+        network: which network: course (Upscale2x, Upscale4x) or residual (ResidualUpscaler, faster).
         data: a folder with photos; without it, the photos that scikit-image ships.
         losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
         loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
@@ -71,7 +71,7 @@ class Settings:
     """
 
     scale: Literal[2, 4] = 2
-    network: Literal["course", "subpixel"] = "course"
+    network: Literal["course", "residual"] = "course"
     data: Path | None = None
     losses: tuple[str, ...] = ("mse", "perceptual")
     loss_network: str = "compact"
@@ -275,7 +275,7 @@ def _described(settings: Settings) -> dict[str, str]:
     versions = {name: version(name) for name in ("perceptualloss", "torch")}
     return {
         "command": settings.command(),
-        "network": {"course": f"Upscale{settings.scale}x", "subpixel": "SubpixelUpscaler"}[settings.network],
+        "network": {"course": f"Upscale{settings.scale}x", "residual": "ResidualUpscaler"}[settings.network],
         "loss_network": settings.loss_network,
         "data": str(settings.data or "built-in photos of scikit-image"),
         "steps": str(settings.steps),

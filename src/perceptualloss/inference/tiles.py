@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 _TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _OUTPUT_SIDE = 1536
-"""Pixels of an output tile's side: under 1 GB for the sub-pixel networks, and a fifth of the work done twice."""
+"""Pixels of an output tile's side: under 1 GB for the networks that ship, and a fifth of the work done twice."""
 _UNKNOWN_REACH = 32
 _SMALLEST = 16
 
@@ -62,8 +62,8 @@ def transform(
         InputError: bad images, a tile below 1 or overlap below 0, values that are not finite in fp32 too, another
             size than the network's scale says, or too little memory for the smallest tile.
 
-    >>> from perceptualloss.networks.subpixel import SubpixelUpscaler
-    >>> transform(SubpixelUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
+    >>> from perceptualloss.networks.residual import ResidualUpscaler
+    >>> transform(ResidualUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
     torch.Size([1, 3, 100, 60])
     """
     check_image_batch("images", images)

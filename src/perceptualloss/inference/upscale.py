@@ -169,8 +169,8 @@ def upscale(
         InputError: a picture or network that cannot be used, or a network that does not ship.
 
     >>> import numpy as np
-    >>> from perceptualloss.networks.subpixel import SubpixelUpscaler
-    >>> upscale(np.zeros((4, 5, 3), np.uint8), network=SubpixelUpscaler(2, width=4, blocks=1)).shape
+    >>> from perceptualloss.networks.residual import ResidualUpscaler
+    >>> upscale(np.zeros((4, 5, 3), np.uint8), network=ResidualUpscaler(2, width=4, blocks=1)).shape
     (8, 10, 3)
     """
     picture, pack = unpack(image)

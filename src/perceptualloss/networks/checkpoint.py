@@ -13,14 +13,14 @@ from safetensors.torch import load_file, save_file
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
 NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,
     "Upscale4x": Upscale4x,
-    "SubpixelUpscaler": SubpixelUpscaler,
+    "ResidualUpscaler": ResidualUpscaler,
     "Generator": Generator,
     "SuperResolutionNetwork": SuperResolutionNetwork,
 }

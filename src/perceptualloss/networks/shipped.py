@@ -15,7 +15,7 @@ Kind = Literal["mse", "perceptual", "adversarial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDER = Path(__file__).parent / "trained"
 
-_NAME = re.compile(r"subpixel(\d+)x-(\w+)\.safetensors")
+_NAME = re.compile(r"residual(\d+)x-(\w+)\.safetensors")
 
 
 def shipped() -> dict[tuple[int, str], Path]:

@@ -21,7 +21,7 @@ from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.subpixel import SubpixelUpscaler
+from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.training.adversarial import Adversarial, Game
@@ -31,7 +31,7 @@ from perceptualloss.training.supervised import Supervised
 
 # Imported for the names that a recipe may give to `network`, `critic`, `degradation` and `loss`.
 NAMED = (
-    *(SubpixelUpscaler, Upscale2x, Upscale4x, Generator, SuperResolutionNetwork, Critic),
+    *(ResidualUpscaler, Upscale2x, Upscale4x, Generator, SuperResolutionNetwork, Critic),
     *(Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, OldPhoto, InTurn),
     *(WeightedLoss, *KINDS),
 )

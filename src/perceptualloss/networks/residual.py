@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+from operator import mul
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,28 +30,30 @@ class ResidualBlock(nn.Module):
         return y
 
 
-class SubpixelUpscaler(TransformationNetwork):
-    """Residual blocks at the size of the input, one sub-pixel convolution, and interpolation to add the result to.
+class ResidualUpscaler(TransformationNetwork):
+    """Residual blocks at the size of the input, enlargement in steps, and interpolation to add the result to.
 
-    conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> conv 3 x 3 to ``detail`` channels
-    for each of the scale² places of a pixel -> rearranged to full size -> ReLU -> conv 3 x 3 to RGB, plus the
-    bilinearly interpolated input. The last convolution sees across the places, and starts from zero: an
-    untrained network interpolates. Takes any height and width; borders are repeated.
+    conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> for every prime factor of the scale:
+    pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU -> conv 3 x 3 -> ReLU -> conv 3 x 3 to RGB, plus the
+    bilinearly interpolated input. Enlarging by repeated pixels and a convolution leaves no grid, which a
+    sub-pixel layer, whose places are separate channels, does under a perceptual loss (docs/loss-network.md).
+    The last convolution starts from zero: an untrained network interpolates. Takes any height and width; the
+    borders of pictures are repeated.
 
     Args:
         scale: how many times larger the pictures become.
         width: channels at low resolution.
         blocks: residual blocks.
-        detail: channels at full resolution.
+        detail: channels of the enlarged features.
 
     Raises:
         InputError: for sizes below 1.
 
-    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
-    Convolutional Neural Network", 2016; the blocks from Lim et al. 2017.
+    Source: the blocks from Lim et al. 2017; enlargement from Odena et al., "Deconvolution and Checkerboard
+    Artifacts", 2016.
 
     >>> import torch
-    >>> SubpixelUpscaler(4, width=8, blocks=1)(torch.rand(1, 3, 5, 7)).shape
+    >>> ResidualUpscaler(4, width=8, blocks=1)(torch.rand(1, 3, 5, 7)).shape
     torch.Size([1, 3, 20, 28])
     """
 
@@ -58,7 +64,9 @@ class SubpixelUpscaler(TransformationNetwork):
         self.scale, self.width, self.blocks, self.detail = scale, width, blocks, detail
         self.first = nn.Conv2d(3, width, 3, padding=1, padding_mode="replicate")
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
-        self.enlarge = nn.Sequential(nn.Conv2d(width, detail * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+        self.factors = (*prime_factors(scale), 1)
+        inputs = [width, *(detail for _ in self.factors[1:])]
+        self.enlarge = nn.ModuleList(nn.Conv2d(channels, detail, 3, padding=1) for channels in inputs)
         self.last = nn.Conv2d(detail, 3, 3, padding=1, padding_mode="replicate")
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
@@ -66,13 +74,30 @@ class SubpixelUpscaler(TransformationNetwork):
     @property
     def reach(self) -> int:
         """How many pixels of the input, to either side, an output pixel depends on."""
-        return sum(convolution_reach(part) for part in (self.first, self.body, self.enlarge, self.last))
+        low = convolution_reach(self.first) + convolution_reach(self.body)
+        enlarged = sum(1 / size for size in accumulate(self.factors, mul))
+        found: int = low + math.ceil(enlarged + 1 / self.scale)
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
-        low = self.first(x - 0.5)
-        low = low + self.body(low)
-        found = self.last(F.relu(self.enlarge(low)))
+        features = self.first(x - 0.5)
+        features = features + self.body(features)
+        for factor, convolution in zip(self.factors, self.enlarge, strict=True):
+            enlarged = F.interpolate(features, scale_factor=factor, mode="nearest") if factor > 1 else features
+            features = F.relu(convolution(enlarged))
         up = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        out: Tensor = up + found
+        out: Tensor = up + self.last(features)
         return out
+
+
+def prime_factors(number: int) -> tuple[int, ...]:
+    """Return the prime factors of a number from 1, smallest first.
+
+    >>> prime_factors(12)
+    (2, 2, 3)
+    """
+    for factor in range(2, number + 1):
+        if number % factor == 0:
+            return (factor, *prime_factors(number // factor))
+    return ()
