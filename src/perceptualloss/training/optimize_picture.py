@@ -141,7 +141,7 @@ class _Objective:
             shown: Tensor = _Bounded.apply(moved)
             terms = self._terms(shown)
             total = torch.stack([value.float() for value in terms.values()]).sum()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
         self.evaluations += 1
         self.loss = float(total.detach())
         if not torch.isfinite(total):
