@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
 from perceptualloss.training.picture_space import SPACES, Space
+from perceptualloss.training.projected_descent import ProjectedAdam, ProjectedLBFGS
 
 Method = Literal["lbfgs", "adam"]
 Terms = Callable[[Tensor], Mapping[str, Tensor]]
 
-LEARNING_RATES: Mapping[str, float] = {"lbfgs": 1.0, "adam": 0.02}
-_HISTORY = 20  # earlier steps that L-BFGS learns the curvature from; each holds two more pictures
+OPTIMIZERS: Mapping[str, type[ProjectedLBFGS] | type[ProjectedAdam]] = {"lbfgs": ProjectedLBFGS, "adam": ProjectedAdam}
+_Figures = tuple[float, Mapping[str, float], int, float]
+LEARNING_RATES: Mapping[str, float] = {"lbfgs": 0.1, "adam": 0.02}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Step:
         terms: each of them.
         evaluations: how often the loss and its gradient were computed up to here.
         seconds: the time that took, without what the callback did.
-        picture: (N, 3, H, W) in [0, 1]; a copy is the callback's own business.
+        picture: (N, 3, H, W) in [0, 1].
     """
 
     number: int
@@ -43,7 +46,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Optimized:
-    """A picture that was optimised, (N, 3, H, W) in [0, 1], and all steps on the way, the start first."""
+    """A picture that was optimised, (N, 3, H, W) in [0, 1], and the course of it.
+
+    ``losses``, ``terms``, ``evaluations`` and ``seconds`` are those of each :class:`Step`, the start first.
+    """
 
     picture: Tensor
     losses: tuple[float, ...]
@@ -61,26 +67,26 @@ def optimize_picture(
     space: Space = "pixels",
     progress: Callable[[Step], None] | None = None,
 ) -> Optimized:
-    r"""Minimise :math:`\ell(\mathrm{clip}(x, 0, 1))` over the picture x, and put x back into [0, 1] after each step.
+    r"""Minimise a loss :math:`\ell(x)` over the picture x with values in [0, 1], to which each step returns.
 
-    A step is one iteration: with "adam" one evaluation of the loss and its gradient, with "lbfgs" as many as its
-    line search (strong Wolfe) needs, usually one or two; ``evaluations`` counts them. Where a pixel stands at a
-    bound and the loss pushes it beyond, its gradient is 0. L-BFGS stops early where no step lowers the loss.
+    A step is one iteration. Adam evaluates the loss and its gradient once in each; L-BFGS as often as its line
+    search needs, usually once: ``evaluations`` counts them. L-BFGS never raises the loss and ends early where no
+    step lowers it.
 
     Args:
         terms: gives the named, weighted parts of the loss of a picture, each a scalar, such as ``loss.terms``.
         start: (N, 3, H, W), clipped to [0, 1] first.
         steps: at least 0.
         method: "lbfgs", as Gatys et al. and Johnson et al. do, or "adam".
-        learning_rate: of Adam (default 0.02), or the first guess of L-BFGS's line search (default 1).
+        learning_rate: of Adam (default 0.02), or how far L-BFGS moves the first time (default 0.1).
         space: what is moved, "pixels" or "frequencies" (see :mod:`perceptualloss.training.picture_space`).
         progress: called with each :class:`Step`, the start among them.
 
     Raises:
-        InputError: for an unknown method or space, a number of steps or a learning rate out of range, a start
-            that is no batch of pictures, or a loss that is not finite.
+        InputError: for an unknown method or space, steps or a learning rate out of range, a start that is no
+            batch of pictures, or a loss that is not finite.
 
-    Source: Gatys et al., CVPR 2016; Johnson et al., ECCV 2016, section 4.1 (L-BFGS with clipping at each step).
+    Source: Gatys et al., CVPR 2016; Johnson et al., ECCV 2016, section 4.1 (projected L-BFGS).
 
     >>> goal = torch.full((1, 3, 4, 4), 0.25)
     >>> found = optimize_picture(lambda x: {"mse": (x - goal).square().mean()}, torch.zeros(1, 3, 4, 4), steps=5)
@@ -88,98 +94,68 @@ def optimize_picture(
     True
     """
     rate = _check(start, steps, method, learning_rate)
-    check_choice("space", space, SPACES)
-    to_picture, to_parameters = SPACES[space]
-    parameters = to_parameters(start.detach().float().clamp(0, 1)).requires_grad_()
+    to_picture, to_parameters = SPACES[check_choice("space", space, SPACES)]
     size = (int(start.shape[-2]), int(start.shape[-1]))
-    objective = _Objective(terms, parameters, lambda moved: to_picture(moved, size))
-    optimizer = _optimizer(method, parameters, rate)
-    losses: list[float] = []
-    parts: list[Mapping[str, float]] = []
-    evaluations: list[int] = []
-    seconds: list[float] = []
-    spent, begun = 0.0, time.perf_counter()
+    objective = _Objective(terms, lambda parameters: to_picture(parameters, size))
+    begun = time.perf_counter()
+    optimizer = OPTIMIZERS[method](
+        objective,
+        lambda parameters: to_parameters(to_picture(parameters, size).clamp(0, 1)),
+        to_parameters(start.detach().float().clamp(0, 1)),
+        rate,
+    )
+    course: list[_Figures] = []
+    seconds, picture = 0.0, start
     for number in range(steps + 1):
-        if number:
-            begun = time.perf_counter()
-            optimizer.step(objective)
-            with torch.no_grad():
-                parameters.copy_(to_parameters(to_picture(parameters, size).clamp(0, 1)))
-        objective()
-        spent += time.perf_counter() - begun
-        losses.append(objective.loss)
-        parts.append(objective.terms)
-        evaluations.append(objective.evaluations)
-        seconds.append(spent)
+        if number and not optimizer.step():
+            break
+        seconds += time.perf_counter() - begun
+        course.append((optimizer.value, objective.terms, objective.evaluations, seconds))
+        picture = objective.picture
         if progress:
-            progress(Step(number, objective.loss, objective.terms, objective.evaluations, spent, objective.picture))
-    return Optimized(objective.picture, tuple(losses), tuple(parts), tuple(evaluations), tuple(seconds))
+            progress(Step(number, *course[-1], picture))
+        begun = time.perf_counter()
+    return Optimized(picture, *zip(*course, strict=True))
 
 
 class _Objective:
-    """The closure of an optimiser: computes loss and gradient, unless the parameters are where they were last."""
+    """The loss and its gradient as an optimiser wants them; keeps picture and terms of the last evaluation."""
 
-    def __init__(self, terms: Terms, parameters: Tensor, to_picture: Callable[[Tensor], Tensor]) -> None:
-        self._terms, self._parameters, self._to_picture = terms, parameters, to_picture
-        self._seen: Tensor | None = None
-        self._gradient: Tensor | None = None
+    def __init__(self, terms: Terms, to_picture: Callable[[Tensor], Tensor]) -> None:
+        self._terms, self._to_picture = terms, to_picture
         self.evaluations = 0
-        self.loss = 0.0
         self.terms: Mapping[str, float] = {}
-        self.picture = parameters
+        self.picture = torch.empty(0)
 
-    def __call__(self) -> float:
-        if self._seen is None or not torch.equal(self._seen, self._parameters.detach()):
-            self._evaluate()
-        self._parameters.grad = self._gradient
-        return self.loss
-
-    def _evaluate(self) -> None:
-        self._parameters.grad = None
+    def __call__(self, parameters: Tensor) -> tuple[float, Tensor]:
+        moved = parameters.detach().requires_grad_()
         with torch.enable_grad():
-            moved = self._to_picture(self._parameters)
-            shown: Tensor = _Bounded.apply(moved)
-            terms = self._terms(shown)
+            picture: Tensor = _Bounded.apply(self._to_picture(moved))
+            terms = self._terms(picture)
             total = torch.stack([value.float() for value in terms.values()]).sum()
-            total.backward()
+            (gradient,) = torch.autograd.grad(total, moved)
         self.evaluations += 1
-        self.loss = float(total.detach())
-        if not torch.isfinite(total):
-            raise InputError("a loss with finite values", f"{self.loss}", "Lower its weights or the learning rate.")
         self.terms = {name: float(value.detach()) for name, value in terms.items()}
-        self.picture = shown.detach()
-        self._seen = self._parameters.detach().clone()
-        self._gradient = self._parameters.grad
+        self.picture = picture.detach()
+        value = float(total.detach())
+        if not math.isfinite(value):
+            raise InputError("a loss with finite values", f"{value}", "Lower its weights or the learning rate.")
+        return value, gradient
 
 
 class _Bounded(torch.autograd.Function):
     """Clipping to [0, 1] whose gradient is 0 beyond the bounds, and at them where descent would lead beyond."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, values: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         ctx.save_for_backward(values)
         return values.clamp(0, 1)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> Tensor:
-        (values,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        (gradient,) = gradients
-        outside = (values < 0) | (values > 1) | ((values == 0) & (gradient > 0)) | ((values == 1) & (gradient < 0))
-        return gradient.masked_fill(outside, 0)
-
-
-def _optimizer(method: Method, parameters: Tensor, rate: float) -> torch.optim.Optimizer:
-    if method == "adam":
-        return torch.optim.Adam([parameters], rate)
-    return torch.optim.LBFGS(
-        [parameters],
-        lr=rate,
-        max_iter=1,
-        history_size=_HISTORY,
-        line_search_fn="strong_wolfe",
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-    )
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        held = (values < 0) | (values > 1) | ((values == 0) & (gradient > 0)) | ((values == 1) & (gradient < 0))
+        return gradient.masked_fill(held, 0)
 
 
 def _check(start: Tensor, steps: int, method: str, learning_rate: float | None) -> float:
