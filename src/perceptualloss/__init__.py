@@ -31,6 +31,7 @@ from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
@@ -56,6 +57,7 @@ __all__ = [
     "ResidualUpscaler",
     "SSIMLoss",
     "StyleReconstructionLoss",
+    "StyleTransferNetwork",
     "SuperResolutionNetwork",
     "TotalVariationLoss",
     "Upscale2x",

@@ -14,6 +14,7 @@ from perceptualloss.checks import InputError, check_choice
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
@@ -22,6 +23,7 @@ NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale4x": Upscale4x,
     "ResidualUpscaler": ResidualUpscaler,
     "Generator": Generator,
+    "StyleTransferNetwork": StyleTransferNetwork,
     "SuperResolutionNetwork": SuperResolutionNetwork,
 }
 

@@ -15,6 +15,8 @@ class TransformationNetwork(nn.Module):
     """
 
     scale: int = 1
+    whole: bool = False
+    """Whether an output pixel depends on the whole picture, so that it cannot be done in tiles."""
 
     @property
     def reach(self) -> int | None:

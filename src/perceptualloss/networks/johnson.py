@@ -1,0 +1,30 @@
+"""What the two networks of Johnson et al. have in common."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Upsampling = Literal["nearest", "transposed"]
+
+_REACH_OF_TANH = 150 / 255  # beyond the 0.5 that black and white are away from grey, so that both can be reached
+
+
+def scaled_tanh(x: Tensor) -> Tensor:
+    """Return 0.5 + 150/255 tanh(x), the authors' scaled tanh for pictures in [0, 1]: within [-0.09, 1.09]."""
+    return 0.5 + _REACH_OF_TANH * torch.tanh(x)
+
+
+def enlarge_by_2(
+    a: int, b: int, upsampling: Upsampling, padding: Literal["replicate", "reflect"] = "replicate", bias: bool = True
+) -> list[nn.Module]:
+    """Return the layers that make (N, a, H, W) into (N, b, 2 H, 2 W) by a 3 x 3 convolution.
+
+    "nearest" repeats pixels before the convolution; "transposed" is the paper's fractionally strided one, whose
+    filters overlap unevenly, which leaves checkerboards.
+    """
+    if upsampling == "transposed":
+        return [nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1, bias=bias)]
+    return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(a, b, 3, padding=1, padding_mode=padding, bias=bias)]

@@ -1,0 +1,77 @@
+"""Normalisation with a scale and a shift for every style: conditional instance norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError
+
+Normalisation = Literal["instance", "batch"]
+Style = int | Sequence[float] | Tensor
+
+
+class StyleNorm(nn.Module):
+    """Normalise features, then scale and shift them as a style or a blend of styles says.
+
+    y = scale * (x - mean) / sqrt(variance + 1e-5) + shift, where scale and shift are sums over the styles, weighted
+    by their shares. Mean and variance are those of each picture and channel ("instance"), or of each channel in the
+    batch, in evaluation of all training ("batch").
+
+    Args:
+        channels: of the features.
+        kind: "instance" or "batch".
+        styles: how many scales and shifts.
+
+    Source: Dumoulin, Shlens and Kudlur, "A Learned Representation for Artistic Style", 2017.
+    """
+
+    def __init__(self, channels: int, kind: Normalisation = "instance", styles: int = 1) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(styles, channels))
+        self.shift = nn.Parameter(torch.zeros(styles, channels))
+        self.batch = nn.BatchNorm2d(channels, affine=False) if kind == "batch" else None
+
+    def forward(self, x: Tensor, shares: Tensor | None = None) -> Tensor:
+        """Normalise (N, C, H, W) with shares (1 or N, styles); None is the first style."""
+        # A picture's mean and variance: in channels_last the CPU adds them up less exactly, and slower in bf16.
+        y = self.batch(x) if self.batch is not None else F.group_norm(x.contiguous(), x.shape[1])
+        if shares is None:
+            scale, shift = self.scale[:1], self.shift[:1]
+        else:
+            shares = shares.to(self.scale)
+            scale, shift = shares @ self.scale, shares @ self.shift
+        return torch.addcmul(shift.to(y)[:, :, None, None], y, scale.to(y)[:, :, None, None])
+
+
+def style_shares(style: Style, styles: int, x: Tensor) -> Tensor | None:
+    """Return how much of each style the pictures ``x`` get, (1 or N, styles); None if there is only one style.
+
+    Args:
+        style: a number, numbers (N,) of whole type, weights (styles,), or weights (N, styles).
+        styles: how many there are.
+        x: the pictures, (N, 3, H, W).
+
+    Raises:
+        InputError: a style that there is not, or another shape.
+
+    >>> style_shares(1, 3, torch.rand(1, 3, 8, 8))
+    tensor([[0., 1., 0.]])
+    """
+    given = torch.as_tensor(style, device=x.device)
+    whole = not given.is_floating_point()
+    if whole and given.ndim <= 1 and given.numel() in (1, len(x)):
+        # Reading values makes a GPU wait, so there an impossible number is left to the look-up.
+        if not given.is_cuda and not (given.min() >= 0 and given.max() < styles):
+            raise InputError(f"a style from 0 to {styles - 1}", str(given.tolist()))
+        shares = torch.eye(styles, device=x.device)[given.reshape(-1)]
+    elif not whole and given.shape in ((styles,), (1, styles), (len(x), styles)):
+        shares = given.reshape(-1, styles)
+    else:
+        expected = f"a style's number, ({len(x)},) numbers, or weights ({styles},) or ({len(x)}, {styles})"
+        raise InputError(expected, f"{given.dtype} of shape {tuple(given.shape)}".removeprefix("torch."))
+    return None if styles == 1 else shares
