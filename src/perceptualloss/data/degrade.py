@@ -37,6 +37,14 @@ class Degradation(ABC):
         """
 
 
+class Unchanged(Degradation):
+    """No degradation: the input is the target itself, as style transfer wants it."""
+
+    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+        """Return the pictures."""
+        return target
+
+
 class Downscale(Degradation):
     """Shrink by a whole number, antialiased, and clamp what overshoots.
 

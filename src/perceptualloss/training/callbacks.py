@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import lightning as L
 import torch
@@ -149,8 +149,15 @@ class ProgressBar(L.Callback):
         self.bar.stop()
 
 
+class ShowsPictures(Protocol):
+    """A task that has pictures to look at."""
+
+    def pictures(self, batch: Any) -> dict[str, Tensor]:
+        """Return the pictures of a row by name, (N, 3, H, W); the last one says the size."""
+
+
 class ImageRows(L.Callback):
-    """Write rows of pictures, input | output | target, to TensorBoard at every validation.
+    """Write rows of pictures, such as input | output | target, to TensorBoard at every validation.
 
     Args:
         rows: how many validation photos.
@@ -167,16 +174,15 @@ class ImageRows(L.Callback):
         logger = trainer.logger
         if batch_idx >= self.rows or trainer.sanity_checking or not isinstance(logger, TensorBoardLogger):
             return
-        low, target = batch
         with torch.no_grad():
-            row = image_row(low, task(low), target, self.size)
-        logger.experiment.add_image(f"input | output | target/{batch_idx}", row.cpu().numpy(), trainer.global_step)
+            pictures = cast(ShowsPictures, task).pictures(batch)
+        row = image_row(list(pictures.values()), self.size)
+        logger.experiment.add_image(f"{' | '.join(pictures)}/{batch_idx}", row.cpu().numpy(), trainer.global_step)
 
 
-def image_row(low: Tensor, output: Tensor, target: Tensor, size: int) -> Tensor:
-    """Return the middle of input (enlarged without smoothing), output and target side by side, (3, h, 3 * w)."""
-    low = F.interpolate(low, size=target.shape[-2:], mode="nearest")
-    height, width = target.shape[-2:]
+def image_row(pictures: Sequence[Tensor], size: int) -> Tensor:
+    """Return the middles of pictures side by side, (3, h, n * w), at the last one's size (without smoothing)."""
+    height, width = pictures[-1].shape[-2:]
+    same = [F.interpolate(picture.float(), size=(height, width), mode="nearest") for picture in pictures]
     top, left = max(0, (height - size) // 2), max(0, (width - size) // 2)
-    pieces = [x.float()[0, :, top : top + size, left : left + size] for x in (low, output, target)]
-    return torch.cat(pieces, dim=-1).clamp(0, 1)
+    return torch.cat([x[0, :, top : top + size, left : left + size] for x in same], dim=-1).clamp(0, 1)

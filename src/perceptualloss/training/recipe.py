@@ -11,31 +11,36 @@ from torch import nn
 
 from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Blur, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto
-from perceptualloss.data.degrade import Degradation, Downscale
+from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
 from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
+from perceptualloss.images import picture_files
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.settings import KINDS, loss_from_settings
+from perceptualloss.losses.style_objective import has_style_term, objective_note, style_objective, style_picture
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 
 # Imported for the names that a recipe may give to `network`, `critic`, `degradation` and `loss`.
 NAMED = (
-    *(ResidualUpscaler, Upscale2x, Upscale4x, Generator, SuperResolutionNetwork, Critic),
-    *(Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, OldPhoto, InTurn),
+    *(ResidualUpscaler, Upscale2x, Upscale4x, Generator, SuperResolutionNetwork, StyleTransferNetwork, Critic),
+    *(Unchanged, Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, OldPhoto, InTurn),
     *(WeightedLoss, *KINDS),
 )
 SMOKE_CROP = 48  # pixels of the target: at 32 a critic ends in 1 x 1, of which oneDNN spoils the gradient in bf16
+VALIDATION_STYLE = 512  # pixels: the largest side of validation photos in style transfer, of larger ones the middle
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ class Recipe:
             (see :func:`loss_from_settings`), or ``class_path`` and ``init_args`` of a class of your own.
         degradation: what makes the input from a photo, such as Downscale.
         inputs: instead of a degradation, a folder with the inputs to the photos in ``photos``, matched by name.
+        style: instead of both, the picture of a style to give the photos (or several, or a folder with them, for a
+            network of as many styles), which the loss's style terms compare with.
+        style_size: the longer side in pixels that the style picture is resized to: larger ones have larger strokes.
+        style_strength: multiplies the loss's style terms.
+        stability: weight of a term against flicker in videos (see :class:`StyleTransfer`).
         photos: a folder with photos; without it, the built-in ones.
         validation: how many of the photos, the last by name, are for validation; below 1, what share.
         crop: height and width of the training targets in pixels.
@@ -80,6 +90,10 @@ class Recipe:
     loss: Loss | str | dict[str, Any] | list[Any]
     degradation: Degradation | None = None
     inputs: Path | None = None
+    style: Path | list[Path] | None = None
+    style_size: int | None = None
+    style_strength: float = 1.0
+    stability: float = 0.0
     photos: Path | None = None
     validation: float = 0.1
     crop: int = 64
@@ -140,12 +154,12 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
     checkpoint = folder / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
-    loss = loss_from_settings(recipe.loss)
+    losses = _losses(recipe)
     if recipe.start_from is not None and not resume:
         _start_from(recipe.network, recipe.start_from)
     data = _data(recipe)
     L.seed_everything(recipe.seed, verbose=False)
-    task = _task(recipe, loss)
+    task = _task(recipe, losses)
     budget = Budget(
         steps=recipe.steps,
         validate_every=recipe.validate_every,
@@ -156,7 +170,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         num_nodes=recipe.num_nodes,
     )
     fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
-    save_network(task.result, folder / "network.safetensors", steps=str(recipe.steps))
+    save_network(task.result, folder / "network.safetensors", steps=str(recipe.steps), **_notes(recipe))
     return {name: curve[-1][1] for name, curve in task.history.items()}
 
 
@@ -164,6 +178,10 @@ def _data(recipe: Recipe) -> TrainingData:
     options: dict[str, Any] = {
         name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
     }
+    if recipe.style is not None:
+        if recipe.degradation is not None or recipe.inputs is not None:
+            raise InputError("a style without degradation or inputs", f"{recipe.degradation} and {recipe.inputs}")
+        return PhotoData(Unchanged(), recipe.photos, validation_size=VALIDATION_STYLE, **options)
     scale = recipe.network.scale
     if recipe.degradation is not None and recipe.inputs is None:
         if scale != recipe.degradation.scale:
@@ -175,13 +193,47 @@ def _data(recipe: Recipe) -> TrainingData:
     return PairedData(recipe.inputs, recipe.photos, scale, **options)
 
 
-def _task(recipe: Recipe, loss: Loss) -> Supervised:
+def _losses(recipe: Recipe) -> list[Loss]:
+    """Return the loss, or one for each style."""
+    if recipe.style is not None:
+        size, strength = recipe.style_size, recipe.style_strength
+        return [style_objective(recipe.loss, file, size, strength) for file in style_files(recipe.style)]
+    if recipe.degradation is None and recipe.inputs is None and has_style_term(recipe.loss):
+        raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
+    return [loss_from_settings(recipe.loss)]
+
+
+def _task(recipe: Recipe, losses: list[Loss]) -> Supervised:
     names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze")
     options: dict[str, Any] = {name: getattr(recipe, name) for name in names}
+    if recipe.style is not None:
+        if recipe.adversarial is not None:
+            raise InputError("a style or a critic", "both")
+        pictures = [style_picture(file, recipe.style_size) for file in style_files(recipe.style)]
+        options |= {"stability": recipe.stability, "seed": recipe.seed}
+        return StyleTransfer(recipe.network, losses, pictures, **options)
     if recipe.adversarial is None:
-        return Supervised(recipe.network, loss, **options)
+        return Supervised(recipe.network, losses[0], **options)
     critic = Critic() if recipe.critic is None else recipe.critic
-    return Adversarial(recipe.network, critic, loss, recipe.adversarial, seed=recipe.seed, **options)
+    return Adversarial(recipe.network, critic, losses[0], recipe.adversarial, seed=recipe.seed, **options)
+
+
+def style_files(style: Path | list[Path] | None) -> list[Path]:
+    """Return the style pictures that a recipe names: of a folder, all that are in it, by name.
+
+    Raises:
+        InputError: for a folder without pictures.
+    """
+    named = [style] if isinstance(style, Path) else style or []
+    return [file for path in named for file in (picture_files(path) if path.is_dir() else [path])]
+
+
+def _notes(recipe: Recipe) -> dict[str, str]:
+    """Return what the saved network should say of how it was trained."""
+    if recipe.style is None:
+        return {}
+    names = [file.stem for file in style_files(recipe.style)]
+    return objective_note(recipe.loss, names, recipe.style_size, recipe.style_strength)
 
 
 def _start_from(network: TransformationNetwork, file: Path) -> None:

@@ -102,13 +102,23 @@ class Supervised(L.LightningModule):
 
     def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor) -> Tensor:
         """Return the sum of the terms of the loss, and log it, them and the PSNR."""
-        total: Tensor = torch.stack(list(terms.values())).sum()
         error = (output.detach().float() - target).square().mean(dim=(1, 2, 3))
-        self.log("Loss", total.detach(), prog_bar=True)
+        total = self.sum_of(terms)
         self.log("train PSNR", (-10 * error.log10()).mean(), prog_bar=True)
+        return total
+
+    def sum_of(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the sum of the terms of the loss, and log it and them."""
+        total: Tensor = torch.stack(list(terms.values())).sum()
+        self.log("Loss", total.detach(), prog_bar=True)
         if len(terms) > 1:
             self.log_dict({f"Loss/{name}": value.detach() for name, value in terms.items()})
         return total
+
+    def pictures(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the pictures of a row for TensorBoard."""
+        low, target = batch
+        return {"input": low, "output": self(low), "target": target}
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
         """Shorten a gradient that is too long."""

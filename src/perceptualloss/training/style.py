@@ -1,0 +1,228 @@
+"""Training feed-forward networks for style transfer: one style, or several in one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.network_loss import share_networks
+from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.training.supervised import Supervised
+
+SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation
+CHECKED = "validation/"  # before the names of what is measured on validation photos
+
+
+@dataclass(frozen=True)
+class Jolt:
+    """A small change from one frame of a video to the next: a shift by whole pixels, and noise.
+
+    Args:
+        down: pixels by which the picture moves down.
+        right: and to the right.
+        noise: (N, 3, H, W), added.
+    """
+
+    down: int
+    right: int
+    noise: Tensor
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the moved pictures (N, 3, H, W) with noise; what comes in at the border is mirrored."""
+        height, width = pictures.shape[-2:]
+        top, left, y, x = max(0, self.down), max(0, self.right), max(0, -self.down), max(0, -self.right)
+        padded = F.pad(pictures, (left, x, top, y), mode="reflect")
+        return padded[..., y : y + height, x : x + width] + self.noise
+
+    def inner(self, moved: Tensor) -> Tensor:
+        """Return the part of moved pictures that was inside before."""
+        height, width = moved.shape[-2:]
+        rows = slice(max(0, self.down), height + min(0, self.down))
+        return moved[..., rows, max(0, self.right) : width + min(0, self.right)]
+
+    def still(self, pictures: Tensor) -> Tensor:
+        """Return the part of pictures, before they move, that stays inside."""
+        return Jolt(-self.down, -self.right, self.noise).inner(pictures)
+
+
+def draw_jolt(pictures: Tensor, seed: int, step: int, shift: int = SHIFT, noise: float = NOISE) -> Jolt:
+    """Draw a jolt of pictures (N, 3, H, W): a pure function of (seed, step).
+
+    Args:
+        pictures: for their shape, type and device.
+        seed: a whole number from 0.
+        step: the step of the training.
+        shift: the largest shift, in pixels, either way.
+        noise: the standard deviation of the Gaussian noise, in units of the pictures' range [0, 1].
+    """
+    random = np.random.default_rng([seed, step, 1])
+    down, right = (int(pixels) for pixels in random.integers(-shift, shift + 1, size=2))
+    added = random.standard_normal(tuple(pictures.shape), dtype=np.float32) * np.float32(noise)
+    return Jolt(down, right, torch.from_numpy(added).to(pictures))
+
+
+def instability(output: Tensor, again: Tensor, jolt: Jolt) -> Tensor:
+    """Return the mean squared difference between a moved result and the result of the moved picture, (N,).
+
+    Args:
+        output: the network's results, (N, 3, H, W).
+        again: its results for the pictures that ``jolt`` moved.
+        jolt: that.
+
+    Zero for a network that changes nothing, where the jolt has no noise.
+    """
+    return (jolt.inner(again).float() - jolt.still(output).float()).square().mean(dim=(1, 2, 3))
+
+
+def styles_of(seed: int, first: int, count: int, styles: int) -> list[int]:
+    """Return the styles of samples ``first`` to ``first + count - 1``: each of (seed, sample) alone.
+
+    Of every ``styles`` samples in a row (from a multiple of that number), each has another style, in random order.
+
+    >>> sorted(styles_of(seed=0, first=8, count=4, styles=4))
+    [0, 1, 2, 3]
+    """
+    orders = {
+        n: np.random.default_rng([seed, n, 2]).permutation(styles)
+        for n in range(first // styles, (first + count - 1) // styles + 1)
+    }
+    return [int(orders[n // styles][n % styles]) for n in range(first, first + count)]
+
+
+class StyleTransfer(Supervised):
+    r"""Train a network to give photos a style, in one pass.
+
+    Minimises, over photos x, :math:`\ell_{content}(f(x), x) + \ell_{style}(f(x), s) + \ell_{TV}(f(x))`, as
+    ``objectives`` have it. With several styles, every photo of a batch is given its own: the samples take turns
+    in a random order that depends on the seed alone.
+
+    With ``stability``, that times :math:`\|f(T x + n) - T f(x)\|^2` is added, with a shift T by a few whole
+    pixels and slight noise n, so that a video does not flicker where nothing happens.
+
+    Args:
+        network: takes pictures (N, 3, H, W), and with several styles, which of them, (N,).
+        objectives: the loss of each style, such as :func:`style_objective` gives: ``objective(output, content)``.
+        pictures: the styles, (1, 3, H, W) each, to be shown in TensorBoard.
+        stability: the weight of that term.
+        seed: of the order of the styles and of the shifts.
+        options: as :class:`Supervised`.
+
+    Raises:
+        InputError: for a network that changes the size of pictures, or has another number of styles.
+
+    Logs "Loss" and its terms at each step, and "validation/objective" and its terms on whole validation photos; of
+    several styles, each photo is given one in turn.
+
+    Source: Johnson et al. 2016; several styles: Dumoulin et al., "A Learned Representation For Artistic Style",
+    ICLR 2017; noise against flicker: Johnson's code; shifts: after Gupta et al., "Characterizing and Improving
+    Stability in Neural Style Transfer", ICCV 2017.
+    """
+
+    def __init__(
+        self,
+        network: TransformationNetwork,
+        objectives: Sequence[Loss],
+        pictures: Sequence[Tensor],
+        *,
+        stability: float = 0.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        count = int(getattr(network, "styles", 1))
+        if network.scale != 1:
+            raise InputError("a network of scale 1 for style transfer", f"one of scale {network.scale}")
+        if not count == len(objectives) == len(pictures):
+            remedy = f"Set --network.init_args.styles {len(objectives)}, or give {count} with --style."
+            raise InputError(f"as many style pictures as the network has styles, {count}", str(len(objectives)), remedy)
+        if not stability >= 0:
+            raise InputError("stability from 0", repr(stability))
+        super().__init__(network, objectives[0], **options)
+        share_networks(part for objective in objectives for part in objective.modules() if isinstance(part, Loss))
+        self.objectives = nn.ModuleList(objectives)
+        self.styles, self.stability, self.seed = [picture.detach() for picture in pictures], stability, seed
+
+    def forward(self, low: Tensor, styles: Sequence[int] = ()) -> Tensor:
+        """Give pictures (N, 3, H, W) their styles."""
+        if len(self.styles) == 1:
+            return super().forward(low)
+        network = self.network if self.training else self.result
+        numbers = torch.tensor(styles, device=low.device)
+        output: Tensor = network(low.to(memory_format=torch.channels_last), numbers)
+        return output
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Return the loss of one batch, for the trainer to minimise."""
+        content, _ = batch
+        first = (self.global_step * self.trainer.world_size + self.global_rank) * len(content)
+        styles = styles_of(self.seed, first, len(content), len(self.styles))
+        output = self(content, styles)
+        if self.global_step < self.warm_up_steps:
+            return self.sum_of(self.pixel_loss.terms(output, content))
+        terms = self.terms(output, content, styles)
+        if self.stability:
+            jolt = draw_jolt(content, self.seed, self.global_step)
+            again = self(jolt(content), styles)
+            terms["stability"] = self.stability * instability(output, again, jolt).mean()
+        return self.sum_of(terms)
+
+    def terms(self, output: Tensor, content: Tensor, styles: Sequence[int]) -> dict[str, Tensor]:
+        """Return the terms of the objective, each photo's style compared with its own, as means over the batch."""
+        if len(set(styles)) == 1:
+            return self._objective(styles[0]).terms(output, content)
+        sums: dict[str, Tensor] = {}
+        for style in sorted(set(styles)):
+            own = [n for n, other in enumerate(styles) if other == style]
+            for name, value in self._objective(style).terms(output[own], content[own]).items():
+                sums[name] = sums.get(name, output.new_zeros(())) + value * (len(own) / len(styles))
+        return sums
+
+    def _objective(self, style: int) -> Loss:
+        objective = self.objectives[style]
+        assert isinstance(objective, Loss)
+        return objective
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Measure the objective on one validation photo."""
+        content, _ = batch
+        styles = [batch_index % len(self.styles)]
+        terms = self.terms(self(content, styles), content, styles)
+        measured = {"objective": torch.stack(list(terms.values())).sum(), **terms}
+        for name, value in measured.items():
+            self.log(CHECKED + name, value, batch_size=1, sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Keep the curves for whoever runs the training."""
+        for tag, value in self.trainer.callback_metrics.items():
+            if tag.startswith(CHECKED):
+                self.history.setdefault(tag.removeprefix(CHECKED), []).append((self.global_step, float(value)))
+
+    def pictures(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the pictures of a row for TensorBoard: the content, and the result beside each style."""
+        content, _ = batch
+        row = {"content": content}
+        for number, style in enumerate(self.styles):
+            which = f" {number}" if len(self.styles) > 1 else ""
+            row["result" + which] = self(content, [number])
+            row["style" + which] = fill(style.to(content), content.shape[-2], content.shape[-1])
+        return row
+
+
+def fill(picture: Tensor, height: int, width: int) -> Tensor:
+    """Return the middle of a picture (N, 3, H, W) as large as it fills height x width.
+
+    >>> fill(torch.rand(1, 3, 90, 50), 20, 30).shape
+    torch.Size([1, 3, 20, 30])
+    """
+    factor = max(height / picture.shape[-2], width / picture.shape[-1])
+    size = [max(least, round(side * factor)) for side, least in zip(picture.shape[-2:], (height, width), strict=True)]
+    large = F.interpolate(picture, size=size, mode="bilinear", antialias=True)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return large[..., top : top + height, left : left + width]
