@@ -14,10 +14,11 @@ from torch import Tensor
 from perceptualloss.data.photos import builtin_photos
 from perceptualloss.experiments import evaluation_report
 from perceptualloss.experiments.candidates import Loaded, Task
-from perceptualloss.experiments.error_maps import colour, errors_of, write_error_maps
+from perceptualloss.experiments.error_maps import errors_of, write_error_maps
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation
 from perceptualloss.experiments.evaluation_report import render_evaluation
+from perceptualloss.experiments.heat import colour
 from perceptualloss.images import read_image, write_image
 from perceptualloss.resize import resize
 

@@ -11,8 +11,9 @@ from PIL import Image
 from perceptualloss.experiments.candidates import Loaded
 from perceptualloss.experiments.curves import DARK, LIGHT
 from perceptualloss.experiments.embed import TRUTH, compressed, lossless, uri
-from perceptualloss.experiments.error_maps import colour, errors_of
+from perceptualloss.experiments.error_maps import errors_of
 from perceptualloss.experiments.evaluation import Evaluation, best, best_values, shown, value_lines
+from perceptualloss.experiments.heat import colour
 from perceptualloss.experiments.page import render_page
 from perceptualloss.experiments.panels import DETAIL_COLOURS, find_details, to_picture
 from perceptualloss.experiments.results import Photo

@@ -9,11 +9,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses.distance import unit_map
+from perceptualloss.losses.loss_map import enlarged
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
 
 LAYERS = {
@@ -90,9 +90,8 @@ class LPIPS(NetworkLoss):
         with torch.no_grad():
             seen = self.network(target, self.target_layers)
         maps = self._maps(self.network(output, self.output_layers), seen)
-        size = output.shape[-2:]
-        large = [F.interpolate(m.unsqueeze(1), size=size, mode="bilinear", align_corners=False) for m in maps]
-        return torch.stack(large).sum(dim=0)
+        height, width = output.shape[-2:]
+        return torch.stack([enlarged(positions, (height, width)) for positions in maps]).sum(dim=0).unsqueeze(1)
 
     def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
         """Return the mean distance of the batch, a scalar; with ``spatial=True`` the map (N, 1, H, W)."""
