@@ -40,6 +40,12 @@ def to_frequencies(picture: Tensor) -> Tensor:
     return torch.view_as_real(spectrum).contiguous()
 
 
+def smooth_noise(size: Size, seed: int, strength: float = 0.02) -> Tensor:
+    """Return grey with noise as rough as a photo, (1, 3, H, W): a start that keeps no scale from its colours."""
+    noise = strength * torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+    return from_frequencies(torch.view_as_real(torch.fft.rfft2(noise, norm="ortho")), size)
+
+
 def _usual(size: Size) -> Tensor:
     """Return what photos have at each frequency, (H, W // 2 + 1)."""
     height, width = size
