@@ -16,8 +16,9 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli import compare, evaluate, train, train_loss_network, upscale
+from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, train, train_loss_network, upscale
 from perceptualloss.cli.console import errors
+from perceptualloss.cli.loss_options import with_whole_loss
 from perceptualloss.training.callbacks import TrainingInterrupted
 
 COMMANDS = {
@@ -26,6 +27,8 @@ COMMANDS = {
     "train-loss-network": train_loss_network,
     "evaluate": evaluate,
     "upscale": upscale,
+    "reconstruct": reconstruct,
+    "loss-map": loss_map,
 }
 
 
@@ -69,8 +72,8 @@ def _usual_form(words: list[str]) -> list[str]:
     if len(words) > 1 and words[0] in ("train", "train-loss-network") and not words[1].startswith("-"):
         if not Path(words[1]).is_file():
             raise InputError("a recipe", f"no file {words[1]}", "The project's are in recipes/.")
-        return [words[0], "--recipe", *words[1:]]
-    return words
+        words = [words[0], "--recipe", *words[1:]]
+    return with_whole_loss(words) if words[:1] == ["train"] else words
 
 
 def _resume_command(words: list[str], stop: TrainingInterrupted) -> str:

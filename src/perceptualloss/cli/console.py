@@ -9,6 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from perceptualloss.checks import InputError
 
@@ -29,6 +30,12 @@ def tell(sentence: str) -> None:
 def note(sentence: str) -> None:
     """Print what the user should know of a result."""
     console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def bars() -> Progress:
+    """Return progress bars, with a description and the time that is left, that vanish at the end."""
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def free_folder(parent: Path, name: str) -> Path:

@@ -7,10 +7,9 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import console, errors, make_folder
+from perceptualloss.cli.console import bars, console, errors, make_folder
 from perceptualloss.inference.files import pair_up
 from perceptualloss.inference.tiles import Precision
 from perceptualloss.inference.upscale import Upscaler, upscaler
@@ -52,15 +51,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
 
 def _work(tool: Upscaler, pairs: list[tuple[Path, Path]]) -> int:
     """Enlarge file after file and return how many did not work."""
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
     failed = 0
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        bar = bars.add_task("", total=len(pairs))
+    with bars() as shown:
+        bar = shown.add_task("", total=len(pairs))
         for number, (source, target) in enumerate(pairs):
-            bars.update(bar, description=escape(f"{source.name} ({number + 1}/{len(pairs)})"), completed=number)
+            shown.update(bar, description=escape(f"{source.name} ({number + 1}/{len(pairs)})"), completed=number)
 
             def tell(done: int, total: int, before: int = number) -> None:
-                bars.update(bar, completed=before + done / total)
+                shown.update(bar, completed=before + done / total)
 
             try:
                 make_folder(target.parent)

@@ -15,6 +15,7 @@ from perceptualloss.losses.feature import Distance
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.style import StyleDistance
+from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.resize import resize
 from perceptualloss.training.optimize_picture import Method, Step, optimize_picture
@@ -88,7 +89,7 @@ class StyleOptimized:
     seconds: float
 
 
-def style_objective(settings: StyleOptimization, style: Tensor) -> Loss:
+def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
     """Return features + style + total variation, with the Gram matrices of ``style`` (1, 3, h, w) computed once."""
     seen = PerceptualLoss(
         settings.network,
@@ -106,7 +107,6 @@ def optimize_style(
     style: Tensor,
     settings: StyleOptimization | None = None,
     progress: Callable[[StyleProgress], None] | None = None,
-    objective: Callable[[Tensor], Loss] | None = None,
 ) -> StyleOptimized:
     """Paint ``content`` in the manner of ``style`` by moving the pixels of one picture.
 
@@ -117,8 +117,6 @@ def optimize_style(
         style: (1, 3, h, w) in [0, 1], of any size.
         settings: by default those of :class:`StyleOptimization`.
         progress: called with every step, for bars and intermediate pictures.
-        objective: builds another loss than :func:`style_objective` from the style picture as it is shown;
-            it is called as ``loss(picture, content)``.
 
     Raises:
         InputError: for pictures or settings that cannot be used.
@@ -134,7 +132,6 @@ def optimize_style(
     shown, manner = content.clamp(0, 1), style.clamp(0, 1)
     if settings.keep_colors:
         shown, manner = luminance_like(shown, shown), luminance_like(manner, shown)
-    build = objective or (lambda picture: style_objective(settings, picture))
     sizes = _sizes(content, settings.scales)
     picture = _start(shown, sizes[0], settings)
     losses: list[tuple[float, ...]] = []
@@ -142,7 +139,7 @@ def optimize_style(
     for number, size in enumerate(sizes):
         target = resize(shown, size=size).clamp(0, 1)
         long = round((settings.style_size or max(content.shape[-2:])) * max(size) / max(sizes[-1]))
-        loss = build(_fit(manner, long)).to(content.device)
+        loss = objective_of(settings, style_picture(manner, long)).to(content.device)
         told = _told(progress, number, len(sizes), settings.steps) if progress else None
         found = optimize_picture(
             lambda x, loss=loss, target=target: loss.terms(x, target),  # type: ignore[misc]
@@ -181,13 +178,6 @@ def _start(content: Tensor, size: tuple[int, int], settings: StyleOptimization) 
     generator = torch.Generator().manual_seed(settings.seed)
     noise = 0.5 + 0.1 * torch.randn(1, 3, *size, generator=generator)
     return noise.to(content)
-
-
-def _fit(style: Tensor, long: int) -> Tensor:
-    """Return the style picture with a long side of so many pixels."""
-    height, width = style.shape[-2:]
-    factor = long / max(height, width)
-    return resize(style, size=(max(1, round(height * factor)), max(1, round(width * factor)))).clamp(0, 1)
 
 
 def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:

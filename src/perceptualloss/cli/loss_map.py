@@ -1,0 +1,50 @@
+"""``perceptualloss loss-map``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.table import Table
+
+from perceptualloss.checks import InputError
+from perceptualloss.cli.console import console, make_folder, tell
+from perceptualloss.experiments.loss_map import layer_losses, loss_map_panel
+from perceptualloss.images import read_image
+from perceptualloss.inference.device import find_device
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of this command."""
+    parser = ArgumentParser(description="Show where two pictures differ for each layer of a loss network.")
+    parser.add_argument("output", type=Path, help="the picture to look at")
+    parser.add_argument("target", type=Path, help="what it should look like, of the same size")
+    parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])
+    parser.add_argument("--network", type=str, default="compact", help="the loss network: compact, vgg16, ...")
+    parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
+    parser.add_argument(
+        "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="of features; unit is as in LPIPS"
+    )
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="a PNG file")
+    return parser
+
+
+def run(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss loss-map``."""
+    if options.out.suffix.lower() != ".png":
+        raise InputError("a file name that ends in .png", str(options.out))
+    device = find_device(options.device)
+    output, target = read_image(options.output).to(device), read_image(options.target).to(device)
+    found = layer_losses(output, target, options.layers, options.network, options.weights, options.distance)
+    make_folder(options.out.parent)
+    try:
+        loss_map_panel(found, output, target).save(options.out)
+    except OSError as error:
+        raise InputError(f"{options.out} to be writable", str(error)) from error
+    table = Table("layer", "loss")
+    for layer in found:
+        table.add_row(layer.layer, f"{layer.loss:.4g}")
+    console.print(table)
+    tell(f"Wrote {options.out}")

@@ -1,0 +1,75 @@
+"""``perceptualloss reconstruct``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.table import Table
+from torch import Tensor
+
+from perceptualloss.checks import InputError
+from perceptualloss.cli.console import bars, console, make_folder, tell
+from perceptualloss.experiments.reconstruct import Kind, reconstruct_layers, write_reconstructions
+from perceptualloss.images import read_image
+from perceptualloss.inference.device import find_device
+from perceptualloss.resize import resize
+from perceptualloss.training.optimize_picture import Step
+
+LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_3"]
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of this command."""
+    parser = ArgumentParser(
+        description="Show what each layer of a loss network keeps of a picture: find one like it from noise."
+    )
+    parser.add_argument("picture", type=Path, help="a photo")
+    parser.add_argument(
+        "--layers", nargs="+", type=str, default=LAYERS, help="each on its own; relu1_1+relu2_1 for both together"
+    )
+    parser.add_argument(
+        "--kind", type=Kind, default="feature", help="what is matched: features, or Gram matrices (style)"
+    )
+    parser.add_argument("--network", type=str, default="compact", help="the loss network: compact, vgg16, ...")
+    parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
+    parser.add_argument("--steps", type=int, default=100, help="of L-BFGS, for each layer")
+    parser.add_argument("--size", type=int, default=192, help="the picture's long side is shrunk to it")
+    parser.add_argument("--smooth", type=float, default=0.1, help="weight of the total variation")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
+    return parser
+
+
+def run(parser: ArgumentParser, options: Namespace) -> None:
+    """Run ``perceptualloss reconstruct``."""
+    for name in ("steps", "size"):
+        if options[name] < 1:
+            raise InputError(f"{name} to be at least 1", str(options[name]))
+    photo = _shrunk(read_image(options.picture), options.size).to(find_device(options.device))
+    make_folder(options.out)  # before the work, so that mistakes show now
+    settings = {name: options[name] for name in ("network", "weights", "kind", "steps", "smooth", "seed")}
+    with bars() as shown:
+        bar = shown.add_task("", total=options.steps * len(options.layers))
+
+        def progress(number: int, step: Step) -> None:
+            done = number * options.steps + step.number
+            shown.update(bar, description=f"{options.layers[number]} {step.loss:.3g}", completed=done)
+
+        found = reconstruct_layers(photo, options.layers, **settings, progress=progress)
+    files = write_reconstructions(photo, found, options.out, {"picture": str(options.picture), **settings})
+    table = Table("layer", "error of the " + ("features" if options.kind == "feature" else "Gram matrices"))
+    for heading in ("PSNR (dB)", "SSIM", "evaluations", "seconds"):
+        table.add_column(heading, justify="right")
+    for one in found:
+        figures = [f"{one.error:.3g}", f"{one.psnr:.1f}", f"{one.ssim:.2f}", str(one.evaluations), f"{one.seconds:.0f}"]
+        table.add_row(one.layers, *figures)
+    console.print(table)
+    tell(f"Wrote {files[0]}, {files[1].name} and a picture for each layer")
+
+
+def _shrunk(photo: Tensor, size: int) -> Tensor:
+    """Return the photo with a long side of at most so many pixels."""
+    long = max(photo.shape[-2:])
+    return photo if long <= size else resize(photo, size / long).clamp(0, 1)
