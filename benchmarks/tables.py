@@ -6,7 +6,9 @@
 Tables:
 
 - bicubic: plain interpolation on Set5 and Set14 against the published figures;
-- upscalers: every network that ships, against bicubic, on the same sets.
+- upscalers: every upscaler that ships, against bicubic, on the same sets;
+- perception: what --perception gives between the MSE and the perceptual one, on Set14;
+- upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
 
 --check writes nothing and fails where a file is out of date. The sets lie in --benchmarks, as
 SET/image_SRF_SCALE/*_HR.png.
@@ -18,26 +20,34 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.data.pairing import target_files
 from perceptualloss.experiments.candidates import Task, load
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation, best, shown
+from perceptualloss.inference.tiles import transform
 from perceptualloss.metrics.conventions import Convention
-from perceptualloss.metrics.named import named
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.metrics.named import named, usual
+from perceptualloss.networks.blend import blend
+from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.shipped import FOLDER, KINDS, shipped
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
 from published import BICUBIC
+from timing import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
-TRAINED = ROOT / "src" / "perceptualloss" / "networks" / "trained"
 SETS = ("Set5", "Set14")
+TIMED = ("upscaler-times",)
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Tables = Mapping[str, Callable[[], str]]
@@ -82,25 +92,70 @@ def three(grey: Tensor) -> Tensor:
     return grey.expand(-1, 3, -1, -1)
 
 
-def upscaler_table(benchmarks: Path, trained: Path) -> str:
+def upscaler_table(benchmarks: Path) -> str:
     """Bicubic and every shipped network at each of their scales, on each set; the best of each column in bold."""
-    files = sorted(trained.glob("*.safetensors"))
-    if not files:
-        raise InputError(f"trained networks in {trained}", "none")
-    by_scale: dict[int, list[str]] = {}
-    for file in files:
-        by_scale.setdefault(load_network(file).scale, []).append(str(file))
     rows: list[list[str]] = []
     heads: list[str] = []
-    for scale, networks in sorted(by_scale.items()):
-        found = {
-            name: evaluate([], set_folder(benchmarks, name, scale), networks=["bicubic", *networks]) for name in SETS
-        }
+    for scale, networks in upscalers().items():
+        found = {name: measured(set_folder(benchmarks, name, scale), ["bicubic", *networks.values()]) for name in SETS}
         heads = [f"{m.title} {m.arrow} {name}" for name, each in found.items() for m in each.metrics]
-        for candidate in next(iter(found.values())).candidates:
+        for candidate, label in zip(next(iter(found.values())).candidates, ["bicubic", *networks], strict=True):
             cells = [cell for each in found.values() for cell in mean_cells(each, candidate)]
-            rows.append([f"{candidate} x{scale}", *cells])
+            rows.append([f"{label} x{scale}", *cells])
     return markdown(["", *heads], rows)
+
+
+def upscalers() -> dict[int, dict[str, str]]:
+    """Return the files of the upscalers that ship, by scale and kind, in the order of the kinds."""
+    found: dict[int, dict[str, str]] = {}
+    for (scale, kind), file in sorted(shipped().items(), key=lambda item: (item[0][0], KINDS.index(item[0][1]))):
+        found.setdefault(scale, {})[kind] = str(file)
+    if not found:
+        raise InputError(f"trained networks in {FOLDER}", "none")
+    return found
+
+
+def measured(folder: Path, networks: Sequence[str]) -> Evaluation:
+    """Measure networks as the sr protocol does, and by structure and texture."""
+    return evaluate([], folder, networks=networks, metrics=[*usual("sr")[0], "structure_texture"])
+
+
+def perception_table(benchmarks: Path) -> str:
+    """Means over Set14 for five places between the MSE and the perceptual network of each scale."""
+    amounts = (0.0, 0.25, 0.5, 0.75, 1.0)
+    rows, heads = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for scale, networks in upscalers().items():
+            mse, perceptual = (load_network(networks[kind]) for kind in ("mse", "perceptual"))
+            files = [
+                save_network(blend(mse, perceptual, amount), Path(folder) / f"{amount}.safetensors")
+                for amount in amounts
+            ]
+            found = measured(set_folder(benchmarks, "Set14", scale), [str(file) for file in files])
+            heads = [f"{m.title} {m.arrow}" for m in found.metrics]
+            for candidate, amount in zip(found.candidates, amounts, strict=True):
+                means = [shown(m, found.means[candidate][m.key].value) for m in found.metrics]
+                rows.append([f"x{scale}, {amount}", *means])
+    return markdown(["`--perception`", *heads], rows)
+
+
+def times_table() -> str:
+    """Milliseconds per megapixel of the result: bicubic, what ships, and the course's networks."""
+    rows = []
+    for scale, networks in upscalers().items():
+        low = torch.rand(1, 3, 1024 // scale, 1024 // scale)
+        kinds: dict[str, nn.Module] = {
+            "ships": load_network(next(iter(networks.values()))),
+            "course's": {2: Upscale2x, 4: Upscale4x}[scale](),
+        }
+        functions: dict[str, Callable[[], object]] = {"bicubic": partial(resize, low, scale)}
+        for name, network in kinds.items():
+            for precision in ("fp32", "bf16"):
+                functions[f"{name}, {precision}"] = partial(transform, network.eval(), low, precision=precision)
+        seconds = side_by_side(functions, 3)
+        heads = [f"x{scale}", *seconds]
+        rows.append([f"x{scale}", *(f"{1000 * value / 1024**2 * 1e6:.0f}" for value in seconds.values())])
+    return markdown(["ms per megapixel", *heads[1:]], rows)
 
 
 def mean_cells(found: Evaluation, candidate: str) -> list[str]:
@@ -120,10 +175,12 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def filled(text: str, tables: Tables) -> str:
-    """Return a Markdown text with every table that it has a place for made anew."""
+def filled(text: str, tables: Tables, leave: Collection[str] = ()) -> str:
+    """Return a Markdown text with every table that it has a place for made anew, but those to ``leave``."""
 
     def table(place: re.Match[str]) -> str:
+        if place[2] in leave:
+            return place[0]
         return f"{place[1]}\n{tables[check_choice('table', place[2], tables)]()}\n{place[3]}"
 
     return _PLACE.sub(table, text)
@@ -133,12 +190,12 @@ def documents() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def fill(files: Sequence[Path], tables: Tables, check: bool) -> list[Path]:
+def fill(files: Sequence[Path], tables: Tables, check: bool, leave: Collection[str] = ()) -> list[Path]:
     """Fill the tables of the files, or only look; return the files that were out of date."""
     stale = []
     for file in files:
         text = file.read_text(encoding="utf-8")
-        new = filled(text, tables)
+        new = filled(text, tables, leave)
         if new != text:
             stale.append(file)
             if not check:
@@ -153,17 +210,18 @@ def main() -> None:
     parser.add_argument(
         "--benchmarks", type=Path, default=SHARED / "data" / "benchmarks", help="the folder of the sets"
     )
-    parser.add_argument("--trained", type=Path, default=TRAINED, help="the folder of the networks that ship")
     options = parser.parse_args()
     tables: Tables = {
         "bicubic": lambda: bicubic_table(options.benchmarks),
-        "upscalers": lambda: upscaler_table(options.benchmarks, options.trained),
+        "upscalers": lambda: upscaler_table(options.benchmarks),
+        "perception": lambda: perception_table(options.benchmarks),
+        "upscaler-times": times_table,
     }
     try:
         if options.print:
             print(tables[check_choice("table", options.print, tables)](), end="")
             return
-        stale = fill(documents(), tables, options.check)
+        stale = fill(documents(), tables, options.check, TIMED if options.check else ())
     except InputError as error:
         sys.exit(f"error: {error}")
     for file in stale:

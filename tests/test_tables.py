@@ -11,8 +11,9 @@ import pytest
 
 from perceptualloss.checks import InputError
 from perceptualloss.images import picture_files, read_image, write_image
+from perceptualloss.networks import shipped
 from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.networks.residual import ResidualUpscaler
 
 TEXT = "# Title\n\n<!-- table: {} -->\nold\n<!-- end -->\n\nAfter.\n"
 
@@ -43,13 +44,19 @@ def test_check_writes_nothing(tables: ModuleType, tmp_path: Path) -> None:
     assert tables.fill(files, {"one": lambda: "new\n"}, check=True) == []
 
 
+def test_tables_of_times_are_left_alone_by_a_check(tables: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text(TEXT.format("one"))
+    assert tables.fill([file], {"one": pytest.fail}, check=True, leave=["one"]) == []
+
+
 def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
     assert tables.filled("nothing", {"one": pytest.fail}) == "nothing"
 
 
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
-    assert set(names) <= {"bicubic", "upscalers"}
+    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times"}
     assert "bicubic" in names
 
 
@@ -59,18 +66,24 @@ def test_the_table_in_the_documents_is_up_to_date(tables: ModuleType, shared: Pa
     assert tables.fill(files, made, check=True) == []
 
 
-def test_table_of_the_networks_that_ship(tables: ModuleType, small_photos: Path, tmp_path: Path) -> None:
+def test_table_of_the_networks_that_ship(
+    tables: ModuleType, small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in tables.SETS:
         for scale in (2, 4):
             folder = tables.set_folder(tmp_path, name, scale)
             folder.mkdir(parents=True)
             write_image(read_image(picture_files(small_photos)[0]), folder / "a_HR.png")
-    save_network(Upscale2x(), tmp_path / "trained" / "two.safetensors")
-    save_network(Upscale4x(), tmp_path / "trained" / "four.safetensors")
-    table = tables.upscaler_table(tmp_path, tmp_path / "trained")
-    rows = table.splitlines()
-    assert [row.split("|")[1].strip() for row in rows] == ["", "---", "bicubic x2", "two x2", "bicubic x4", "four x4"]
+    trained = tmp_path / "trained"
+    for name in ("residual2x-mse", "residual4x-perceptual", "residual4x-mse"):
+        network = ResidualUpscaler(int(name[8]), width=4, blocks=1, detail=2)
+        save_network(network, trained / f"{name}.safetensors")
+    monkeypatch.setattr(shipped, "FOLDER", trained)
+    rows = tables.upscaler_table(tmp_path).splitlines()
+    heads = [row.split("|")[1].strip() for row in rows]
+    assert heads == ["", "---", "bicubic x2", "mse x2", "bicubic x4", "mse x4", "perceptual x4"]
     assert "PSNR (dB) ↑ Set14" in rows[0]
     assert any("**" in row for row in rows[2:4])
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="trained networks"):
-        tables.upscaler_table(tmp_path, tmp_path / "none")
+        tables.upscaler_table(tmp_path)
