@@ -34,7 +34,11 @@ def test_every_recipe_trains(recipe: Path, small_photos: Path, tmp_path: Path) -
     if "inputs:" in text:
         words += ["--inputs", small_photos]
     if "vgg16" in text:  # whose weights need a download
-        words += ["--loss.FeatureReconstructionLoss.network", "compact"]
+        loss = "PerceptualLoss" if "PerceptualLoss" in text else "FeatureReconstructionLoss"
+        words += [f"--loss.{loss}.network", "compact"]
+    if "StyleTransferNetwork" in text:
+        pictures = sorted(small_photos.iterdir())
+        words += ["--style", small_photos if "styles: 4" in text else pictures[0], "--style-size", 64]
     if "critic: Critic" in text:  # the wide one takes seconds
         words += ["--critic.init_args.width", 4]
     assert run("train", recipe, *words) == 0
@@ -59,9 +63,19 @@ def test_a_smoke_run_is_small_and_starts_afresh() -> None:
 def test_settings_are_overridden_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = next(path for path in RECIPES if path.stem == "upscale2x-perceptual")
     with pytest.raises(SystemExit):
-        run("train", recipe, "--loss.L1Loss", 7, "--crop=32", "--print-config")
+        run(
+            "train",
+            recipe,
+            "--loss.L1Loss=7",
+            "--loss.FeatureReconstructionLoss.distance",
+            "l1",
+            "--crop=32",
+            "--print-config",
+        )
     shown = capsys.readouterr().out
     assert re.search(r"L1Loss: 7", shown)
+    assert re.search(r"distance: l1", shown)
+    assert re.search(r"relu3_1: 1.0", shown)  # what is not named stays
     assert re.search(r"crop: 32", shown)
 
 
@@ -114,6 +128,7 @@ def test_train_loss_network_ends_with_a_report(
         (["compare", "--loss-network", "vgg"], "network to be one of"),
         (["compare", "--resume", "{empty}"], "interrupted comparison"),
         (["train", "none.yaml"], "a recipe"),
+        (["train", "{recipes}/style.yaml"], "the picture of a style, got none. Name one: --style picture.jpg."),
         (
             ["train", "{recipes}/denoise.yaml", "--adversarial.clip", "1", "--adversarial.penalty", "1"],
             "clip or penalty",
