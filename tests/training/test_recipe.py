@@ -12,10 +12,13 @@ from jsonargparse import ArgumentParser
 from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Grey, Noise
 from perceptualloss.data.degrade import Downscale
+from perceptualloss.images import read_image
 from perceptualloss.losses.loss import Loss
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.losses.style_objective import saved_objective, saved_styles
+from perceptualloss.networks.checkpoint import load_network, read_metadata, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Game
 from perceptualloss.training.fit import CHECKPOINT
 from perceptualloss.training.recipe import NAMED, Recipe, train
@@ -117,7 +120,34 @@ def test_where_inputs_come_from_is_said_once(small_photos: Path, tmp_path: Path)
         ({"degradation": None, "inputs": small_photos, "photos": None}, "a degradation, or the folders"),
         ({"degradation": Downscale(2)}, "a degradation of scale 1"),
         ({"freeze": ("lost",)}, "Did you mean 'last'"),
+        ({"style": small_photos}, "a style without degradation"),
+        ({"degradation": None, "style": small_photos, "adversarial": Game()}, "a style without adversarial"),
+        ({"degradation": None, "loss": "johnson_style"}, "the picture of a style, got none"),
     ):
         with pytest.raises(InputError, match=message):
             train(replace(recipe, **settings), tmp_path / "none")
     assert Grey in NAMED
+
+
+STYLED: dict[str, Any] = {"PerceptualLoss": {"network": "compact", "layers": ["relu1_2"], "style_layers": ["relu1_2"]}}
+
+
+def test_a_style_is_trained_and_its_objective_saved(small_photos: Path, tmp_path: Path) -> None:
+    styles = sorted(small_photos.iterdir())
+    settings = {"degradation": None, "loss": STYLED, "style_size": 32, "style_strength": 2.0}
+    scores = train(small(small_photos, style=styles[0], **settings), tmp_path / "one")
+    metadata = read_metadata(tmp_path / "one" / "network.safetensors")
+    assert saved_styles(metadata) == [styles[0].stem]
+    photo = read_image(styles[-1])  # the validation photo
+    with torch.no_grad():
+        output = load_network(tmp_path / "one" / "network.safetensors")(photo)
+        assert float(saved_objective(metadata, styles[0])(output, photo)) == pytest.approx(
+            scores["objective"], rel=1e-4
+        )
+
+    for style in (small_photos, styles):
+        network = StyleTransferNetwork(4, blocks=1, styles=4)
+        train(replace(small(small_photos, style=style, **settings), network=network), tmp_path / "four")
+        assert saved_styles(read_metadata(tmp_path / "four" / "network.safetensors")) == [file.stem for file in styles]
+    with pytest.raises(InputError, match=r"as many style pictures .* got 4"):
+        train(small(small_photos, style=small_photos, **settings), tmp_path / "none")

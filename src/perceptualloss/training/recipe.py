@@ -179,8 +179,6 @@ def _data(recipe: Recipe) -> TrainingData:
         name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
     }
     if recipe.style is not None:
-        if recipe.degradation is not None or recipe.inputs is not None:
-            raise InputError("a style without degradation or inputs", f"{recipe.degradation} and {recipe.inputs}")
         return PhotoData(Unchanged(), recipe.photos, validation_size=VALIDATION_STYLE, **options)
     scale = recipe.network.scale
     if recipe.degradation is not None and recipe.inputs is None:
@@ -196,6 +194,9 @@ def _data(recipe: Recipe) -> TrainingData:
 def _losses(recipe: Recipe) -> list[Loss]:
     """Return the loss, or one for each style."""
     if recipe.style is not None:
+        for name in ("degradation", "inputs", "adversarial"):
+            if (other := getattr(recipe, name)) is not None:
+                raise InputError(f"a style without {name}", f"{name}={other}")
         size, strength = recipe.style_size, recipe.style_strength
         return [style_objective(recipe.loss, file, size, strength) for file in style_files(recipe.style)]
     if recipe.degradation is None and recipe.inputs is None and has_style_term(recipe.loss):
@@ -207,8 +208,6 @@ def _task(recipe: Recipe, losses: list[Loss]) -> Supervised:
     names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze")
     options: dict[str, Any] = {name: getattr(recipe, name) for name in names}
     if recipe.style is not None:
-        if recipe.adversarial is not None:
-            raise InputError("a style or a critic", "both")
         pictures = [style_picture(file, recipe.style_size) for file in style_files(recipe.style)]
         options |= {"stability": recipe.stability, "seed": recipe.seed}
         return StyleTransfer(recipe.network, losses, pictures, **options)
