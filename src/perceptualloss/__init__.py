@@ -7,6 +7,7 @@ Losses, loss networks, transformation networks and measures, all on one contract
 
 from perceptualloss.checks import InputError
 from perceptualloss.images import luminance, read_image, write_image
+from perceptualloss.inference.stylize import stylize
 from perceptualloss.inference.upscale import upscale
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
 from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
@@ -78,6 +79,7 @@ __all__ = [
     "resize",
     "save_network",
     "ssim",
+    "stylize",
     "upscale",
     "write_image",
 ]

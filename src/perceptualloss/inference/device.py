@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from perceptualloss.checks import InputError
 
@@ -26,3 +27,9 @@ def find_device(name: str) -> torch.device:
     if (device.index or 0) >= has.get(device.type, 0):
         raise InputError(f"the device {name} in this machine", "none that torch finds", "Say device cpu.")
     return device
+
+
+def device_for(network: nn.Module, device: str | None) -> torch.device:
+    """Return the device of a name; without a name, where the network is; without weights, as ``auto``."""
+    first = next(network.parameters(), None)
+    return first.device if device is None and first is not None else find_device(device or "auto")

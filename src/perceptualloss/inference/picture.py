@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from perceptualloss.checks import InputError
-from perceptualloss.images import as_batch, read_layers, whole_numbers
+from perceptualloss.images import ALPHA_SUFFIXES, as_batch, read_layers, whole_numbers, write_image
 
-Source = str | os.PathLike[str] | Image.Image
+PathLike = str | os.PathLike[str]
+Source = PathLike | Image.Image
+ImageType = TypeVar("ImageType", Tensor, NDArray[Any], Image.Image)
 
 _MOST = {torch.uint8: 255, torch.uint16: 65535}
 
@@ -51,6 +55,21 @@ def open_picture(source: Source) -> Picture:
     layers = read_layers(source)
     alpha = None if layers.alpha is None else as_batch(layers.alpha)
     return Picture(as_batch(layers.colours), alpha, layers.grey, layers.bits)
+
+
+def change_file(change: Callable[[Picture], Picture], source: PathLike, target: PathLike) -> None:
+    """Write what ``change`` makes of the picture in one file into another; 16 bits stay 16 if that is a PNG.
+
+    Raises:
+        InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+    """
+    picture = open_picture(source)
+    suffix = Path(target).suffix.lower()
+    if picture.alpha is not None and suffix not in ALPHA_SUFFIXES:  # before the work
+        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
+    found = change(picture)
+    bits = found.bits if suffix == ".png" else 8
+    write_image(found.colours, target, bits=bits, alpha=found.alpha, grey=found.grey)
 
 
 def unpack(image: object) -> tuple[Picture, Callable[[Picture], Any]]:
@@ -110,7 +129,8 @@ def _unpack_array(image: np.ndarray[Any, Any]) -> tuple[Picture, Callable[[Pictu
 
     def pack(picture: Picture) -> Any:
         found = pack_tensor(picture).permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(found[..., 0] if image.ndim == 2 else found, dtype=image.dtype)
+        flat = image.ndim == 2 and found.shape[2] == 1  # a grey picture may have become coloured
+        return np.ascontiguousarray(found[..., 0] if flat else found, dtype=image.dtype)
 
     return picture, pack
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
 from perceptualloss.inference.boxes import Box, split
+from perceptualloss.inference.memory import free_memory
 from perceptualloss.networks.network import InterpolatingNetwork, TransformationNetwork
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ def transform(
 
     Pictures larger than a tile are done in tiles that overlap; of each tile only what saw all of its
     surroundings is kept. With ``overlap`` at least the network's ``reach`` the result is that of the whole
-    picture, but for rounding. Tiles become smaller when memory runs out. The network is left as it was: in
+    picture, but for rounding. Tiles become smaller when memory runs out. A network that looks at the whole picture
+    (``network.whole``) gets the whole. The network is left as it was: in
     its mode, but on ``device`` if you named one.
 
     Args:
@@ -59,8 +61,9 @@ def transform(
         (N, 3, scale * H, scale * W) in float32, not clamped.
 
     Raises:
-        InputError: bad images, a tile below 1 or overlap below 0, values that are not finite in fp32 too, another
-            size than the network's scale says, or too little memory for the smallest tile.
+        InputError: bad images, tiles for a network that looks at the whole picture, a tile below 1 or overlap
+            below 0, values that are not finite in fp32 too, another size than the network's scale says, or too
+            little memory for the smallest tile or a picture that cannot be cut.
 
     >>> from perceptualloss.networks.residual import ResidualUpscaler
     >>> transform(ResidualUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
@@ -69,11 +72,14 @@ def transform(
     check_image_batch("images", images)
     check_choice("precision", precision, ["auto", "fp32", "fp16", "bf16"])
     scale = int(getattr(network, "scale", 1))
-    tile = max(_SMALLEST, _OUTPUT_SIDE // scale) if tile is None else tile
+    place = _place(network, device)
+    if _is_whole(network):
+        tile = _whole(network, images, tile, place)
+    elif tile is None:
+        tile = max(_SMALLEST, _OUTPUT_SIDE // scale)
     overlap = _reach(network) if overlap is None else overlap
     if tile < 1 or overlap < 0:
         raise InputError("a tile from 1 and an overlap from 0", f"{tile} and {overlap}")
-    place = _place(network, device)
     with torch.no_grad():
         images = images.detach().float()
         out = _room_for_output(images, scale)
@@ -144,6 +150,8 @@ def _fill(work: _Tiled, side: int, progress: Progress | None) -> None:
             if not _out_of_memory(error):
                 raise
             side = box.side // 2
+            if _is_whole(work.network):
+                raise _too_large(work.images) from error
             if side < _SMALLEST:
                 remedy = "Close other programs, or compute on another device."
                 raise InputError(f"memory for a tile of {box.side} pixels", "too little", remedy) from error
@@ -156,6 +164,31 @@ def _fill(work: _Tiled, side: int, progress: Progress | None) -> None:
         log.info("memory ran out: going on with tiles of %d pixels", side)  # outside except: the error holds tensors
         if work.place.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _is_whole(network: nn.Module) -> bool:
+    return isinstance(network, TransformationNetwork) and network.whole
+
+
+def _whole(network: nn.Module, images: Tensor, tile: int | None, place: torch.device) -> int:
+    """Return the side of the one tile that a network gets that looks at the whole picture."""
+    longest, pixels = max(images.shape[-2:]), images[:, 0].numel()
+    if tile is not None and tile < longest:
+        remedy = "Leave the tile away; make the picture smaller where memory is short."
+        raise InputError("no tiles for a network that looks at the whole picture", f"tiles of {tile} pixels", remedy)
+    each, free = getattr(network, "bytes_per_pixel", None), free_memory(place)
+    if each is not None and free is not None and each * pixels > free:
+        raise _too_large(images, f"{free / 2**30:.1f} GiB where about {each * pixels / 2**30:.1f} GiB are needed")
+    return longest
+
+
+def _too_large(images: Tensor, got: str = "too little") -> InputError:
+    height, width = images.shape[-2:]
+    return InputError(
+        f"memory for {width} x {height} pixels, which this network sees as a whole",
+        got,
+        "Make the picture smaller first: size (--size) says the longer side.",
+    )
 
 
 def _room_for_output(images: Tensor, scale: int) -> Tensor:

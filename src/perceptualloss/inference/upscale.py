@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import overload
 
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from perceptualloss.checks import InputError
-from perceptualloss.images import ALPHA_SUFFIXES, write_image
-from perceptualloss.inference.device import find_device
+from perceptualloss.inference.device import device_for
 from perceptualloss.inference.histogram import match_histogram as matched
-from perceptualloss.inference.picture import Picture, open_picture, unpack
+from perceptualloss.inference.picture import ImageType, PathLike, Picture, change_file, unpack
 from perceptualloss.inference.tiles import Precision, Progress, transform
 from perceptualloss.inference.transparency import fill_hidden
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.networks.shipped import Kind, shipped_network
 from perceptualloss.resize import resize
 
-Network = str | os.PathLike[str] | nn.Module
-PathLike = str | os.PathLike[str]
-ImageType = TypeVar("ImageType", Tensor, NDArray[Any], Image.Image)
+Network = PathLike | nn.Module
 
 
 @dataclass(frozen=True)
@@ -69,13 +64,7 @@ class Upscaler:
         Raises:
             InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
         """
-        picture = open_picture(source)
-        suffix = Path(target).suffix.lower()
-        if picture.alpha is not None and suffix not in ALPHA_SUFFIXES:  # before the work
-            raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
-        found = self.picture(picture, progress)
-        bits = picture.bits if suffix == ".png" else 8
-        write_image(found.colours, target, bits=bits, alpha=found.alpha, grey=found.grey)
+        change_file(lambda picture: self.picture(picture, progress), source, target)
 
 
 def upscaler(
@@ -98,9 +87,7 @@ def upscaler(
         own = getattr(model, "scale", 1)
         if scale not in (None, own):
             raise InputError(f"scale {own}, the network's", str(scale), "Leave the scale away.")
-    first = next(model.parameters(), None)
-    keep = device is None and isinstance(network, nn.Module) and first is not None
-    place = first.device if keep and first is not None else find_device(device or "auto")
+    place = device_for(model, device if isinstance(network, nn.Module) else device or "auto")
     return Upscaler(model, place, match_histogram, tile, precision)
 
 

@@ -19,6 +19,11 @@ class TransformationNetwork(nn.Module):
     """Whether an output pixel depends on the whole picture, so that it cannot be done in tiles."""
 
     @property
+    def bytes_per_pixel(self) -> int | None:
+        """About how much memory a pixel of the input needs without gradients, in 32 bits; None if nobody said."""
+        return None
+
+    @property
     def reach(self) -> int | None:
         """How many pixels of the input, to either side, an output pixel depends on; None if nobody said.
 

@@ -1,7 +1,8 @@
-"""The trained upscalers that come with the package."""
+"""The trained networks that come with the package: upscalers and styles."""
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDER = Path(__file__).parent / "trained"
 
 _NAME = re.compile(r"residual(\d+)x-(\w+)\.safetensors")
+_STYLE = "style-"
 
 
 def shipped() -> dict[tuple[int, str], Path]:
@@ -55,3 +57,24 @@ def _file(scale: int, kind: str) -> Path:
             "Train one with perceptualloss train and give its file as network.",
         )
     return there[scale, kind]
+
+
+def shipped_styles() -> dict[str, Path]:
+    """Return the files of the style networks by the name of their style."""
+    return {file.stem.removeprefix(_STYLE): file for file in sorted(FOLDER.glob(f"{_STYLE}*.safetensors"))}
+
+
+def shipped_style(name: str) -> TransformationNetwork:
+    """Load the network of a style that comes with the package.
+
+    Raises:
+        InputError: no style of this name ships.
+    """
+    there = shipped_styles()
+    if name not in there:
+        near = difflib.get_close_matches(name, there, n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else ""
+        train = f"Train one with perceptualloss train recipes/style.yaml --style {name}.jpg and name its file."
+        known = f"one of {', '.join(there)}" if there else "one that ships, of which there are none"
+        raise InputError(f"a style to be {known}", repr(name), f"{remedy} {train}".strip())
+    return load_network(there[name])

@@ -38,13 +38,16 @@ class StyleNorm(nn.Module):
 
     def forward(self, x: Tensor, shares: Tensor | None = None) -> Tensor:
         """Normalise (N, C, H, W) with shares (1 or N, styles); None is the first style."""
-        # A picture's mean and variance: in channels_last the CPU adds them up less exactly, and slower in bf16.
-        y = self.batch(x) if self.batch is not None else F.group_norm(x.contiguous(), x.shape[1])
-        if shares is None:
-            scale, shift = self.scale[:1], self.shift[:1]
-        else:
-            shares = shares.to(self.scale)
-            scale, shift = shares @ self.scale, shares @ self.shift
+        scale, shift = self.scale[:1], self.shift[:1]
+        if shares is not None:  # no matrix product, which autocast would round
+            scale, shift = ((shares.to(v)[:, :, None] * v).sum(dim=1) for v in (self.scale, self.shift))
+        if self.batch is not None:
+            y = self.batch(x)
+        else:  # in channels_last the CPU adds up means and variances less exactly, and more slowly in bf16
+            x, channels = x.contiguous(), x.shape[1]
+            if len(scale) == 1:
+                return F.group_norm(x, channels, scale[0], shift[0])
+            y = F.group_norm(x, channels)
         return torch.addcmul(shift.to(y)[:, :, None, None], y, scale.to(y)[:, :, None, None])
 
 
