@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perceptualloss.training.picture_space import SPACES, from_frequencies, smooth_noise, to_frequencies
+from perceptualloss.training.picture_space import SPACES, Space, from_frequencies, noise, to_frequencies
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -25,10 +25,16 @@ def test_a_unit_of_a_low_frequency_is_more_of_the_picture_than_one_of_a_high_fre
     assert change[1] > 3 * change[8]  # a wave of the height's frequency 8 stands alone, others with their mirror
 
 
-def test_noise_is_grey_on_the_whole_repeats_itself_and_is_smooth() -> None:
-    noise = smooth_noise((64, 48), seed=3)
-    assert torch.equal(noise, smooth_noise((64, 48), seed=3))
-    assert not torch.equal(noise, smooth_noise((64, 48), seed=4))
-    assert noise.mean().item() == pytest.approx(0.5, abs=0.1)
-    assert 0 < noise.std() < 0.2
-    assert noise.diff(dim=2).std() < noise.std()  # white noise has 1.4 times
+@pytest.mark.parametrize("space", SPACES)
+def test_noise_is_grey_on_the_whole_and_repeats_itself(space: Space) -> None:
+    found = noise((64, 48), seed=3, space=space)
+    assert torch.equal(found, noise((64, 48), seed=3, space=space))
+    assert not torch.equal(found, noise((64, 48), seed=4, space=space))
+    assert found.mean().item() == pytest.approx(0.5, abs=0.1)
+    assert 0 < found.std() < 0.2
+
+
+def test_noise_in_frequencies_is_smooth() -> None:
+    rough, smooth = noise((64, 48), 0), noise((64, 48), 0, "frequencies")
+    assert rough.diff(dim=2).std() / rough.std() == pytest.approx(2**0.5, rel=0.1)  # independent pixels
+    assert smooth.diff(dim=2).std() < smooth.std()

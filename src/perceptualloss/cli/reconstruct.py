@@ -15,6 +15,7 @@ from perceptualloss.images import read_image
 from perceptualloss.inference.device import find_device
 from perceptualloss.resize import resize
 from perceptualloss.training.optimize_picture import Step
+from perceptualloss.training.picture_space import Space
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_3"]
 
@@ -37,6 +38,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--size", type=int, default=192, help="the picture's long side is shrunk to it")
     parser.add_argument("--smooth", type=float, default=0.1, help="weight of the total variation")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument(
+        "--space", type=Space | None, help="what is moved (default: frequencies for features, pixels for style)"
+    )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
     return parser
@@ -49,7 +53,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             raise InputError(f"{name} to be at least 1", str(options[name]))
     photo = _shrunk(read_image(options.picture), options.size).to(find_device(options.device))
     make_folder(options.out)  # before the work, so that mistakes show now
-    settings = {name: options[name] for name in ("network", "weights", "kind", "steps", "smooth", "seed")}
+    settings = {name: options[name] for name in ("network", "weights", "kind", "steps", "smooth", "seed", "space")}
     with bars() as shown:
         bar = shown.add_task("", total=options.steps * len(options.layers))
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
@@ -19,7 +18,7 @@ from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.resize import resize
 from perceptualloss.training.optimize_picture import Method, Step, optimize_picture
-from perceptualloss.training.picture_space import Space
+from perceptualloss.training.picture_space import Space, noise
 
 Start = Literal["content", "noise"]
 _SMALLEST = 64  # pixels of the short side of the coarsest scale
@@ -123,6 +122,7 @@ def optimize_style(
 
     Source: Gatys et al., CVPR 2016; several scales after Gatys et al., CVPR 2017.
 
+    >>> import torch
     >>> content, style = torch.rand(2, 1, 3, 32, 32)
     >>> optimize_style(content, style, StyleOptimization(steps=1, scales=1)).picture.shape
     torch.Size([1, 3, 32, 32])
@@ -175,9 +175,7 @@ def _sizes(content: Tensor, scales: int) -> list[tuple[int, int]]:
 def _start(content: Tensor, size: tuple[int, int], settings: StyleOptimization) -> Tensor:
     if settings.start == "content":
         return resize(content, size=size)
-    generator = torch.Generator().manual_seed(settings.seed)
-    noise = 0.5 + 0.1 * torch.randn(1, 3, *size, generator=generator)
-    return noise.to(content)
+    return noise(size, settings.seed, settings.space).to(content)
 
 
 def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:

@@ -21,9 +21,10 @@ from perceptualloss.losses.total_variation import total_variation
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
 from perceptualloss.training.optimize_picture import Step, optimize_picture
-from perceptualloss.training.picture_space import smooth_noise
+from perceptualloss.training.picture_space import Space, noise
 
 Kind = Literal["feature", "style"]
+USUAL_SPACES: Mapping[str, Space] = {"feature": "frequencies", "style": "pixels"}
 JOIN = "+"  # between layers that are matched together
 _IN_A_ROW = 6
 
@@ -61,14 +62,14 @@ def reconstruct(
     steps: int = 100,
     smooth: float = 0.1,
     seed: int = 0,
+    space: Space | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> Reconstructed:
     r"""Find a picture that the network's layers cannot tell from a photo, starting from noise.
 
     Minimises the mean over the layers j of :math:`\|\phi_j(x) - \phi_j(y)\|_2^2 / \|\phi_j(y)\|_2^2`, or the same
     of Gram matrices, plus ``smooth`` times the total variation (mean of :math:`d_x^2 + d_y^2`), which keeps out
-    what the layers do not see. L-BFGS moves the Fourier coefficients: from pixels it would find edges long before
-    colours.
+    what the layers do not see, by L-BFGS.
 
     Args:
         photo: (1, 3, H, W) in [0, 1].
@@ -77,6 +78,8 @@ def reconstruct(
         steps: of L-BFGS.
         smooth: weight of the total variation.
         seed: of the noise.
+        space: what is moved, by default the "frequencies" for features, which from "pixels" would be edges long
+            before they were colours, and "pixels" for Gram matrices, which say nothing of large areas.
         progress: called with each step.
 
     Raises:
@@ -103,8 +106,9 @@ def reconstruct(
         return {"error": torch.stack(parts).mean(), "smooth": smooth * total_variation(picture, "power")[0]}
 
     size = (int(photo.shape[-2]), int(photo.shape[-1]))
-    start = smooth_noise(size, seed).to(photo)
-    found = optimize_picture(terms, start, steps, "lbfgs", space="frequencies", progress=progress)
+    space = space or USUAL_SPACES[kind]
+    start = noise(size, seed, space).to(photo)
+    found = optimize_picture(terms, start, steps, "lbfgs", space=space, progress=progress)
     return Reconstructed(
         found.picture,
         JOIN.join(network.layers),
@@ -126,6 +130,7 @@ def reconstruct_layers(
     steps: int = 100,
     smooth: float = 0.1,
     seed: int = 0,
+    space: Space | None = None,
     progress: Callable[[int, Step], None] | None = None,
 ) -> list[Reconstructed]:
     """Reconstruct a photo (1, 3, H, W) from each layer on its own, or from several joined by "+".
@@ -139,6 +144,7 @@ def reconstruct_layers(
         steps: of each.
         smooth: weight of the total variation.
         seed: of the noise.
+        space: what is moved, "pixels" or "frequencies"; None for what suits the kind.
         progress: called with the number of the layer, from 0, and each step.
 
     Raises:
@@ -148,7 +154,7 @@ def reconstruct_layers(
     found = []
     for number, one in enumerate(networks):
         tell = None if progress is None else _numbered(progress, number)
-        found.append(reconstruct(photo, one.to(photo.device), kind, steps, smooth, seed, tell))
+        found.append(reconstruct(photo, one.to(photo.device), kind, steps, smooth, seed, space, tell))
     return found
 
 

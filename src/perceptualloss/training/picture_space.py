@@ -40,10 +40,15 @@ def to_frequencies(picture: Tensor) -> Tensor:
     return torch.view_as_real(spectrum).contiguous()
 
 
-def smooth_noise(size: Size, seed: int, strength: float = 0.02) -> Tensor:
-    """Return grey with noise as rough as a photo, (1, 3, H, W): a start that keeps no scale from its colours."""
-    noise = strength * torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed))
-    return from_frequencies(torch.view_as_real(torch.fft.rfft2(noise, norm="ortho")), size)
+def noise(size: Size, seed: int, space: Space = "pixels") -> Tensor:
+    """Return grey with noise that is as strong in everything that is moved, (1, 3, H, W).
+
+    White in "pixels" (standard deviation 0.1); in "frequencies" as rough as a photo.
+    """
+    white = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+    if space == "pixels":
+        return 0.5 + 0.1 * white
+    return from_frequencies(torch.view_as_real(torch.fft.rfft2(0.02 * white, norm="ortho")), size)
 
 
 def _usual(size: Size) -> Tensor:
