@@ -150,21 +150,22 @@ def luminance(images: Tensor) -> Tensor:
     return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
 
 
-def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the picture files in ``folder`` and the folders within, sorted; hidden files are left out.
+def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
+    """Return the files of pictures in ``folder`` and the folders within, sorted; hidden ones are left out.
 
     Raises:
-        InputError: No such folder, or no file with a suffix of a picture in it.
+        InputError: No such folder, or no file with one of the suffixes in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"
         raise InputError(f"a folder with pictures at {folder}", got)
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in READ_SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     files = sorted(p for p in found if p.is_file() and not _hidden(p.relative_to(folder)))
     if not files:
-        suffixes = ", ".join(READ_SUFFIXES)
-        raise InputError(f"pictures in {folder}", f"no file that ends in {suffixes}", "Name a folder with photos.")
+        raise InputError(
+            f"pictures in {folder}", f"no file that ends in {', '.join(suffixes)}", "Name a folder with photos."
+        )
     return files
 
 

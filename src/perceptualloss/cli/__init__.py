@@ -16,7 +16,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, train, train_loss_network, upscale
+from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, stylize, train, train_loss_network, upscale
 from perceptualloss.cli.console import errors
 from perceptualloss.cli.loss_options import with_whole_loss
 from perceptualloss.training.callbacks import TrainingInterrupted
@@ -27,6 +27,7 @@ COMMANDS = {
     "train-loss-network": train_loss_network,
     "evaluate": evaluate,
     "upscale": upscale,
+    "stylize": stylize,
     "reconstruct": reconstruct,
     "loss-map": loss_map,
 }

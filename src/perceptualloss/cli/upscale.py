@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.markup import escape
 
-from perceptualloss.checks import InputError
-from perceptualloss.cli.console import bars, console, errors, make_folder
+from perceptualloss.cli.each import do_each
 from perceptualloss.inference.files import pair_up
 from perceptualloss.inference.tiles import Precision
-from perceptualloss.inference.upscale import Upscaler, upscaler
+from perceptualloss.inference.upscale import upscaler
 from perceptualloss.networks.shipped import Kind
 
 
@@ -40,30 +38,4 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     out, paths = settings.pop("out"), settings.pop("paths")
     pairs = pair_up(paths, out)
     tool = upscaler(**settings.as_dict())
-    failed = _work(tool, pairs)
-    done = len(pairs) - failed
-    if done:
-        where = pairs[0][1] if len(pairs) == 1 else f"{done} pictures into {out}"
-        console.print(f"Wrote [bold]{escape(str(where))}[/]", soft_wrap=True)
-    if failed:
-        raise InputError(f"{len(pairs)} pictures", f"{failed} that were not enlarged", "The reasons are above.")
-
-
-def _work(tool: Upscaler, pairs: list[tuple[Path, Path]]) -> int:
-    """Enlarge file after file and return how many did not work."""
-    failed = 0
-    with bars() as shown:
-        bar = shown.add_task("", total=len(pairs))
-        for number, (source, target) in enumerate(pairs):
-            shown.update(bar, description=escape(f"{source.name} ({number + 1}/{len(pairs)})"), completed=number)
-
-            def tell(done: int, total: int, before: int = number) -> None:
-                shown.update(bar, completed=before + done / total)
-
-            try:
-                make_folder(target.parent)
-                tool.file(source, target, tell)
-            except InputError as error:
-                failed += 1
-                errors.print(f"[red]not enlarged:[/] {escape(f'{source}: {error}')}", highlight=False, soft_wrap=True)
-    return failed
+    do_each(pairs, out, tool.file, "pictures", "enlarged")

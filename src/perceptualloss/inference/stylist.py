@@ -52,6 +52,24 @@ class InStyle(TransformationNetwork):
         return painted
 
 
+def with_longer_side(images: Tensor, size: int | None) -> Tensor:
+    """Return pictures (N, C, H, W) in [0, 1] with a longer side of ``size`` pixels; None leaves them.
+
+    Raises:
+        InputError: a size below 1.
+
+    >>> with_longer_side(torch.rand(1, 3, 10, 20), 40).shape
+    torch.Size([1, 3, 20, 40])
+    """
+    height, width = images.shape[-2:]
+    if size is None or max(height, width) == size:
+        return images
+    if size < 1:
+        raise InputError("a size of the longer side from 1 pixel", str(size))
+    factor = size / max(height, width)
+    return resize(images, size=(max(1, round(factor * height)), max(1, round(factor * width)))).clamp(0, 1)
+
+
 @dataclass(frozen=True)
 class Stylist:
     """A network, and how to paint with it.
@@ -75,8 +93,6 @@ class Stylist:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise InputError("a strength from 0 to 1", f"{self.strength:g}")
-        if self.size is not None and self.size < 1:
-            raise InputError("a size of the longer side from 1 pixel", str(self.size))
 
     def paint(self, content: Tensor, progress: Progress | None = None) -> Tensor:
         """Return pictures (N, 3, H, W) in [0, 1] as they look in the style, of the same size, within [0, 1]."""
@@ -88,20 +104,12 @@ class Stylist:
             painted = with_colours_of(painted, content)
         return painted if self.strength == 1 else content.lerp(painted, self.strength)
 
-    def resized(self, images: Tensor) -> Tensor:
-        """Return pictures with a longer side of ``size`` pixels, within [0, 1]."""
-        height, width = images.shape[-2:]
-        if self.size is None or max(height, width) == self.size:
-            return images
-        factor = self.size / max(height, width)
-        return resize(images, size=(max(1, round(factor * height)), max(1, round(factor * width)))).clamp(0, 1)
-
     def picture(self, picture: Picture, progress: Progress | None = None) -> Picture:
         """Paint a picture; opacity stays. A grey one becomes coloured, unless colours are kept."""
         colours, alpha = picture.colours, picture.alpha
         if alpha is not None:
-            colours, alpha = fill_hidden(colours, alpha), self.resized(alpha)
-        painted = self.paint(self.resized(colours), progress)
+            colours, alpha = fill_hidden(colours, alpha), with_longer_side(alpha, self.size)
+        painted = self.paint(with_longer_side(colours, self.size), progress)
         return Picture(painted, alpha, picture.grey and self.keep_colors, picture.bits)
 
     def file(self, source: PathLike, target: PathLike, progress: Progress | None = None) -> None:
