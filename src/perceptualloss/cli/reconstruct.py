@@ -38,9 +38,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--size", type=int, default=192, help="the picture's long side is shrunk to it")
     parser.add_argument("--smooth", type=float, default=0.1, help="weight of the total variation")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
-    parser.add_argument(
-        "--space", type=Space | None, help="what is moved (default: frequencies for features, pixels for style)"
-    )
+    parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
     return parser

@@ -41,18 +41,18 @@ class StyleOptimization:
         keep_colors: change the luminance alone (Gatys et al., "Preserving Color in Neural Artistic Style
             Transfer", 2016).
         style_size: long side of the style picture in pixels at the last scale; None for the content's.
-        space: what is moved, "pixels" as the papers, or "frequencies".
+        space: what is moved: "pixels" as in the papers, or "frequencies", which change colours and large areas sooner.
         seed: of the noise.
     """
 
     network: str = "compact"
     content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu3_1": 1.0})
     style_layers: Mapping[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0)
+        default_factory=lambda: dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 30.0)
     )
     content_distance: Distance = "mse"
     style_distance: StyleDistance = "frobenius"
-    total_variation: float = 1.0
+    total_variation: float = 5.0
     steps: int = 100
     method: Method = "lbfgs"
     learning_rate: float | None = None
@@ -60,7 +60,7 @@ class StyleOptimization:
     scales: int = 2
     keep_colors: bool = False
     style_size: int | None = None
-    space: Space = "pixels"
+    space: Space = "frequencies"
     seed: int = 0
 
 
@@ -184,6 +184,8 @@ def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:
         if len(picture) != 1:
             raise InputError(f"one {name} picture, (1, 3, H, W)", str(tuple(picture.shape)), "Give one at a time.")
     check_choice("start", settings.start, get_args(Start))
+    if not settings.total_variation >= 0:
+        raise InputError("total_variation to be at least 0", f"{settings.total_variation:g}")
     if settings.scales < 1:
         raise InputError("scales to be at least 1", str(settings.scales))
     if settings.style_size is not None and settings.style_size < _SMALLEST:

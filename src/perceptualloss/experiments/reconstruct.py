@@ -24,7 +24,6 @@ from perceptualloss.training.optimize_picture import Step, optimize_picture
 from perceptualloss.training.picture_space import Space, noise
 
 Kind = Literal["feature", "style"]
-USUAL_SPACES: Mapping[str, Space] = {"feature": "frequencies", "style": "pixels"}
 JOIN = "+"  # between layers that are matched together
 _IN_A_ROW = 6
 
@@ -62,7 +61,7 @@ def reconstruct(
     steps: int = 100,
     smooth: float = 0.1,
     seed: int = 0,
-    space: Space | None = None,
+    space: Space = "frequencies",
     progress: Callable[[Step], None] | None = None,
 ) -> Reconstructed:
     r"""Find a picture that the network's layers cannot tell from a photo, starting from noise.
@@ -78,8 +77,9 @@ def reconstruct(
         steps: of L-BFGS.
         smooth: weight of the total variation.
         seed: of the noise.
-        space: what is moved, by default the "frequencies" for features, which from "pixels" would be edges long
-            before they were colours, and "pixels" for Gram matrices, which say nothing of large areas.
+        space: what is moved, "frequencies" or "pixels" (see :mod:`perceptualloss.training.picture_space`). From
+            pixels, edges come long before colours; from frequencies, the Gram matrices of the first layer, which say
+            nothing of large areas, can leave some saturated.
         progress: called with each step.
 
     Raises:
@@ -106,9 +106,8 @@ def reconstruct(
         return {"error": torch.stack(parts).mean(), "smooth": smooth * total_variation(picture, "power")[0]}
 
     size = (int(photo.shape[-2]), int(photo.shape[-1]))
-    space = space or USUAL_SPACES[kind]
     start = noise(size, seed, space).to(photo)
-    found = optimize_picture(terms, start, steps, "lbfgs", space=space, progress=progress)
+    found = optimize_picture(terms, start, steps, space=space, progress=progress)
     return Reconstructed(
         found.picture,
         JOIN.join(network.layers),
@@ -130,7 +129,7 @@ def reconstruct_layers(
     steps: int = 100,
     smooth: float = 0.1,
     seed: int = 0,
-    space: Space | None = None,
+    space: Space = "frequencies",
     progress: Callable[[int, Step], None] | None = None,
 ) -> list[Reconstructed]:
     """Reconstruct a photo (1, 3, H, W) from each layer on its own, or from several joined by "+".
@@ -144,7 +143,7 @@ def reconstruct_layers(
         steps: of each.
         smooth: weight of the total variation.
         seed: of the noise.
-        space: what is moved, "pixels" or "frequencies"; None for what suits the kind.
+        space: what is moved, "frequencies" or "pixels".
         progress: called with the number of the layer, from 0, and each step.
 
     Raises:
