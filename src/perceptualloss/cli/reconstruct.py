@@ -6,14 +6,13 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
-from torch import Tensor
 
 from perceptualloss.checks import InputError
 from perceptualloss.cli.console import bars, console, make_folder, tell
 from perceptualloss.experiments.reconstruct import Kind, reconstruct_layers, write_reconstructions
 from perceptualloss.images import read_image
 from perceptualloss.inference.device import find_device
-from perceptualloss.resize import resize
+from perceptualloss.inference.stylist import with_longer_side
 from perceptualloss.training.optimize_picture import Step
 from perceptualloss.training.picture_space import Space
 
@@ -35,7 +34,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--network", type=str, default="compact", help="the loss network: compact, vgg16, ...")
     parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument("--steps", type=int, default=100, help="of L-BFGS, for each layer")
-    parser.add_argument("--size", type=int, default=192, help="the picture's long side is shrunk to it")
+    parser.add_argument("--size", type=int, default=192, help="the picture's longer side is shrunk to it")
     parser.add_argument("--smooth", type=float, default=0.1, help="weight of the total variation")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
@@ -49,7 +48,9 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     for name in ("steps", "size"):
         if options[name] < 1:
             raise InputError(f"{name} to be at least 1", str(options[name]))
-    photo = _shrunk(read_image(options.picture), options.size).to(find_device(options.device))
+    photo = read_image(options.picture)
+    size = min(options.size, max(photo.shape[-2:]))
+    photo = with_longer_side(photo, size).clamp(0, 1).to(find_device(options.device))
     make_folder(options.out)  # before the work, so that mistakes show now
     settings = {name: options[name] for name in ("network", "weights", "kind", "steps", "smooth", "seed", "space")}
     with bars() as shown:
@@ -69,9 +70,3 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         table.add_row(one.layers, *figures)
     console.print(table)
     tell(f"Wrote {files[0]}, {files[1].name} and a picture for each layer")
-
-
-def _shrunk(photo: Tensor, size: int) -> Tensor:
-    """Return the photo with a long side of at most so many pixels."""
-    long = max(photo.shape[-2:])
-    return photo if long <= size else resize(photo, size / long).clamp(0, 1)
