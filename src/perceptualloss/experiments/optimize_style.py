@@ -32,6 +32,8 @@ class StyleOptimization:
         network: the loss network: "compact" (embedded), "vgg16" or "vgg19".
         content_layers: the weight of every layer whose features are kept.
         style_layers: the weight of every layer whose Gram matrices are matched.
+        content_distance: of features (see :class:`FeatureReconstructionLoss`).
+        style_distance: of Gram matrices (see :class:`StyleReconstructionLoss`).
         total_variation: the weight of the total variation (mean of squared differences).
         steps: iterations at each scale.
         method: "lbfgs" or "adam".
@@ -80,7 +82,7 @@ class StyleProgress:
 
 @dataclass(frozen=True)
 class StyleOptimized:
-    """The picture, (1, 3, H, W) in [0, 1]; loss, evaluations and seconds up to each step, for each scale."""
+    """The picture, (1, 3, H, W) in [0, 1]; for each scale the loss after each step; evaluations and seconds of all."""
 
     picture: Tensor
     losses: tuple[tuple[float, ...], ...]
@@ -109,7 +111,8 @@ def optimize_style(
 ) -> StyleOptimized:
     """Paint ``content`` in the manner of ``style`` by moving the pixels of one picture.
 
-    Minimises the objective that feed-forward style networks are trained with, for this picture alone.
+    Minimises features + style + total variation, as the training of a feed-forward style network does, for this
+    picture alone. The default weights are for the network "compact"; others have features of another scale.
 
     Args:
         content: (1, 3, H, W) in [0, 1].
