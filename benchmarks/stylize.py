@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 from collections.abc import Callable
 from functools import partial
 from itertools import islice, pairwise
@@ -54,9 +53,15 @@ def peak(
         paint(network, torch.rand(1, 3, size, size), device, precision)
         answers.put(torch.cuda.max_memory_allocated() / 2**20)
         return
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = highest()
     paint(network, torch.rand(1, 3, size, size), device, precision)
-    answers.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10)
+    answers.put(highest() - before)
+
+
+def highest() -> float:
+    """Return the most MiB that this process has had (Linux); ``ru_maxrss`` would count its parent's, too."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 
 def peak_of(width: int, size: int, device: torch.device, precision: Precision) -> float:
