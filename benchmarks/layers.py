@@ -21,6 +21,7 @@ from perceptualloss.losses.presets import PRESETS, Preset
 FIRST, LAST = ("relu1_1", "relu2_1", "relu3_1"), ("relu1_2", "relu2_2", "relu3_3")
 # name: layers, distance, weight of L1
 VARIANTS: dict[str, tuple[tuple[str, ...], Literal["mse", "l1", "unit"], float]] = {
+    "four-unit": ((*FIRST, "relu4_1"), "unit", 1.0),
     "first-unit": (FIRST, "unit", 1.0),
     "first-l1": (FIRST, "l1", 1.0),
     "last-unit": (LAST, "unit", 1.0),

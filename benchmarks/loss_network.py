@@ -59,9 +59,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
     parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
     parser.add_argument("--size", type=int, default=256, help="agreement, metrics: height and width of the photos")
-    parser.add_argument("--network", choices=("course", "residual"), default="course", help="training: what is trained")
-    parser.add_argument("--steps", type=int, default=800, help="training: steps of each network")
-    parser.add_argument("--warm-up", type=int, default=400, help="training: how many of these are with MSE")
+    parser.add_argument(
+        "--network", choices=("residual", "course"), default="residual", help="training: what is trained"
+    )
+    parser.add_argument("--steps", type=int, default=2400, help="training: steps of each network")
+    parser.add_argument("--warm-up", type=int, default=1200, help="training: how many of these are with MSE")
     parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")
     parser.add_argument("--compared", type=Path, help="grid: of another finished comparison, such as runs/compare/...")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ REFERENCE = "VGG-16, relu3_3"
 NETWORKS = {
     REFERENCE: ("vgg16", ["relu3_3"]),
     "compact, relu3_3": ("compact", ["relu3_3"]),
-    "compact, relu1_1 + relu2_1 + relu3_1": ("compact", ["relu1_1", "relu2_1", "relu3_1"]),
+    "compact, relu1_1 + relu2_1 + relu3_1 + relu4_1": ("compact", ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]),
     "judge, relu3_2": ("judge", ["relu3_2"]),
 }
 

@@ -20,7 +20,7 @@ from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1")  # as the preset "perceptual" has them
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # as the preset "perceptual" has them
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def training(
     folder: Path,
     data: Path | None,
     *,
-    network: Literal["course", "residual"] = "course",
-    steps: int = 800,
-    warm_up: int = 400,
+    network: Literal["course", "residual"] = "residual",
+    steps: int = 2400,
+    warm_up: int = 1200,
     validation: float = 8,
     weights: Mapping[str, str] | None = None,
     resume: bool = False,
