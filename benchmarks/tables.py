@@ -8,6 +8,7 @@ Tables:
 - bicubic: plain interpolation on Set5 and Set14 against the published figures;
 - upscalers: every upscaler that ships, against bicubic, on the same sets;
 - perception: what --perception gives between the MSE and the perceptual one, on Set14;
+- card-NAME: one of them, for its card beside its file;
 - upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
 
 --check writes nothing and fails where a file is out of date. The sets lie in --benchmarks, as
@@ -105,6 +106,19 @@ def upscaler_table(benchmarks: Path) -> str:
     return markdown(["", *heads], rows)
 
 
+def card_table(benchmarks: Path, scale: int, file: Path) -> str:
+    """One network against bicubic on each set."""
+    rows, heads = [], []
+    for name in SETS:
+        found = measured(set_folder(benchmarks, name, scale), ["bicubic", str(file)])
+        heads = [f"{m.title} {m.arrow}" for m in found.metrics]
+        rows += [
+            [f"{label}, {name}", *mean_cells(found, candidate)]
+            for candidate, label in zip(found.candidates, ("bicubic", "this network"), strict=True)
+        ]
+    return markdown([f"x{scale}", *heads], rows)
+
+
 def upscalers() -> dict[int, dict[str, str]]:
     """Return the files of the upscalers that ship, by scale and kind, in the order of the kinds."""
     found: dict[int, dict[str, str]] = {}
@@ -187,7 +201,7 @@ def filled(text: str, tables: Tables, leave: Collection[str] = ()) -> str:
 
 
 def documents() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(FOLDER.glob("*.md"))]
 
 
 def fill(files: Sequence[Path], tables: Tables, check: bool, leave: Collection[str] = ()) -> list[Path]:
@@ -216,6 +230,10 @@ def main() -> None:
         "upscalers": lambda: upscaler_table(options.benchmarks),
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
+        **{
+            f"card-{file.stem}": partial(card_table, options.benchmarks, scale, file)
+            for (scale, _), file in shipped().items()
+        },
     }
     try:
         if options.print:

@@ -56,7 +56,8 @@ def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
 
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
-    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times"}
+    cards = {f"card-{file.stem}" for file in shipped.shipped().values()}
+    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", *cards}
     assert "bicubic" in names
 
 
@@ -84,6 +85,9 @@ def test_table_of_the_networks_that_ship(
     assert heads == ["", "---", "bicubic x2", "mse x2", "bicubic x4", "mse x4", "perceptual x4"]
     assert "PSNR (dB) ↑ Set14" in rows[0]
     assert any("**" in row for row in rows[2:4])
+    card = tables.card_table(tmp_path, 2, trained / "residual2x-mse.safetensors").splitlines()
+    heads = [row.split("|")[1].strip() for row in card[2:]]
+    assert heads == [f"{who}, {name}" for name in tables.SETS for who in ("bicubic", "this network")]
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="trained networks"):
         tables.upscaler_table(tmp_path)

@@ -19,6 +19,7 @@ NETWORKS = [
     Upscale2x(),
     Upscale4x(),
     SuperResolutionNetwork(4, width=4, blocks=1),
+    SuperResolutionNetwork(4, width=4, blocks=1, upsampling="bilinear"),
     SuperResolutionNetwork(8, width=4, blocks=1, upsampling="transposed"),
 ]
 
@@ -45,7 +46,11 @@ def farthest(network: TransformationNetwork, size: int) -> int:
     return found
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: f"{type(network).__name__}-{network.scale}")
+@pytest.mark.parametrize(
+    "network",
+    NETWORKS,
+    ids=lambda network: f"{type(network).__name__}-{network.scale}-{getattr(network, 'upsampling', '')}",
+)
 def test_reach_is_how_far_a_network_looks(network: TransformationNetwork) -> None:
     assert network.reach is not None
     found = farthest(network, 2 * network.reach + 5)

@@ -25,7 +25,7 @@ def painter(styles: int = 1, **options: object) -> StyleTransferNetwork:
     return network
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "transposed"])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 4), (41, 95)])
 def test_any_size_comes_out_as_it_went_in(upsampling: str, norm: str, size: tuple[int, int]) -> None:

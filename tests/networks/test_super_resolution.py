@@ -10,7 +10,7 @@ from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "transposed"])
 @pytest.mark.parametrize("scale", [2, 4, 8])
 @pytest.mark.parametrize("size", [(1, 1), (3, 6)])
 def test_any_size_comes_out_scale_times_as_large(scale, upsampling, size):

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Upsampling = Literal["nearest", "transposed"]
+Upsampling = Literal["nearest", "bilinear", "transposed"]
 
 _REACH_OF_TANH = 150 / 255  # beyond the 0.5 that black and white are away from grey, so that both can be reached
 
@@ -22,9 +22,10 @@ def enlarge_by_2(
 ) -> list[nn.Module]:
     """Return the layers that make (N, a, H, W) into (N, b, 2 H, 2 W) by a 3 x 3 convolution.
 
-    "nearest" repeats pixels before the convolution; "transposed" is the paper's fractionally strided one, whose
-    filters overlap unevenly, which leaves checkerboards.
+    "nearest" repeats pixels before the convolution, "bilinear" interpolates them; "transposed" is the paper's
+    fractionally strided one, whose filters overlap unevenly, which leaves checkerboards.
     """
     if upsampling == "transposed":
         return [nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1, bias=bias)]
-    return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(a, b, 3, padding=1, padding_mode=padding, bias=bias)]
+    enlarge = nn.Upsample(scale_factor=2, mode=upsampling)
+    return [enlarge, nn.Conv2d(a, b, 3, padding=1, padding_mode=padding, bias=bias)]

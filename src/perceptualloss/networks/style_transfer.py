@@ -38,8 +38,8 @@ class StyleTransferNetwork(TransformationNetwork):
         width: channels of the first layer; 16 is a quarter of the work.
         blocks: residual blocks.
         norm: "instance" or the paper's "batch".
-        upsampling: "nearest" repeats pixels before the convolution; "transposed" is the paper's fractionally
-            strided convolution, whose filters overlap unevenly, which leaves checkerboards.
+        upsampling: "nearest" repeats pixels before the convolution, "bilinear" interpolates them; "transposed" is the
+            paper's fractionally strided convolution, whose filters overlap unevenly, which leaves checkerboards.
         styles: how many styles the network knows.
 
     Raises:

@@ -46,8 +46,8 @@ class SuperResolutionNetwork(TransformationNetwork):
         scale: how many times larger the pictures become: 2, 4 or 8, or another power of 2.
         width: channels of all layers but the last.
         blocks: residual blocks.
-        upsampling: "nearest" repeats pixels before the convolution; "transposed" is the paper's fractionally
-            strided convolution, whose filters overlap unevenly, which leaves checkerboards.
+        upsampling: "nearest" repeats pixels before the convolution, "bilinear" interpolates them; "transposed" is the
+            paper's fractionally strided convolution, whose filters overlap unevenly, which leaves checkerboards.
 
     Raises:
         InputError: for a scale that is no power of 2 from 2 on, sizes below 1, or another upsampling.
@@ -77,7 +77,8 @@ class SuperResolutionNetwork(TransformationNetwork):
     def reach(self) -> int:
         """How many pixels of the input, to either side, an output pixel depends on."""
         pixels = float(convolution_reach(self.last)) / self.scale
-        pixels += sum(0.5**stage for stage in range(len(self.enlarge)))  # a pixel of each size that is enlarged
+        each = 2 if self.upsampling == "bilinear" else 1  # pixels of each size that is enlarged
+        pixels += sum(each * 0.5**stage for stage in range(len(self.enlarge)))
         return convolution_reach(self.first) + convolution_reach(self.body) + math.ceil(pixels)
 
     def forward(self, x: Tensor) -> Tensor:
