@@ -72,7 +72,7 @@ def test_padding_is_reflection_and_goes_on_where_the_picture_is_small() -> None:
 def test_a_flat_picture_stays_flat_to_the_border(norm: str, styles: int) -> None:
     network = painter(styles, norm=norm)
     output = network(torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(-1, -1, 51, 62))
-    assert output.std(dim=(2, 3)).max() < 1e-5
+    assert output.std(dim=(2, 3)).max() < 5e-4  # instance norm multiplies what interpolation rounds
 
 
 def test_no_frame_on_a_texture() -> None:
@@ -85,12 +85,12 @@ def test_no_frame_on_a_texture() -> None:
     assert rim.abs() < 0.01
 
 
-def test_nearest_leaves_no_checkerboard() -> None:
+def test_interpolation_leaves_no_checkerboard() -> None:
     spread = {}
-    for upsampling in ("nearest", "transposed"):
+    for upsampling in ("nearest", "bilinear", "transposed"):
         network = painter(norm="batch", upsampling=upsampling)
         spread[upsampling] = network(torch.full((1, 3, 64, 64), 0.3))[..., 24:40, 24:40].std(dim=(2, 3)).max()
-    assert spread["nearest"] < 1e-5
+    assert max(spread["nearest"], spread["bilinear"]) < 1e-5
     assert spread["transposed"] > 1e-3
 
 

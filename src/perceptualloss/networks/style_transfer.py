@@ -38,8 +38,9 @@ class StyleTransferNetwork(TransformationNetwork):
         width: channels of the first layer; 16 is a quarter of the work.
         blocks: residual blocks.
         norm: "instance" or the paper's "batch".
-        upsampling: "nearest" repeats pixels before the convolution, "bilinear" interpolates them; "transposed" is the
-            paper's fractionally strided convolution, whose filters overlap unevenly, which leaves checkerboards.
+        upsampling: "bilinear" interpolates before the convolution; "nearest" repeats pixels, which after short
+            trainings show as dots of 4 pixels; "transposed" is the paper's fractionally strided convolution, whose
+            filters overlap unevenly, which leaves checkerboards.
         styles: how many styles the network knows.
 
     Raises:
@@ -61,7 +62,7 @@ class StyleTransferNetwork(TransformationNetwork):
         width: int = 32,
         blocks: int = 5,
         norm: Normalisation = "instance",
-        upsampling: Upsampling = "nearest",
+        upsampling: Upsampling = "bilinear",
         styles: int = 1,
     ) -> None:
         super().__init__()
