@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
+from torch.utils.tensorboard import SummaryWriter
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -107,3 +108,18 @@ def test_weights_are_named_by_their_network(benchmarks: pytest.MonkeyPatch) -> N
     for text in ("judge", "vgg16=file", "compact="):
         with pytest.raises(argparse.ArgumentTypeError):
             weights_file(text)
+
+
+def test_curves_of_adversarial_trainings(
+    benchmarks: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module("adversarial")
+    with SummaryWriter(str(tmp_path / "run")) as writer:
+        for step in range(20):
+            for name in module.CURVES:
+                writer.add_scalar(name, step + 1, step)
+    arguments = ["adversarial.py", "--show", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
+    benchmarks.setattr("sys.argv", arguments)
+    module.main()
+    assert "| run | critic/gap | 1.5 | 20 | 19.5 |" in capsys.readouterr().out
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000

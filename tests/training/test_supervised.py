@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,17 @@ def test_bad_settings_are_refused(options: dict[str, Any], message: str) -> None
 def test_nothing_left_to_train_is_refused(small_photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one parameter"):
         run(Supervised(Upscale2x(), MSELoss(), freeze=["model"]), small_photos, tmp_path, 1)
+
+
+def test_a_gradient_that_is_not_finite_does_no_harm(small_photos: Path, tmp_path: Path) -> None:
+    class Broken(MSELoss):
+        calls = 0
+
+        def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+            Broken.calls += 1
+            factor = float("nan") if Broken.calls == 2 else 1.0
+            return {name: factor * value for name, value in super().per_image(output, target).items()}
+
+    values = run(Supervised(Scale(), Broken()), small_photos, tmp_path, 4).values
+    assert all(math.isfinite(value) for value in values)
+    assert values[3] != values[0]

@@ -125,6 +125,13 @@ class Supervised(L.LightningModule):
         if self.gradient_clip:
             self.clip_gradients(optimizer, self.gradient_clip, "norm")
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Count what of a gradient is not finite as zero: bf16 gives that now and then, and Adam would never forget."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
+
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """Do the step, and let the average follow before a checkpoint can be written."""
         super().optimizer_step(*arguments, **named)
