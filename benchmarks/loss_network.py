@@ -62,8 +62,8 @@ def main() -> None:
     parser.add_argument(
         "--network", choices=("residual", "course"), default="residual", help="training: what is trained"
     )
-    parser.add_argument("--steps", type=int, default=2400, help="training: steps of each network")
-    parser.add_argument("--warm-up", type=int, default=1200, help="training: how many of these are with MSE")
+    parser.add_argument("--steps", type=int, default=1600, help="training: steps of each network")
+    parser.add_argument("--warm-up", type=int, default=800, help="training: how many of these are with MSE")
     parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")
     parser.add_argument("--compared", type=Path, help="grid: of another finished comparison, such as runs/compare/...")
     options = parser.parse_args()
