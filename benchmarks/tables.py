@@ -23,7 +23,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -98,7 +98,7 @@ def upscaler_table(benchmarks: Path) -> str:
     rows: list[list[str]] = []
     heads: list[str] = []
     for scale, networks in upscalers().items():
-        found = {name: measured(set_folder(benchmarks, name, scale), ["bicubic", *networks.values()]) for name in SETS}
+        found = {name: measured(benchmarks, name, scale) for name in SETS}
         heads = [f"{m.title} {m.arrow} {name}" for name, each in found.items() for m in each.metrics]
         for candidate, label in zip(next(iter(found.values())).candidates, ["bicubic", *networks], strict=True):
             cells = [cell for each in found.values() for cell in mean_cells(each, candidate)]
@@ -106,16 +106,16 @@ def upscaler_table(benchmarks: Path) -> str:
     return markdown(["", *heads], rows)
 
 
-def card_table(benchmarks: Path, scale: int, file: Path) -> str:
+def card_table(benchmarks: Path, scale: int, kind: str) -> str:
     """One network against bicubic on each set."""
     rows, heads = [], []
+    place = 1 + list(upscalers()[scale]).index(kind)
     for name in SETS:
-        found = measured(set_folder(benchmarks, name, scale), ["bicubic", str(file)])
+        found = measured(benchmarks, name, scale)
         heads = [f"{m.title} {m.arrow}" for m in found.metrics]
-        rows += [
-            [f"{label}, {name}", *mean_cells(found, candidate)]
-            for candidate, label in zip(found.candidates, ("bicubic", "this network"), strict=True)
-        ]
+        for label, candidate in (("bicubic", found.candidates[0]), ("this network", found.candidates[place])):
+            means = [shown(m, found.means[candidate][m.key].value) for m in found.metrics]
+            rows.append([f"{label}, {name}", *means])
     return markdown([f"x{scale}", *heads], rows)
 
 
@@ -129,7 +129,13 @@ def upscalers() -> dict[int, dict[str, str]]:
     return found
 
 
-def measured(folder: Path, networks: Sequence[str]) -> Evaluation:
+@cache
+def measured(benchmarks: Path, name: str, scale: int) -> Evaluation:
+    """Measure bicubic and the upscalers on a set, once for all tables that show them."""
+    return evaluate_all(set_folder(benchmarks, name, scale), ["bicubic", *upscalers()[scale].values()])
+
+
+def evaluate_all(folder: Path, networks: Sequence[str]) -> Evaluation:
     """Measure networks as the sr protocol does, and by structure and texture."""
     return evaluate([], folder, networks=networks, metrics=[*usual("sr")[0], "structure_texture"])
 
@@ -145,7 +151,7 @@ def perception_table(benchmarks: Path) -> str:
                 save_network(blend(mse, perceptual, amount), Path(folder) / f"{amount}.safetensors")
                 for amount in amounts
             ]
-            found = measured(set_folder(benchmarks, "Set14", scale), [str(file) for file in files])
+            found = evaluate_all(set_folder(benchmarks, "Set14", scale), [str(file) for file in files])
             heads = [f"{m.title} {m.arrow}" for m in found.metrics]
             for candidate, amount in zip(found.candidates, amounts, strict=True):
                 means = [shown(m, found.means[candidate][m.key].value) for m in found.metrics]
@@ -231,8 +237,8 @@ def main() -> None:
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
         **{
-            f"card-{file.stem}": partial(card_table, options.benchmarks, scale, file)
-            for (scale, _), file in shipped().items()
+            f"card-{file.stem}": partial(card_table, options.benchmarks, scale, kind)
+            for (scale, kind), file in shipped().items()
         },
     }
     try:
