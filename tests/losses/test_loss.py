@@ -68,8 +68,8 @@ def test_sums_are_losses_with_named_terms() -> None:
     torch.testing.assert_close(terms["mse"], 2 * terms["mse_2"])
     torch.testing.assert_close(total(output, target), sum(terms.values()))
     named = build_loss("perceptual").terms(output, target)
-    assert list(named) == ["feature_reconstruction/relu1_1", "feature_reconstruction/relu2_1",
-                           "feature_reconstruction/relu3_1", "l1"]  # fmt: skip
+    layers = [f"feature_reconstruction/relu{stage}_1" for stage in (1, 2, 3, 4)]
+    assert list(named) == [*layers, "l1"]
 
 
 def test_a_sum_takes_no_other_things_and_no_unknown_weights() -> None:
