@@ -20,7 +20,7 @@ from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # as the preset "perceptual" has them
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the preset "perceptual" and one more, which helps at x4
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,13 @@ class Preset:
 
 
 def perceptual(network: str = "compact", weights: Weights = "default") -> Loss:
-    """Return the default perceptual loss: four layers with unit-normalised channels, plus L1.
+    """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
-    The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1, relu4_1); the pixel term keeps
-    colours and flat areas in place. The first convolution after each pooling restored more detail than the
+    The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
+    colours and flat areas in place. relu4_1 beside them helps at four times the size, and harms at twice. The first convolution after each pooling restored more detail than the
     last one before the next (docs/losses.md).
     """
-    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}
+    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
     return FeatureReconstructionLoss(network, layers, "unit", weights=weights) + L1Loss()
 
 
@@ -102,7 +102,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "perceptual": Preset(
         "perceptual loss",
-        "features at relu1_1, relu2_1, relu3_1 and relu4_1, unit-normalised, plus L1",
+        "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1",
         perceptual,
         "this project's default; the distance is that of Zhang et al. 2018 without learned weights",
     ),
