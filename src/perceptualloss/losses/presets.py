@@ -46,8 +46,8 @@ def perceptual(network: str = "compact", weights: Weights = "default") -> Loss:
     """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
     The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
-    colours and flat areas in place. relu4_1 beside them helps at four times the size, and harms at twice. The first convolution after each pooling restored more detail than the
-    last one before the next (docs/losses.md).
+    colours and flat areas in place. The first convolution after each pooling restored more detail than the
+    last one before the next (docs/losses.md); relu4_1 beside them helps at four times the size and harms at twice.
     """
     layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
     return FeatureReconstructionLoss(network, layers, "unit", weights=weights) + L1Loss()
