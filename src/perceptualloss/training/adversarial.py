@@ -187,8 +187,11 @@ class Adversarial(Supervised):
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         limit = self.gradient_clip if which == GENERATOR and self.gradient_clip else float("inf")
         norm = torch.nn.utils.clip_grad_norm_(trained, limit)
-        # The trainer counts the steps of wrapped optimisers; a step of ours is one batch.
-        (optimizer if counts else optimizer.optimizer).step()
+        if counts:
+            optimizer.step()
+        else:  # the trainer counts the steps of wrapped optimisers, and a step of ours is one batch
+            self.on_before_optimizer_step(optimizer.optimizer)
+            optimizer.optimizer.step()
         return norm.detach()
 
     def _set_learning_rates(self, step: int) -> None:
