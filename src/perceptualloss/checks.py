@@ -21,8 +21,8 @@ class InputError(ValueError):
         super().__init__(f"expected {expected}, got {got}" + (f". {remedy}" if remedy else ""))
 
 
-def check_choice(what: str, name: str, choices: Iterable[str]) -> str:
-    """Return ``name`` if it is one of ``choices``, else raise with the nearest spelling.
+def check_choice(what: str, name: str, choices: Iterable[str], remedy: str = "") -> str:
+    """Return ``name`` if it is one of ``choices``, else raise with the nearest spelling, and a remedy if there is one.
 
     >>> check_choice("layer", "relu2_2", ["relu1_2", "relu2_2"])
     'relu2_2'
@@ -34,8 +34,8 @@ def check_choice(what: str, name: str, choices: Iterable[str]) -> str:
     if name in known:
         return name
     near = difflib.get_close_matches(str(name), known, n=1)
-    remedy = f"Did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"{what} to be one of {', '.join(known)}", repr(name), remedy)
+    meant = f"Did you mean {near[0]!r}?" if near else ""
+    raise InputError(f"{what} to be one of {', '.join(known)}", repr(name), f"{meant} {remedy}".strip())
 
 
 def check_image_batch(name: str, images: Tensor) -> None:

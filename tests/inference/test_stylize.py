@@ -127,15 +127,13 @@ def test_a_blend_is_read() -> None:
 
 def test_styles_that_ship(network: StyleTransferNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
-    with pytest.raises(InputError, match=r"of which there are none.*recipes/style\.yaml"):
-        stylize(torch.rand(3, 8, 8), "wave")
     save_network(network, tmp_path / "style-starry_night.safetensors")
     save_network(ResidualUpscaler(2, width=4, blocks=1), tmp_path / "residual2x-mse.safetensors")
     assert list(shipped.shipped_styles()) == ["starry_night"]
     assert set(shipped.shipped()) == {(2, "mse")}
     image = torch.rand(3, 12, 12)
     torch.testing.assert_close(stylize(image, "starry_night"), stylize(image, network))
-    with pytest.raises(InputError, match=r"one of starry_night.*Did you mean 'starry_night'"):
+    with pytest.raises(InputError, match=r"one of starry_night.*Did you mean 'starry_night'.*recipes/style\.yaml"):
         stylize(image, "stary_night")
 
 

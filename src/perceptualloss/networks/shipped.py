@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Literal, get_args
@@ -71,10 +70,5 @@ def shipped_style(name: str) -> TransformationNetwork:
         InputError: no style of this name ships.
     """
     there = shipped_styles()
-    if name not in there:
-        near = difflib.get_close_matches(name, there, n=1)
-        remedy = f"Did you mean {near[0]!r}?" if near else ""
-        train = f"Train one with perceptualloss train recipes/style.yaml --style {name}.jpg and name its file."
-        known = f"one of {', '.join(there)}" if there else "one that ships, of which there are none"
-        raise InputError(f"a style to be {known}", repr(name), f"{remedy} {train}".strip())
-    return load_network(there[name])
+    train = f"Train one with perceptualloss train recipes/style.yaml --style {name}.jpg and name its file."
+    return load_network(there[check_choice("style", name, there, train)])
