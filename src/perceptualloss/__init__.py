@@ -20,6 +20,7 @@ from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.presets import build_loss
 from perceptualloss.losses.settings import loss_from_settings
+from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
@@ -57,6 +58,7 @@ __all__ = [
     "ResNetBlock",
     "ResidualUpscaler",
     "SSIMLoss",
+    "SlicedWassersteinLoss",
     "StyleReconstructionLoss",
     "StyleTransferNetwork",
     "SuperResolutionNetwork",

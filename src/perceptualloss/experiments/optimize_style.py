@@ -34,6 +34,7 @@ class StyleOptimization:
         style_layers: the weight of every layer whose Gram matrices are matched.
         content_distance: of features (see :class:`FeatureReconstructionLoss`).
         style_distance: of Gram matrices (see :class:`StyleReconstructionLoss`).
+        style_scales: at how many sizes Gram matrices are compared (see :class:`PerceptualLoss`).
         total_variation: the weight of the total variation (mean of squared differences).
         steps: iterations at each scale.
         method: "lbfgs" or "adam".
@@ -54,6 +55,7 @@ class StyleOptimization:
     )
     content_distance: Distance = "mse"
     style_distance: StyleDistance = "frobenius"
+    style_scales: int = 3
     total_variation: float = 5.0
     steps: int = 100
     method: Method = "lbfgs"
@@ -99,6 +101,7 @@ def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
         settings.style_layers,
         settings.style_distance,
         style,
+        style_scales=settings.style_scales,
     )
     return seen + settings.total_variation * TotalVariationLoss("squared") if settings.total_variation else seen
 

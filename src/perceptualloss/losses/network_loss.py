@@ -33,9 +33,10 @@ class NetworkLoss(Loss):
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
         augment: "geometric" for the same random flip, shift, rotation, zoom and cutout of output and target at
             every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees.
+        halvings: how often the pictures are blurred and halved before they are compared.
 
     Raises:
-        InputError: for an unusable size or augmentation.
+        InputError: for an unusable size, augmentation or number of halvings.
 
     Source of the augmentation: Kang et al., "Distilling Diffusion Models into Conditional GANs" (E-LatentLPIPS),
     ECCV 2024.
@@ -48,6 +49,7 @@ class NetworkLoss(Loss):
         target_layers: Iterable[str] | None = None,
         resize: tuple[int, int] | None = None,
         augment: Augment | None = None,
+        halvings: int = 0,
     ) -> None:
         super().__init__(network.input_range)
         self.network = network
@@ -55,9 +57,11 @@ class NetworkLoss(Loss):
         self.target_layers = self.output_layers if target_layers is None else tuple(target_layers)
         if resize is not None and not (len(resize) == 2 and all(isinstance(n, int) and n > 0 for n in resize)):
             raise InputError("resize to be (height, width) in pixels, or None", repr(resize))
+        if not (isinstance(halvings, int) and halvings >= 0):
+            raise InputError("halvings, a whole number from 0", repr(halvings))
         if augment is not None:
             check_choice("augment", augment, ["geometric"])
-        self.view = View(None if resize is None else (resize[0], resize[1]), augment)
+        self.view = View(None if resize is None else (resize[0], resize[1]), halvings, augment)
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,), from the features of the layers asked for."""

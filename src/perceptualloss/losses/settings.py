@@ -15,6 +15,7 @@ from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
@@ -26,6 +27,7 @@ KINDS: tuple[type[Loss], ...] = (
     PerceptualLoss,
     FeatureReconstructionLoss,
     StyleReconstructionLoss,
+    SlicedWassersteinLoss,
     LPIPS,
     VGG16PerceptualLoss,
     SSIMLoss,

@@ -61,12 +61,15 @@ class StyleReconstructionLoss(NetworkLoss):
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        halvings: how often both pictures are blurred and halved before the network: its filters then see strokes
+            2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
 
     Raises:
-        InputError: for an unknown network, layer or distance, weights that cannot be had, or a style that is
-            no single picture.
+        InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a
+            style that is no single picture.
 
-    Source: Johnson et al. 2016, equations 3 and 4; Gatys et al. 2016.
+    Source: Johnson et al. 2016, equations 3 and 4; Gatys et al. 2016; smaller sizes: Snelgrove, "High-Resolution
+    Multi-Scale Neural Texture Synthesis", 2017.
 
     >>> loss = StyleReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}, style=torch.rand(3, 40, 40))
     >>> output = torch.rand(2, 3, 32, 24, requires_grad=True)
@@ -84,17 +87,18 @@ class StyleReconstructionLoss(NetworkLoss):
         input_range: InputRange = (0.0, 1.0),
         weights: str | Path | None = "default",
         augment: Augment | None = None,
+        halvings: int = 0,
     ) -> None:
         weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
         check_choice("distance", distance, STYLE_DISTANCES)
         found = open_network(network, weighted, weights, input_range)
-        super().__init__(found, weighted, None if style is None else (), augment=augment)
+        super().__init__(found, weighted, None if style is None else (), halvings=halvings, augment=augment)
         self.layers, self.distance = weighted, distance
         self.needs_target = style is None
         if style is not None:
-            picture = _style_picture(style, self.input_range).to(found.mean)
+            picture = style_batch(style, self.input_range).to(found.mean)
             with torch.no_grad():
-                for layer, features in found(picture, weighted).items():
+                for layer, features in found(self.view.show(picture, None), weighted).items():
                     self.register_buffer(f"gram_{layer}", gram_matrix(features), persistent=False)
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
@@ -107,7 +111,7 @@ class StyleReconstructionLoss(NetworkLoss):
         return style_reconstruction(output, grams, self.layers, self.distance)
 
 
-def _style_picture(style: Tensor | str | Path, input_range: InputRange) -> Tensor:
+def style_batch(style: Tensor | str | Path, input_range: InputRange) -> Tensor:
     """Return the style as a batch of one in ``input_range``."""
     if not isinstance(style, Tensor):
         (mean, std), (own_mean, own_std) = range_normalisation((0.0, 1.0)), range_normalisation(input_range)

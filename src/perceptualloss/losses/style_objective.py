@@ -14,10 +14,12 @@ from perceptualloss.images import read_image
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.presets import PRESETS
 from perceptualloss.losses.settings import loss_from_settings
+from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.resize import resize
 
+STYLE_LOSSES = (StyleReconstructionLoss, SlicedWassersteinLoss)
 NOTE = "objective"  # the entry of a saved network's metadata
 
 
@@ -28,8 +30,9 @@ def style_objective(
 
     Args:
         settings: a loss as a recipe writes it (see :func:`loss_from_settings`), with a style term:
-            ``PerceptualLoss`` with ``style_layers``, ``StyleReconstructionLoss``, or a preset of style transfer.
-        picture: the style, a file or (3, H, W) or (1, 3, H, W) in [0, 1]. Its Gram matrices are computed once.
+            ``PerceptualLoss`` with ``style_layers``, ``StyleReconstructionLoss``, ``SlicedWassersteinLoss``, or a
+            preset of style transfer.
+        picture: the style, a file or (3, H, W) or (1, 3, H, W) in [0, 1]. What it has to match is computed once.
         size: the longer side, in pixels, that the style is resized to first: a larger picture has larger strokes.
             None leaves it.
         strength: multiplies the style terms.
@@ -56,7 +59,7 @@ def style_objective(
     loss = loss_from_settings(_with_style(settings, style_picture(picture, size)))
     loss = loss if isinstance(loss, WeightedLoss) else WeightedLoss({"style": loss})
     weights = {
-        name: loss.weights[name] * (strength if isinstance(part, StyleReconstructionLoss) else 1.0)
+        name: loss.weights[name] * (strength if isinstance(part, STYLE_LOSSES) else 1.0)
         for name, part in loss.losses.items()
     }
     return WeightedLoss(loss.losses, weights)
@@ -107,7 +110,7 @@ def saved_styles(metadata: Mapping[str, str]) -> list[str]:
 
 
 def saved_objective(metadata: Mapping[str, str], picture: Tensor | str | Path) -> WeightedLoss:
-    """Return the objective that a saved style network was trained with.
+    """Return the objective that a saved style network was trained with, in evaluation mode.
 
     Args:
         metadata: of the saved network (:func:`read_metadata`).
@@ -123,7 +126,7 @@ def saved_objective(metadata: Mapping[str, str], picture: Tensor | str | Path) -
     if NOTE not in metadata:
         raise InputError("the metadata of a network trained for a style", f"none of {', '.join(metadata) or 'it'}")
     kept = json.loads(metadata[NOTE])
-    return style_objective(kept["loss"], picture, kept["style_size"], kept["style_strength"])
+    return style_objective(kept["loss"], picture, kept["style_size"], kept["style_strength"]).eval()
 
 
 def _entries(settings: Any) -> list[tuple[str, Mapping[str, Any]]]:
@@ -143,7 +146,9 @@ def _takes_style(name: str, options: Mapping[str, Any]) -> bool:
         return False
     if name in PRESETS:
         return PRESETS[name].takes_style
-    return name == "StyleReconstructionLoss" or (name == "PerceptualLoss" and bool(options.get("style_layers")))
+    if name == "PerceptualLoss":
+        return bool(options.get("style_layers"))
+    return name in {loss.__name__ for loss in STYLE_LOSSES}
 
 
 def _with_style(settings: Any, picture: Tensor) -> list[dict[str, dict[str, Any]]]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perceptualloss.loss_networks.blur_pool import BlurPool2d
+
 SHIFT = 0.125  # of the side
 ANGLE = math.radians(15)
 ZOOM = math.log(1.2)
@@ -21,10 +23,12 @@ class View:
 
     Args:
         resize: the size (height, width) in pixels at which they are compared (bilinear, not antialiased).
+        halvings: how often they are halved after that, each time with a low-pass filter (:class:`BlurPool2d`).
         augment: "geometric" for a random geometric change, the same for output and target; else None.
     """
 
     resize: tuple[int, int] | None = None
+    halvings: int = 0
     augment: str | None = None
 
     def draw(self, images: Tensor) -> Change | None:
@@ -35,6 +39,8 @@ class View:
         """Return what the network gets to see of ``images``."""
         if self.resize is not None and tuple(images.shape[-2:]) != self.resize:
             images = F.interpolate(images, size=self.resize, mode="bilinear", align_corners=False)
+        for _ in range(self.halvings):
+            images = BlurPool2d()(images)
         return images if change is None else geometric(images, change)
 
 
