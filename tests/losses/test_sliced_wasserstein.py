@@ -67,9 +67,16 @@ def test_draws_anew_in_training_and_alike_in_evaluation() -> None:
     first = loss(output, target)
     torch.manual_seed(3)
     assert loss(output, target) == first
+    assert loss(output, output) == 0
     loss.eval()
     assert loss(output, target) == loss(output, target)
     assert loss(output, output) == 0
+
+
+def test_evaluation_takes_all_positions_and_directions() -> None:
+    loss = SlicedWassersteinLoss("compact", LAYERS, directions=1, positions=1).eval()
+    output, target = torch.rand(2, 1, 3, 20, 16).unbind(0)
+    assert loss(output, target) == SlicedWassersteinLoss("compact", LAYERS).eval()(output, target)
 
 
 def test_a_fixed_style_serves_a_batch_of_another_size() -> None:

@@ -15,6 +15,7 @@ from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, l
 from perceptualloss.losses.style import JOHNSON_LAYERS, style_batch
 
 SEED = 0  # of the draws in evaluation
+ENOUGH = 16384  # positions of a fixed style that evaluation sorts
 
 
 def sliced_wasserstein(output: Tensor, style: Tensor, directions: Tensor) -> Tensor:
@@ -54,10 +55,10 @@ class SlicedWassersteinLoss(NetworkLoss):
     agree on means of products, which a few pixels of extreme colour can supply, this asks for the same values
     equally often: networks trained with it on a small loss network take the palette without such patches.
 
-    Each call looks at random directions and positions; after ``loss.eval()`` they are the same ones every time,
-    as L-BFGS and reports need. Output and target may differ in height and width, and one target may serve a whole
-    batch. Lies in [0, ∞), lower is nearer; 0 for equal pictures, and for equal distributions
-    where all positions are taken.
+    In training each call looks at random directions and positions. After ``loss.eval()`` it looks at all positions and
+    as many directions as channels, the same ones every time, as L-BFGS and reports need: slower, and nothing that an
+    optimiser could get round. Output and target may differ in height and width, and one target may serve a whole batch.
+    Lies in [0, ∞), lower is nearer; 0 for equal pictures.
 
     Args:
         network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
@@ -69,8 +70,8 @@ class SlicedWassersteinLoss(NetworkLoss):
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
-        directions: at most so many in each layer, orthogonal to each other.
-        positions: at most so many of each picture, drawn without repetition.
+        directions: in training, at most so many in each layer, orthogonal to each other.
+        positions: in training, at most so many of each picture, drawn without repetition.
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, no direction or
@@ -114,19 +115,22 @@ class SlicedWassersteinLoss(NetworkLoss):
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
         distances = {}
-        first = output[next(iter(self.layers))]
-        generator = None if self.training else torch.Generator(first.device).manual_seed(SEED)
-        with torch.autocast(first.device.type, enabled=False):
-            for layer, weight in self.layers.items():
-                features = wide(output[layer]).flatten(2)
-                style = target[layer].flatten(2) if self.needs_target else self.get_buffer(f"features_{layer}")
-                directions = _directions(features, self.directions, generator)
-                seen, wanted = _some([features, wide(style)], self.positions, generator)
-                distances[layer] = weight * sliced_wasserstein(seen, wanted, directions)
+        for layer, weight in self.layers.items():
+            features = wide(output[layer]).flatten(2)
+            style = wide(target[layer].flatten(2) if self.needs_target else self.get_buffer(f"features_{layer}"))
+            with torch.autocast(features.device.type, enabled=False):
+                if self.training:
+                    directions = _directions(features, self.directions)
+                    features, style = _some([features, style], self.positions)
+                else:
+                    generator = torch.Generator(features.device).manual_seed(SEED)
+                    directions = _directions(features, features.shape[1], generator)
+                    style = style if self.needs_target else _some([style], ENOUGH, generator)[0]
+                distances[layer] = weight * sliced_wasserstein(features, style, directions)
         return distances
 
 
-def _directions(features: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+def _directions(features: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
     """Return (at most ``count``, C) orthogonal directions of unit length, drawn evenly over the sphere."""
     channels = features.shape[1]
     normal = torch.randn(
@@ -136,7 +140,7 @@ def _directions(features: Tensor, count: int, generator: torch.Generator | None)
     return basis.mT
 
 
-def _some(sets: Sequence[Tensor], count: int, generator: torch.Generator | None) -> list[Tensor]:
+def _some(sets: Sequence[Tensor], count: int, generator: torch.Generator | None = None) -> list[Tensor]:
     """Return at most ``count`` of the vectors in each set (N, C, P), the same ones of sets of the same size."""
     drawn: dict[int, Tensor] = {}
     for vectors in sets:
