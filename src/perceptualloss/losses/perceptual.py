@@ -8,14 +8,14 @@ from typing import Literal
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, check_choice
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses import lpips as lpips_module
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
-from perceptualloss.losses.style import StyleDistance, StyleReconstructionLoss
+from perceptualloss.losses.style import STYLE_DISTANCES, StyleDistance, StyleReconstructionLoss
 from perceptualloss.losses.weighted import WeightedLoss
 
 
@@ -47,7 +47,8 @@ class PerceptualLoss(WeightedLoss):
             where a photo gets the painting's grain, with three it takes its colours and large strokes too.
 
     Raises:
-        InputError: for an unknown network, layer or distance, weights that cannot be had, or no term at all.
+        InputError: for an unknown network, layer or distance, weights that cannot be had, unusable style_scales,
+            or no term at all.
 
     Source: Johnson et al. 2016; LPIPS by Zhang et al. 2018; several sizes: Snelgrove 2017 (see
     :class:`StyleReconstructionLoss`).
@@ -81,6 +82,7 @@ class PerceptualLoss(WeightedLoss):
             raise InputError("layers, style_layers or lpips", "none of them")
         if not (isinstance(style_scales, int) and style_scales >= 1):
             raise InputError("style_scales, a whole number from 1", repr(style_scales))
+        check_choice("style_distance", style_distance, [*STYLE_DISTANCES, "wasserstein"])
         if style is not None and not gram:
             raise InputError("style_layers for the style picture", "none", "Such as {'relu2_2': 5.0}.")
         shared = open_network(network, wanted, weights, input_range)
