@@ -13,6 +13,7 @@ from PIL import Image
 
 from perceptualloss.checks import InputError
 from perceptualloss.data.folder import Photos, split_files
+from perceptualloss.resize import resize
 
 SIZES = {"a.png": (30, 20), "b.png": (25, 40), "c.png": (16, 16)}  # height, width
 
@@ -102,6 +103,18 @@ def test_copies_for_other_processes_give_the_same(files: list[Path]) -> None:
     photos = Photos(files, memory_limit=3 * 30 * 20)
     copy = pickle.loads(pickle.dumps(photos))
     assert all(x.equal(y) for x, y in zip(photos, copy, strict=True))
+
+
+@pytest.mark.parametrize("memory_limit", [2**31, 0])
+def test_larger_photos_are_shrunk_to_a_shorter_side_and_small_ones_stay(files: list[Path], memory_limit: int) -> None:
+    photos = Photos(files, min_size=16, memory_limit=memory_limit, shorter_side=16)
+    assert [tuple(photo.shape) for photo in photos] == [(3, 24, 16), (3, 16, 26), (3, 16, 16)]
+    wanted = resize(pixels_of(files[0])[None] / 255, size=(24, 16)).clamp(0, 1)
+    assert (photos[0] / 255 - wanted[0]).abs().max() <= 0.5 / 255 + 1e-6
+    assert photos[2].equal(pixels_of(files[2]))
+    assert Photos(files, shorter_side=100)[0].equal(pixels_of(files[0]))
+    with pytest.raises(InputError, match="a shorter side from 18 pixels, the crop, got 16"):
+        Photos(files, min_size=18, shorter_side=16)
 
 
 # The split

@@ -8,6 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import luminance, read_image
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.style_norm import StyleNorm, style_shares
 from perceptualloss.networks.style_transfer import StyleTransferNetwork, mirror
@@ -69,8 +71,9 @@ def test_padding_is_reflection_and_goes_on_where_the_picture_is_small() -> None:
 
 @pytest.mark.parametrize("styles", [1, 3])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_a_flat_picture_stays_flat_to_the_border(norm: str, styles: int) -> None:
-    network = painter(styles, norm=norm)
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_flat_picture_stays_flat_to_the_border(skip: bool, norm: str, styles: int) -> None:
+    network = painter(styles, norm=norm, luminance_skip=skip)
     output = network(torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(-1, -1, 51, 62))
     assert output.std(dim=(2, 3)).max() < 5e-4  # instance norm multiplies what interpolation rounds
 
@@ -101,6 +104,23 @@ def test_black_and_white_can_be_reached() -> None:
         assert torch.equal(network(torch.rand(1, 3, 8, 8)).clamp(0, 1), torch.full((1, 3, 8, 8), wanted))
 
 
+def test_the_skip_adds_normalised_luminance_before_the_tanh() -> None:
+    network, x = painter(styles=2, luminance_skip=True), torch.rand(2, 3, 21, 30)
+    nn.init.zeros_(network.last.weight)
+    grey = (torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1) * x).sum(dim=1, keepdim=True)
+    grey = (grey - grey.mean(dim=(2, 3), keepdim=True)) / grey.std(dim=(2, 3), correction=0, keepdim=True)
+    inner = network.skip.scale[1].view(3, 1, 1) * grey + (network.skip.shift[1] + network.last.bias).view(3, 1, 1)
+    torch.testing.assert_close(network(x, 1), 0.5 + 150 / 255 * inner.tanh(), atol=1e-3, rtol=0)
+
+
+def test_with_the_skip_fresh_weights_give_nearly_a_grey_photo() -> None:
+    photo = read_image(builtin_photos("validation")[0])[..., :128, :128]
+    output = StyleTransferNetwork(width=16, luminance_skip=True)(photo)
+    light = torch.stack([luminance(output).flatten(), luminance(photo).flatten()])
+    assert torch.corrcoef(light)[0, 1] > 0.95
+    assert output.std(dim=1).mean() < 0.05
+
+
 def test_instance_norm_is_torchs_and_looks_at_each_picture_alone() -> None:
     norm = StyleNorm(5)
     nn.init.normal_(norm.scale)
@@ -119,8 +139,9 @@ def test_batch_norm_is_torchs_in_training_and_in_use() -> None:
     torch.testing.assert_close(norm.eval()(x), reference.eval()(x))
 
 
-def test_contrast_does_not_matter_to_instance_norm() -> None:
-    network, x = painter(), torch.rand(1, 3, 32, 32)
+@pytest.mark.parametrize("skip", [False, True])
+def test_contrast_does_not_matter_to_instance_norm(skip: bool) -> None:
+    network, x = painter(luminance_skip=skip), torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(network(0.5 + 0.5 * (x - 0.5)), network(x), atol=2e-3, rtol=0)
 
 
@@ -177,8 +198,9 @@ def test_it_learns_several_styles_at_once() -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
-def test_bf16_stays_near() -> None:
-    network, x = painter(), torch.rand(1, 3, 32, 32)
+@pytest.mark.parametrize("skip", [False, True])
+def test_bf16_stays_near(skip: bool) -> None:
+    network, x = painter(luminance_skip=skip), torch.rand(1, 3, 32, 32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         low = network(x)
     assert (low - network(x)).abs().mean() < 0.02
@@ -186,7 +208,7 @@ def test_bf16_stays_near() -> None:
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_saved_with_its_arguments(norm: str, tmp_path: Path) -> None:
-    network, x = painter(styles=2, norm=norm), torch.rand(1, 3, 10, 12)
+    network, x = painter(styles=2, norm=norm, luminance_skip=True), torch.rand(1, 3, 10, 12)
     loaded = load_network(save_network(network, tmp_path / "style.safetensors"))
     assert torch.equal(loaded(x, 1), network(x, 1))  # type: ignore[arg-type]
 

@@ -123,6 +123,8 @@ def test_where_inputs_come_from_is_said_once(small_photos: Path, tmp_path: Path)
         ({"style": small_photos}, "a style without degradation"),
         ({"degradation": None, "style": small_photos, "adversarial": Game()}, "a style without adversarial"),
         ({"degradation": None, "loss": "johnson_style"}, "the picture of a style, got none"),
+        ({"degradation": None, "inputs": small_photos, "shorter_side": 32}, "a shorter_side without inputs"),
+        ({"shorter_side": 32}, "a shorter side from 40 pixels, the crop"),
     ):
         with pytest.raises(InputError, match=message):
             train(replace(recipe, **settings), tmp_path / "none")

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError
 from perceptualloss.images import read_image
+from perceptualloss.resize import resize
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +35,28 @@ class Photos(Sequence[Tensor]):
         files: Picture files, such as :func:`perceptualloss.images.picture_files` gives.
         min_size: Pixels that each side must have: the crop, for training.
         memory_limit: Bytes to keep decoded pictures in.
+        shorter_side: Pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
 
     Attributes:
         files: The files in use, in the order given.
 
     Raises:
-        InputError: No file decodes, or all that do are smaller than ``min_size``.
+        InputError: No file decodes, all that do are smaller than ``min_size``, or a shorter side below that.
     """
 
     def __init__(
-        self, files: Iterable[str | os.PathLike[str]], min_size: int = 1, memory_limit: int = 2 * 2**30
+        self,
+        files: Iterable[str | os.PathLike[str]],
+        min_size: int = 1,
+        memory_limit: int = 2 * 2**30,
+        shorter_side: int | None = None,
     ) -> None:
+        if shorter_side is not None and shorter_side < min_size:
+            raise InputError(f"a shorter side from {min_size} pixels, the crop", str(shorter_side))
+        self._decode = partial(decode, shorter_side=shorter_side)
         paths = [Path(file) for file in files]
-        sizes = {path: size for path in paths if (size := picture_size(path)) is not None}
+        found = {path: size for path in paths if (size := picture_size(path)) is not None}
+        sizes = {path: _shrunk(size, shorter_side) for path, size in found.items()}
         fitting = [path for path, size in sizes.items() if min(size) >= min_size]
         if sizes and not fitting:
             largest = max(min(size) for size in sizes.values())
@@ -54,7 +65,7 @@ class Photos(Sequence[Tensor]):
         for path, (height, width) in sizes.items():
             if min(height, width) < min_size:
                 log.warning("skipped %s: %d x %d is smaller than %d pixels", path, width, height, min_size)
-        self._kept = _decode_all(_within(fitting, sizes, memory_limit))  # None for what does not decode
+        self._kept = self._decode_all(_within(fitting, sizes, memory_limit))  # None for what does not decode
         self.files = [path for path in fitting if path not in self._kept or self._kept[path] is not None]
         if not self.files:
             raise InputError("at least one picture that decodes", f"none in {len(paths)} files")
@@ -62,6 +73,10 @@ class Photos(Sequence[Tensor]):
     def __len__(self) -> int:
         """Return the number of pictures in use."""
         return len(self.files)
+
+    def _decode_all(self, paths: list[Path]) -> dict[Path, Tensor | None]:
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
+            return dict(zip(paths, threads.map(self._decode, paths), strict=True))
 
     def only(self, files: Iterable[Path]) -> Photos:
         """Return those of the pictures that are in ``files``, without decoding them again."""
@@ -80,7 +95,7 @@ class Photos(Sequence[Tensor]):
             return [self[i] for i in range(len(self))[index]]
         first = range(len(self))[index]
         for path in self.files[first:] + self.files[:first]:
-            picture = self._kept[path] if path in self._kept else decode(path)
+            picture = self._kept[path] if path in self._kept else self._decode(path)
             if picture is not None:
                 return picture
             self._kept[path] = None  # warn once
@@ -132,15 +147,21 @@ def _within(paths: list[Path], sizes: dict[Path, Size], limit: int) -> list[Path
     return chosen
 
 
-def _decode_all(paths: list[Path]) -> dict[Path, Tensor | None]:
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
-        return dict(zip(paths, threads.map(decode, paths), strict=True))
+def _shrunk(size: Size, shorter_side: int | None) -> Size:
+    """Return (height, width) after the shorter one has been shrunk, if it is longer, to ``shorter_side``."""
+    factor = min(1.0, (shorter_side or min(size)) / min(size))
+    return round(size[0] * factor), round(size[1] * factor)
 
 
-def decode(path: Path) -> Tensor | None:
-    """Return the picture, uint8 (3, H, W); if it does not decode, log why and return None."""
+def decode(path: Path, shorter_side: int | None = None) -> Tensor | None:
+    """Return the picture, uint8 (3, H, W), shrunk to that shorter side; if it does not decode, log why: None."""
     try:
-        return (read_image(path)[0] * 255).round().to(torch.uint8)
+        picture = read_image(path)
     except InputError as error:
         log.warning("skipped %s: %s", path, error)
         return None
+    height, width = picture.shape[-2:]
+    size = _shrunk((height, width), shorter_side)
+    if size != (height, width):
+        picture = resize(picture, size=size).clamp(0, 1)
+    return (picture[0] * 255).round().to(torch.uint8)

@@ -71,6 +71,7 @@ class PhotoData(TrainingData):
         batch_size: samples a step (on each device).
         validation_size: the largest height and width of the pieces, from the middle of the validation photos,
             that are measured while training.
+        shorter_side: pixels to which the shorter side of larger photos is shrunk first; None leaves them.
         seed: of crops, flips and degradations.
         workers: processes that load samples; 0 loads them in the training process.
 
@@ -87,13 +88,14 @@ class PhotoData(TrainingData):
         crop: int = 64,
         batch_size: int = 16,
         validation_size: int = 192,
+        shorter_side: int | None = None,
         seed: int = 0,
         workers: int = 0,
     ) -> None:
         super().__init__(batch_size, workers)
         self.degradation, self.validation_size = degradation, validation_size
         files = builtin_photos() if photos is None else picture_files(photos)
-        usable = Photos(files, min_size=crop)
+        usable = Photos(files, min_size=crop, shorter_side=shorter_side)
         if photos is None:
             training, held_out = builtin_photos("training"), builtin_photos("validation")
         else:  # after unusable files are out, so that they do not make up the validation photos

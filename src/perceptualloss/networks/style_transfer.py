@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.images import luminance
 from perceptualloss.networks.johnson import Upsampling, enlarge_by_2, scaled_tanh
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.style_norm import Normalisation, Style, StyleNorm, style_shares
 
 _LOST_PER_BLOCK = 8  # pixels a side: two unpadded 3 x 3 convolutions at a quarter of the size
 _BYTES_PER_CHANNEL = 36
+_CONTRAST = 0.4  # of fresh weights' skip: about a photo's own, before the tanh
+_QUIET = 0.1  # of fresh weights' last convolution beside the skip, so that training begins with a grey photo
 _SMALLEST = 8  # pixels of a side that the network works on: the last convolution mirrors four
 
 
@@ -32,6 +35,11 @@ class StyleTransferNetwork(TransformationNetwork):
     With several styles, every normalisation has a scale and a shift for each of them, and blends of these are blends
     of styles. The style is an argument of :meth:`forward`, or the attribute ``style`` (0 unless set).
 
+    With ``luminance_skip``, what the last convolution gives is added to the picture's luminance, normalised, with a scale
+    and a shift for each colour of each style, before the tanh. The paper's network has to carry a photo through layers
+    that take away how bright it is; after short trainings patches of one bright colour stand for that. With the skip,
+    light and shade and fine lines are there from the first step, and layers are left to paint.
+
     Instance norm takes its statistics from the whole picture, so pictures are not cut into tiles (``whole``).
 
     Args:
@@ -42,6 +50,7 @@ class StyleTransferNetwork(TransformationNetwork):
             trainings show as dots of 4 pixels; "transposed" is the paper's fractionally strided convolution, whose
             filters overlap unevenly, which leaves checkerboards.
         styles: how many styles the network knows.
+        luminance_skip: whether the picture's luminance is added to what the last convolution gives.
 
     Raises:
         InputError: for sizes below 1, or another norm or upsampling.
@@ -64,6 +73,7 @@ class StyleTransferNetwork(TransformationNetwork):
         norm: Normalisation = "instance",
         upsampling: Upsampling = "bilinear",
         styles: int = 1,
+        luminance_skip: bool = False,
     ) -> None:
         super().__init__()
         if min(width, blocks, styles) < 1:
@@ -71,6 +81,7 @@ class StyleTransferNetwork(TransformationNetwork):
         check_choice("norm", norm, get_args(Normalisation))
         check_choice("upsampling", upsampling, get_args(Upsampling))
         self.width, self.blocks, self.norm, self.upsampling, self.styles = width, blocks, norm, upsampling, styles
+        self.luminance_skip = luminance_skip
         self.style: Style = 0
         layers = [(3, width, 9, 1), (width, 2 * width, 3, 2), (2 * width, 4 * width, 3, 2)]
         self.shrink = nn.ModuleList(
@@ -82,6 +93,11 @@ class StyleTransferNetwork(TransformationNetwork):
             for b in (2 * width, width)
         )
         self.last = nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect")
+        if luminance_skip:
+            self.skip = StyleNorm(3, norm, styles)
+            with torch.no_grad():
+                self.skip.scale.fill_(_CONTRAST)
+                self.last.weight.mul_(_QUIET)
 
     @property
     def bytes_per_pixel(self) -> int:
@@ -106,8 +122,10 @@ class StyleTransferNetwork(TransformationNetwork):
         y = mirror(x - 0.5, (pad, pad + more[0]), (pad, pad + more[1]))
         for layer in (*self.shrink, *self.body, *self.enlarge):
             y = layer(y, shares)
-        found: Tensor = self.last(y)
-        return scaled_tanh(found)[..., :height, :width]
+        found: Tensor = self.last(y)[..., :height, :width]
+        if self.luminance_skip:
+            found = found + self.skip(luminance(x).to(x.dtype).expand(-1, 3, -1, -1), shares)
+        return scaled_tanh(found)
 
 
 class _Layer(nn.Module):

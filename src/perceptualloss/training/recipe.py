@@ -61,6 +61,8 @@ class Recipe:
         stability: weight of a term against flicker in videos (see :class:`StyleTransfer`).
         photos: a folder with photos; without it, the built-in ones.
         validation: how many of the photos, the last by name, are for validation; below 1, what share.
+        shorter_side: pixels to which the shorter side of larger photos is shrunk before they are cropped, such as 256
+            for crops that see whole scenes; None leaves the photos.
         crop: height and width of the training targets in pixels.
         batch_size: samples a step on each device.
         steps: optimiser steps.
@@ -96,6 +98,7 @@ class Recipe:
     stability: float = 0.0
     photos: Path | None = None
     validation: float = 0.1
+    shorter_side: int | None = None
     crop: int = 64
     batch_size: int = 16
     steps: int = 10_000
@@ -178,6 +181,10 @@ def _data(recipe: Recipe) -> TrainingData:
     options: dict[str, Any] = {
         name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
     }
+    if recipe.inputs is None:
+        options["shorter_side"] = recipe.shorter_side
+    elif recipe.shorter_side is not None:
+        raise InputError("a shorter_side without inputs", f"inputs={recipe.inputs}", "Shrink the pictures beforehand.")
     if recipe.style is not None:
         return PhotoData(Unchanged(), recipe.photos, validation_size=VALIDATION_STYLE, **options)
     scale = recipe.network.scale
