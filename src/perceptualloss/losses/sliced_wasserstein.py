@@ -11,8 +11,8 @@ from torch import Tensor
 from perceptualloss.checks import InputError
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses.distance import wide
-from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
-from perceptualloss.losses.style import JOHNSON_LAYERS, style_batch
+from perceptualloss.losses.network_loss import Augment, Features
+from perceptualloss.losses.style_loss import StyleLoss
 
 SEED = 0  # of the draws in evaluation
 ENOUGH = 16384  # positions of a fixed style that evaluation sorts
@@ -48,7 +48,7 @@ def sliced_wasserstein(output: Tensor, style: Tensor, directions: Tensor) -> Ten
     return (projected - quantiles).square().mean(dim=(1, 2)) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
 
 
-class SlicedWassersteinLoss(NetworkLoss):
+class SlicedWassersteinLoss(StyleLoss):
     r"""How far the features of output and target are from having the same distribution, wherever they are.
 
     :math:`\sum_j \lambda_j W_j`, with the :func:`sliced_wasserstein` distance of layer j. Where Gram matrices
@@ -85,8 +85,6 @@ class SlicedWassersteinLoss(NetworkLoss):
     >>> loss(output).backward()
     """
 
-    same_size = False
-
     def __init__(
         self,
         network: str | LossNetwork = "vgg16",
@@ -99,25 +97,20 @@ class SlicedWassersteinLoss(NetworkLoss):
         directions: int = 32,
         positions: int = 2048,
     ) -> None:
-        weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
         if directions < 1 or positions < 1:
             raise InputError("directions and positions from 1", f"{directions} and {positions}")
-        found = open_network(network, weighted, weights, input_range)
-        super().__init__(found, weighted, None if style is None else (), augment=augment, halvings=halvings)
-        self.layers, self.directions, self.positions = weighted, directions, positions
-        self.needs_target = style is None
-        if style is not None:
-            picture = style_batch(style, self.input_range).to(found.mean)
-            with torch.no_grad():
-                for layer, features in found(self.view.show(picture, None), weighted).items():
-                    self.register_buffer(f"features_{layer}", features.flatten(2), persistent=False)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings)
+        self.directions, self.positions = directions, positions
+
+    def summary(self, features: Tensor) -> Tensor:
+        """Return the feature vectors, (N, C, H W)."""
+        return wide(features).flatten(2)
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
-        distances = {}
+        styles, distances = self.styles(target), {}
         for layer, weight in self.layers.items():
-            features = wide(output[layer]).flatten(2)
-            style = wide(target[layer].flatten(2) if self.needs_target else self.get_buffer(f"features_{layer}"))
+            features, style = self.summary(output[layer]), styles[layer]
             with torch.autocast(features.device.type, enabled=False):
                 if self.training:
                     directions = _directions(features, self.directions)

@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch
-from perceptualloss.images import read_image
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, range_normalisation
+from perceptualloss.checks import check_choice
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses.gram import gram_matrix
-from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
-
-JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}
+from perceptualloss.losses.network_loss import Augment, Features
+from perceptualloss.losses.style_loss import StyleLoss
 
 StyleDistance = Literal["frobenius", "mse", "l1"]
 STYLE_DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -45,7 +42,7 @@ def style_reconstruction(
     }
 
 
-class StyleReconstructionLoss(NetworkLoss):
+class StyleReconstructionLoss(StyleLoss):
     r"""The distance between Gram matrices, :math:`\sum_j \lambda_j \|G_j(\hat y) - G_j(y)\|_F^2`.
 
     Gram matrices have the same shape whatever the size of the picture: output and target may differ in height
@@ -76,8 +73,6 @@ class StyleReconstructionLoss(NetworkLoss):
     >>> loss(output).backward()
     """
 
-    same_size = False
-
     def __init__(
         self,
         network: str | LossNetwork = "vgg16",
@@ -89,35 +84,14 @@ class StyleReconstructionLoss(NetworkLoss):
         augment: Augment | None = None,
         halvings: int = 0,
     ) -> None:
-        weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
         check_choice("distance", distance, STYLE_DISTANCES)
-        found = open_network(network, weighted, weights, input_range)
-        super().__init__(found, weighted, None if style is None else (), halvings=halvings, augment=augment)
-        self.layers, self.distance = weighted, distance
-        self.needs_target = style is None
-        if style is not None:
-            picture = style_batch(style, self.input_range).to(found.mean)
-            with torch.no_grad():
-                for layer, features in found(self.view.show(picture, None), weighted).items():
-                    self.register_buffer(f"gram_{layer}", gram_matrix(features), persistent=False)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings)
+        self.distance = distance
+
+    def summary(self, features: Tensor) -> Tensor:
+        """Return the Gram matrices, (N, C, C)."""
+        return gram_matrix(features)
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
-        with torch.no_grad():
-            grams = {
-                layer: gram_matrix(target[layer]) if self.needs_target else self.get_buffer(f"gram_{layer}")
-                for layer in self.layers
-            }
-        return style_reconstruction(output, grams, self.layers, self.distance)
-
-
-def style_batch(style: Tensor | str | Path, input_range: InputRange) -> Tensor:
-    """Return the style as a batch of one in ``input_range``."""
-    if not isinstance(style, Tensor):
-        (mean, std), (own_mean, own_std) = range_normalisation((0.0, 1.0)), range_normalisation(input_range)
-        return (read_image(style) - mean) / std * own_std + own_mean
-    picture = style.detach().unsqueeze(0) if style.ndim == 3 else style.detach()
-    check_image_batch("style", picture)
-    if len(picture) != 1:
-        raise InputError("one style picture, (3, H, W) or (1, 3, H, W)", str(tuple(style.shape)))
-    return picture
+        return style_reconstruction(output, self.styles(target), self.layers, self.distance)

@@ -35,10 +35,10 @@ class StyleTransferNetwork(TransformationNetwork):
     With several styles, every normalisation has a scale and a shift for each of them, and blends of these are blends
     of styles. The style is an argument of :meth:`forward`, or the attribute ``style`` (0 unless set).
 
-    With ``luminance_skip``, what the last convolution gives is added to the picture's luminance, normalised, with a scale
-    and a shift for each colour of each style, before the tanh. The paper's network has to carry a photo through layers
-    that take away how bright it is; after short trainings patches of one bright colour stand for that. With the skip,
-    light and shade and fine lines are there from the first step, and layers are left to paint.
+    With ``luminance_skip``, the last convolution's result is added, before the tanh, to the picture's luminance, which
+    is normalised and has a scale and a shift for each colour of each style. Without it a photo has to pass through
+    layers that take away how bright it is, and after short trainings patches of one bright colour stand for that. With
+    it, light and fine lines are there from the first step, and the layers are left to paint.
 
     Instance norm takes its statistics from the whole picture, so pictures are not cut into tiles (``whole``).
 
