@@ -68,6 +68,7 @@ class StyleReconstructionLoss(StyleLoss):
     Source: Johnson et al. 2016, equations 3 and 4; Gatys et al. 2016; smaller sizes: Snelgrove, "High-Resolution
     Multi-Scale Neural Texture Synthesis", 2017.
 
+    >>> import torch
     >>> loss = StyleReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}, style=torch.rand(3, 40, 40))
     >>> output = torch.rand(2, 3, 32, 24, requires_grad=True)
     >>> loss(output).backward()
