@@ -126,7 +126,7 @@ def main() -> None:
     if options.video is None:
         speed(options.sizes, options.rounds, find_device(options.device))
         return
-    network = StyleTransferNetwork(16) if options.network is None else options.network
+    network = StyleTransferNetwork(16, luminance_skip=True) if options.network is None else options.network
     video(options.video, stylist(network=network, size=options.size, device=options.device), options.frames)
 
 

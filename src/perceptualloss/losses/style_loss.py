@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -62,9 +61,9 @@ class StyleLoss(NetworkLoss):
                 for layer, features in found(self.view.show(picture, None), weighted).items():
                     self.register_buffer(f"style_{layer}", self.summary(features), persistent=False)
 
-    @abstractmethod
     def summary(self, features: Tensor) -> Tensor:
         """Return what is the style in a layer's features (N, C, H, W)."""
+        raise TypeError(f"{type(self).__name__} must define summary(features)")
 
     def styles(self, target: Features) -> dict[str, Tensor]:
         """Return every layer's style: the fixed one, or else the target's."""
