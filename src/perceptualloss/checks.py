@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,6 +21,12 @@ class InputError(ValueError):
     def __init__(self, expected: str, got: str, remedy: str = "") -> None:
         self.expected, self.got, self.remedy = expected, got, remedy
         super().__init__(f"expected {expected}, got {got}" + (f". {remedy}" if remedy else ""))
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn of something that is likely a mistake, in one line, once in a process."""
+    warnings.warn(message, stacklevel=3)
 
 
 def check_choice(what: str, name: str, choices: Iterable[str], remedy: str = "") -> str:

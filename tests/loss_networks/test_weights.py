@@ -1,14 +1,26 @@
+import hashlib
+import http.server
+import io
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
-from torchvision.models import vgg16
+from torch import nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, warn_once
 from perceptualloss.loss_networks import weights
+from perceptualloss.loss_networks.at_hand import why_no_imagenet
 from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.loss_networks.lpips_backbones import squeezenet_features
 from perceptualloss.loss_networks.vgg import vgg16_features
+from perceptualloss.metrics.measures import measures, missing_measures
+from perceptualloss.metrics.named import usual
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +33,7 @@ def features() -> dict[str, torch.Tensor]:
 def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.delenv(weights.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(weights, "IMAGENET", dict(weights.IMAGENET))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -72,12 +85,183 @@ def test_a_download_keeps_the_features_alone(
     assert torch.equal(weights.imagenet_weights("vgg16")["0.weight"], features["0.weight"])
 
 
-def test_a_damaged_file_in_the_cache_is_refused() -> None:
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    cache.mkdir(parents=True)
-    (cache / "vgg16-397923af.pth").write_bytes(b"cut off")
-    with pytest.raises(InputError, match="delete the file"):
+def cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def small() -> dict[str, torch.Tensor]:
+    """SqueezeNet's features, which are read sooner than VGG's."""
+    torch.manual_seed(4)
+    return squeezenet_features().state_dict()
+
+
+def in_cache(content: bytes, network: str = "vgg16") -> Path:
+    """Put a file into the cache under a name that has the content's hash, and let torchvision's table name it."""
+    name = f"{network}-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    weights.IMAGENET[network] = SimpleNamespace(url=f"http://localhost:9/{name}")  # type: ignore[assignment]
+    cache().mkdir(parents=True, exist_ok=True)
+    (cache() / name).write_bytes(content)
+    return cache() / name
+
+
+def saved(state: object, **how: object) -> bytes:
+    out = io.BytesIO()
+    torch.save(state, out, **how)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def whole_network(features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    state = {f"features.{name}": nn.Parameter(value) for name, value in features.items()}
+    return state | {"classifier.0.weight": torch.zeros(100)}
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the whole files whose SHA-256 was taken."""
+    found: list[str] = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda stream, kind: found.append(Path(stream.name).name) or digest(stream, kind)
+    )
+    return found
+
+
+def test_a_whole_network_in_the_cache_is_hashed_once_and_its_features_are_kept(
+    small: dict[str, torch.Tensor], hashed: list[str]
+) -> None:
+    full = in_cache(saved(whole_network(small), _use_new_zipfile_serialization=False), "squeezenet")
+    for _ in range(3):
+        assert torch.equal(weights.imagenet_weights("squeezenet")["0.weight"], small["0.weight"])
+    assert hashed == [full.name]
+    kept = cache() / f"{full.stem}-features.safetensors"
+    assert weights.find_imagenet_file("squeezenet") == kept
+    assert full.is_file()  # it is torch's, and others read it
+    with safe_open(kept, framework="pt") as opened:
+        assert set(opened.keys()) == set(small)
+        assert len(opened.metadata()["sha256"]) == 64
+
+
+def test_a_cache_that_cannot_be_written_serves_and_is_hashed_once(
+    small: dict[str, torch.Tensor], hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = in_cache(saved(whole_network(small)), "squeezenet")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "read-only")
+
+    monkeypatch.setattr(weights.tempfile, "TemporaryDirectory", refused)
+    for _ in range(3):
+        assert torch.equal(weights.imagenet_weights("squeezenet")["0.weight"], small["0.weight"])
+    assert hashed == [full.name]
+    assert [file.name for file in cache().iterdir()] == [full.name]
+
+
+def damaged(features: dict[str, torch.Tensor], how: str) -> Path:
+    """Put a damaged file into the cache and return it."""
+    content = saved(whole_network(features))
+    file = in_cache(content)
+    if how.startswith("features"):
+        file.unlink()
+        file = cache() / f"{file.stem}-features.safetensors"
+        digest = weights._digest(features)
+        save_file(features, file, {"sha256": digest})
+        content = file.read_bytes()
+    altered = content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:]
+    file.write_bytes(content[: len(content) // 2] if how.endswith("cut off") else altered)
+    return file
+
+
+@pytest.mark.parametrize("how", ["cut off", "altered", "features, cut off", "features, altered"])
+def test_a_damaged_file_in_the_cache_is_refused_with_the_remedy_and_does_without_where_that_is_possible(
+    small: dict[str, torch.Tensor], how: str, hashed: list[str]
+) -> None:
+    file = damaged(small, how)
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"{file.name}.*delete it"):
+            loss_network("vgg16", ["relu1_1"])
+    assert len(hashed) <= 1
+    warn_once.cache_clear()
+    with pytest.warns(UserWarning, match="delete it") as warned:
+        found = [measures() for _ in range(2)]  # as at two validation pictures
+    assert not any("lpips" in names for names in found)
+    assert len(warned) == 1
+    assert "\n" not in str(warned[0].message)
+    assert "delete it" in missing_measures()["lpips"]
+    names, why = usual("course")
+    assert "lpips-vgg" not in names
+    assert "delete it" in why["lpips-vgg"]
+    assert len(hashed) <= 1
+    file.unlink()
+    assert "they are not here" in missing_measures()["lpips"]
+
+
+def test_a_whole_file_of_good_hash_after_a_damaged_one_is_seen(features: dict[str, torch.Tensor]) -> None:
+    file = damaged(features, "features, cut off")
+    with pytest.raises(InputError, match="delete it"):
+        weights.find_imagenet_file("vgg16")
+    file.unlink()
+    assert weights.find_imagenet_file("vgg16") is None
+    in_cache(saved(whole_network(features)))
+    assert why_no_imagenet("vgg16") == ""
+    assert "lpips" in measures()
+
+
+def test_another_networks_file_in_the_named_folder_is_refused_and_measures_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / weights.features_file_name("vgg16"))
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(InputError, match="another network"):
         loss_network("vgg16", ["relu1_1"])
+    with pytest.warns(UserWarning, match="another network"):
+        assert "lpips" not in measures()
+
+
+class _Server(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder that is served over HTTP, and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Server, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before zip"])
+def test_a_download_is_verified_and_its_features_are_kept(
+    small: dict[str, torch.Tensor], served: tuple[Path, str], old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    content = saved(whole_network(small), _use_new_zipfile_serialization=not old)
+    name = f"squeezenet-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    (folder / name).write_bytes(content)
+    monkeypatch.setitem(weights.IMAGENET, "squeezenet", SimpleNamespace(url=f"{address}/{name}"))
+    found = loss_network("squeezenet", ["relu1_1"])
+    assert torch.equal(found._frozen[0].weight, small["0.weight"])
+    assert [file.name for file in cache().iterdir()] == [f"{name[:-4]}-features.safetensors"]
+    (folder / name).unlink()
+    assert torch.equal(loss_network("squeezenet", ["relu1_1"])._frozen[0].weight, small["0.weight"])
+
+
+def test_a_download_of_another_hash_is_not_kept(
+    small: dict[str, torch.Tensor], served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    (folder / "squeezenet-12345678.pth").write_bytes(saved(small))
+    monkeypatch.setitem(weights.IMAGENET, "squeezenet", SimpleNamespace(url=f"{address}/squeezenet-12345678.pth"))
+    with pytest.raises(InputError, match=r"download failed.*hash"):
+        loss_network("squeezenet", ["relu1_1"])
+    assert not list(cache().iterdir())
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -94,12 +278,6 @@ def test_a_missing_file_and_another_networks_weights_are_refused(tmp_path: Path)
     save_file({"0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="another network"):
         loss_network("vgg16", ["relu1_1"], weights=tmp_path / "other.safetensors")
-
-
-def test_runs_no_code_from_a_pickle(tmp_path: Path) -> None:
-    torch.save(vgg16, tmp_path / "code.pth")  # a function, which unpickling would import
-    with pytest.raises(InputError, match="does not load"):
-        loss_network("vgg16", ["relu1_1"], weights=tmp_path / "code.pth")
 
 
 def test_random_weights_follow_the_seed() -> None:

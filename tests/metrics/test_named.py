@@ -17,6 +17,7 @@ from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
 from perceptualloss.images import read_image
 from perceptualloss.loss_networks.loss_network import ARCHITECTURES
+from perceptualloss.loss_networks.lpips_backbones import alexnet_features
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.metrics.conventions import Convention, protocol
 from perceptualloss.metrics.named import NAMES, metric, named, usual
@@ -146,7 +147,7 @@ def test_usual_measures_leave_out_lpips_without_weights(monkeypatch: pytest.Monk
     names, missing = usual("sr")
     assert names == ["psnr", "ssim", "perceptual_distance"]
     assert "alexnet" in missing["lpips-alex"]
-    (tmp_path / "alexnet-owt-7be5be79.pth").touch()
+    torch.save(alexnet_features().state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
     monkeypatch.setenv("PERCEPTUALLOSS_WEIGHTS", str(tmp_path))
     assert usual("sr") == (["psnr", "ssim", "lpips-alex", "perceptual_distance"], {})
     assert usual("course")[0] == ["mse", "psnr", "perceptual_distance"]

@@ -42,7 +42,7 @@ from perceptualloss.experiments.panels import to_picture
 from perceptualloss.experiments.results import write_json
 from perceptualloss.images import picture_files
 from perceptualloss.loss_networks.loss_network import ARCHITECTURES, LossNetwork, layers_before_pooling
-from perceptualloss.loss_networks.weights import read_features
+from perceptualloss.loss_networks.weight_files import read_features
 
 PHOTOS, SIZE = 6, 160  # of the middle pieces: enough to tell networks apart, and less than a minute on two cores
 DRAWS = 3  # of random weights: at equal PSNR one draw may be 20% from the next

@@ -17,7 +17,8 @@ from perceptualloss.loss_networks.compact import compact_features, judge_feature
 from perceptualloss.loss_networks.geometry import channels_after, smallest_side
 from perceptualloss.loss_networks.lpips_backbones import alexnet_features, squeezenet_features
 from perceptualloss.loss_networks.vgg import vgg16_features, vgg19_features
-from perceptualloss.loss_networks.weights import embedded_weights, imagenet_weights, read_features
+from perceptualloss.loss_networks.weight_files import read_features
+from perceptualloss.loss_networks.weights import embedded_weights, imagenet_weights
 
 InputRange = tuple[float, float] | Literal["imagenet"]
 
@@ -249,7 +250,10 @@ def loss_network(
         _draw_weights(features)
     elif weights in ("default", "imagenet"):
         source = network
-        features.load_state_dict(embedded_weights(network) if network in EMBEDDED else imagenet_weights(network))
+        found_weights = (
+            embedded_weights(network) if network in EMBEDDED else imagenet_weights(network, features.state_dict())
+        )
+        features.load_state_dict(found_weights)
     else:
         file = Path(weights).resolve()
         features.load_state_dict(read_features(file, features.state_dict()))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import socket
 import tempfile
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save_file
 from torch import Tensor
 from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 from perceptualloss.checks import InputError
+from perceptualloss.loss_networks.weight_files import read_features
 
 IMAGENET = {
     "vgg16": VGG16_Weights.IMAGENET1K_V1,
@@ -36,20 +39,23 @@ def embedded_weights(network: str) -> dict[str, Tensor]:
     return {name: value.float() for name, value in load(packed).items()}
 
 
-def imagenet_weights(network: str) -> dict[str, Tensor]:
+def imagenet_weights(network: str, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Return torchvision's ImageNet weights of a network's features: ``{"0.weight": ..., "0.bias": ..., ...}``.
 
     Looked for in the folder that ``PERCEPTUALLOSS_WEIGHTS`` names, then where torch.hub caches, then
-    downloaded there. After a download only the features are kept (58.9 MB of 528 MB for VGG-16). Files from
-    the cache and the net are verified by the SHA-256 prefix in torchvision's file name.
+    downloaded there (see :func:`find_imagenet_file`).
+
+    Args:
+        network: "vgg16", "vgg19", "alexnet" or "squeezenet".
+        expected: a state dict whose names and shapes the weights must have.
 
     Raises:
-        InputError: without a file and without a network connection, within seconds.
+        InputError: for a damaged file; without a file and without a network connection, within seconds.
     """
     file = find_imagenet_file(network)
     if file is None:
         file = _download(network)
-    return read_features(file)
+    return read_features(file, expected)
 
 
 def imagenet_file_name(network: str) -> str:
@@ -58,21 +64,29 @@ def imagenet_file_name(network: str) -> str:
 
 
 def find_imagenet_file(network: str) -> Path | None:
-    """Return the weights file in the named folder or in torch.hub's cache, or None. Never downloads."""
-    name = imagenet_file_name(network)
-    candidates = [name, features_file_name(network)]
+    """Return the weights file in the named folder or in torch.hub's cache, or None. Never downloads.
+
+    A whole network in the cache is verified by the SHA-256 prefix in torchvision's file name; then its features are
+    kept beside it (58.9 MB of 528 MB for VGG-16), with a SHA-256 of their own, and found in its place from then on.
+    A file is verified once in a process, unless its size or time changes. The named folder's are the user's and are
+    taken as they are.
+
+    Raises:
+        InputError: for a file in the cache that was cut off or altered.
+    """
+    name, kept = imagenet_file_name(network), features_file_name(network)
     folder = os.environ.get(FOLDER_VARIABLE)
-    if folder:
-        for candidate in candidates:
-            if (Path(folder) / candidate).is_file():
-                return Path(folder) / candidate
-    cached = _cache() / features_file_name(network)
-    if cached.is_file():
-        return cached
-    full = _cache() / name
-    if full.is_file():
-        _verify(full, name)
-        return full
+    for named in (name, kept) if folder else ():
+        if (Path(str(folder)) / named).is_file():
+            return Path(str(folder)) / named
+    for file in (_cache() / kept, _cache() / name):
+        if file.is_file():
+            facts = file.stat()
+            wrong = _damage(file, facts.st_size, facts.st_mtime_ns)
+            if wrong:
+                remedy = "It was cut off or altered: delete it, and it is made or downloaded anew."
+                raise InputError(f"{file} as it was written", wrong, remedy)
+            return file if file.name == kept else _keep_features(file, network)
     return None
 
 
@@ -91,66 +105,55 @@ def how_to_get(network: str) -> str:
     )
 
 
-def read_features(file: Path, expected: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Read the features' weights from a ``.pth`` or ``.safetensors`` file, without running code from it.
-
-    The file may hold a whole network (``features.0.weight``, ...) or its features only (``0.weight``, ...).
-
-    Args:
-        file: the weights file.
-        expected: a state dict whose names and shapes the weights must have.
-
-    Raises:
-        InputError: if the file is missing, unreadable, or holds other weights.
-    """
-    if not file.is_file():
-        raise InputError("a weights file", f"no file at {file}", "Check the path.")
-    try:
-        if file.suffix == ".safetensors":
-            state = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-            state = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    except (OSError, RuntimeError, SafetensorError, EOFError, ValueError, AttributeError) as error:
-        reason = str(error).splitlines()[0][:200]
-    except Exception as error:  # unpickling raises what it likes: UnpicklingError, KeyError, IndexError
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
-    else:
-        prefixed = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-        found = {name: value.float() for name, value in (prefixed or state).items()}
-        if expected is not None:
-            _check_shapes(file, found, expected)
-            found = {name: found[name] for name in expected}
-        return found
-    raise InputError("a .pth or .safetensors file of weights", f"{file}, which does not load: {reason}")
-
-
-def _check_shapes(file: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    for name, value in expected.items():
-        if name not in found:
-            raise InputError(f"weights named {name!r} or 'features.{name}' in {file}", "none of that name")
-        if found[name].shape != value.shape:
-            raise InputError(
-                f"{name} of shape {tuple(value.shape)} in {file}",
-                f"{tuple(found[name].shape)}",
-                "Are these the weights of another network?",
-            )
-
-
 def _cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def _verify(file: Path, name: str) -> None:
-    prefix = Path(name).stem.rsplit("-", 1)[1]
+@cache
+def _damage(file: Path, size: int, modified: int) -> str:
+    """Return how a file of the cache differs from what it was, or "". Size and time make a changed file another one."""
+    if file.suffix == ".safetensors":
+        return _features_damage(file)
+    prefix = _hash_prefix(file.name)
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not digest.startswith(prefix):
-        raise InputError(
-            f"{file} to have a SHA-256 that starts with {prefix}",
-            digest[: len(prefix)],
-            "The download was cut off or altered: delete the file and try again.",
-        )
+    return "" if digest.startswith(prefix) else f"a SHA-256 of {digest[: len(prefix)]}... where its name says {prefix}"
+
+
+def _features_damage(file: Path) -> str:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            wanted = (opened.metadata() or {}).get("sha256")
+        found = _digest(read_features(file)) if wanted else wanted  # files of earlier versions say none
+    except (InputError, OSError, SafetensorError) as error:
+        return f"a file that does not open ({error})"
+    return "" if found == wanted else "weights of another SHA-256"
+
+
+def _digest(features: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(features):
+        digest.update(name.encode() + features[name].contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _hash_prefix(name: str) -> str:
+    return Path(name).stem.rsplit("-", 1)[1]
+
+
+def _keep_features(full: Path, network: str) -> Path:
+    """Keep the features of a whole network that was verified in the cache, and return the file to read."""
+    features = {name: value for name, value in read_features(full).items() if "classifier" not in name}
+    kept = _cache() / features_file_name(network)
+    metadata = {"source": IMAGENET[network].url, "sha256": _digest(features)}
+    try:
+        with tempfile.TemporaryDirectory(dir=_cache()) as folder:
+            part = Path(folder) / kept.name
+            save_file({name: value.contiguous() for name, value in features.items()}, part, metadata)
+            part.replace(kept)
+    except (OSError, SafetensorError):  # a cache that cannot be written, or a full disk: the whole file serves
+        return full
+    return kept
 
 
 @contextmanager
@@ -165,19 +168,16 @@ def _timeout(seconds: float) -> Iterator[None]:
 
 def _download(network: str) -> Path:
     """Download the whole network, keep its features, and return the file with them."""
-    kept = _cache() / features_file_name(network)
     name = imagenet_file_name(network)
     try:
         _cache().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_cache()) as folder, _timeout(DOWNLOAD_TIMEOUT):
             full = Path(folder) / name
-            prefix = Path(name).stem.rsplit("-", 1)[1]
-            torch.hub.download_url_to_file(IMAGENET[network].url, str(full), hash_prefix=prefix)
-            features = {k: v.contiguous() for k, v in read_features(full).items() if "classifier" not in k}
-            part = Path(folder) / kept.name
-            save_file(features, part, metadata={"source": IMAGENET[network].url})
-            part.replace(kept)
-    except (urllib.error.URLError, TimeoutError, OSError, RuntimeError) as error:
+            torch.hub.download_url_to_file(IMAGENET[network].url, str(full), hash_prefix=_hash_prefix(name))
+            kept = _keep_features(full, network)
+            if kept == full:
+                raise OSError(f"{_cache()} has no room for the features")
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, OSError, RuntimeError) as error:
         raise InputError(
             f"{network}'s ImageNet weights ({name})",
             f"no file, and the download failed ({error})",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from perceptualloss.loss_networks.weights import find_imagenet_file, how_to_get
+from perceptualloss.loss_networks.at_hand import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.metrics.named import named
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
@@ -21,10 +21,10 @@ def measures() -> dict[str, Measure]:
     """Return the measures by name: functions of output and target in [0, 1] that give one value per image.
 
     "mse", "psnr" (dB, RGB), "ssim" (RGB), "lpips" where ImageNet's VGG-16 is at hand (nothing is
-    downloaded for it), and "perceptual_distance".
+    downloaded for it, and a damaged file is warned of once), and "perceptual_distance".
     """
     found: dict[str, Measure] = {"mse": squared, "psnr": psnr, "ssim": ssim}
-    if find_imagenet_file("vgg16") is not None:
+    if not why_no_imagenet("vgg16"):
         against = named("lpips-vgg").against
         found["lpips"] = lambda output, target: against(target)(output)
     found["perceptual_distance"] = perceptual_distance
@@ -33,9 +33,8 @@ def measures() -> dict[str, Measure]:
 
 def missing_measures() -> dict[str, str]:
     """Return why a measure cannot be had, and how it can, by its name."""
-    if find_imagenet_file("vgg16") is not None:
-        return {}
-    return {"lpips": f"LPIPS needs ImageNet's VGG-16 weights, and they are not here. {how_to_get('vgg16')}"}
+    why = why_no_imagenet("vgg16")
+    return {"lpips": f"LPIPS needs ImageNet's VGG-16 weights, and {why}"} if why else {}
 
 
 @torch.no_grad()

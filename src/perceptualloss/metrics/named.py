@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.weights import find_imagenet_file, how_to_get
+from perceptualloss.loss_networks.at_hand import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.losses.lpips import LPIPS, NETS
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, multi_scale_structural_similarity, structural_similarity
@@ -103,12 +103,12 @@ def named(spec: str) -> Named:
 def usual(protocol: str) -> tuple[list[str], dict[str, str]]:
     """Return the measures that a protocol is reported with, and why one of them cannot be had, by its name."""
     lpips = "lpips-vgg" if protocol == "course" else "lpips-alex"
-    network = NETS[lpips.removeprefix("lpips-")]
+    why = why_no_imagenet(NETS[lpips.removeprefix("lpips-")])
     names = ["mse", "psnr"] if protocol == "course" else ["psnr", "ssim"]
-    if find_imagenet_file(network) is not None:
+    if not why:
         return [*names, lpips, "perceptual_distance"], {}
-    why = f"{metric(lpips).label} needs ImageNet weights of its backbone, and they are not here. {how_to_get(network)}"
-    return [*names, "perceptual_distance"], {lpips: why}
+    needs = f"{metric(lpips).label} needs ImageNet weights of its backbone, and {why}"
+    return [*names, "perceptual_distance"], {lpips: needs}
 
 
 def _parameters(name: str, text: str, entry: _Entry) -> dict[str, Any]:

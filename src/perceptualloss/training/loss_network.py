@@ -20,7 +20,8 @@ from perceptualloss.loss_networks.loss_network import (
     layers_before_pooling,
     normalised,
 )
-from perceptualloss.loss_networks.weights import embedded_weights, read_features
+from perceptualloss.loss_networks.weight_files import read_features
+from perceptualloss.loss_networks.weights import embedded_weights
 from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
 from perceptualloss.training.folding import with_batch_norm, without_batch_norm, write_run_time_weights
 from perceptualloss.training.ordering import OrderedData, Ordering
