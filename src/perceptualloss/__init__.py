@@ -28,6 +28,8 @@ from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim
+from perceptualloss.metrics.ssimulacra2 import ssimulacra2
+from perceptualloss.metrics.st_lpips import st_lpips
 from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
@@ -81,6 +83,8 @@ __all__ = [
     "resize",
     "save_network",
     "ssim",
+    "ssimulacra2",
+    "st_lpips",
     "stylize",
     "upscale",
     "write_image",

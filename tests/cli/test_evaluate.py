@@ -43,7 +43,9 @@ def test_folders_against_targets_with_every_output(
     for text in (
         "PSNR",
         "mean squared error".capitalize(),
-        "Perceptual distance",
+        "judge ↓",
+        "ST-LPIPS VGG",
+        "SSIMULACRA",
         "4 pictures; RGB, not rounded",
         "all.html",
     ):
@@ -90,11 +92,11 @@ def test_long_lists_are_cut_and_narrow_windows_show_the_last_metric(
     monkeypatch.setattr(command, "_MOST_ROWS", 3)
     monkeypatch.setattr(command, "_SHOWN_ROWS", 2)
     found = evaluate([outputs], small_photos, metrics=["psnr", "ssim", "perceptual_distance"])
-    table = command.picture_table(found, width=50)
+    table = command.picture_table(found, width=46)
     assert table.row_count == 2
-    assert [str(column.header).split()[0] for column in table.columns] == ["picture", "PSNR", "Perceptual"]
+    assert [str(column.header).split()[0] for column in table.columns] == ["picture", "PSNR", "Embedded"]
     console.print(table)
-    assert "2 of 4 pictures, the worst by perceptual distance" in " ".join(capsys.readouterr().out.split())
+    assert "2 of 4 pictures, the worst by embedded judge" in " ".join(capsys.readouterr().out.split())
     assert len(command.picture_table(found, width=200).columns) == 4
 
 

@@ -8,6 +8,7 @@ import torch
 from perceptualloss.checks import InputError
 from perceptualloss.experiments.compare import Settings, compare, read_settings, verdict
 from perceptualloss.experiments.results import Comparison, Run
+from perceptualloss.metrics.named import OUTSIDE
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.training.callbacks import TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
@@ -57,6 +58,18 @@ def test_missing_lpips_is_explained(done: tuple[Path, Comparison]) -> None:
         assert "vgg16" in comparison.missing["lpips"]
     else:
         assert "lpips" in comparison.runs[1].scores
+
+
+def test_yardsticks_from_outside_are_measured_at_the_end_alone(done: tuple[Path, Comparison]) -> None:
+    folder, comparison = done
+    keys = [metric.key for metric in comparison.metrics]
+    assert [key for key in keys if key in OUTSIDE] == list(OUTSIDE)
+    assert keys[-2:] == ["perceptual_distance", "seconds"]  # the package's own comes after those of others
+    for run in comparison.runs:
+        assert set(OUTSIDE) <= set(run.scores)
+        assert not set(OUTSIDE) & set(run.history)
+    assert not {f"{name}.png" for name in OUTSIDE} & {file.name for file in (folder / "curves").iterdir()}
+    assert "ST-LPIPS VGG" in comparison.verdict[0]
 
 
 def test_an_interrupted_comparison_ends_the_same(

@@ -227,7 +227,7 @@ def test_sentences_say_better_noise_or_too_few() -> None:
     )
     worse = compare_paired(above, b, higher_is_better=False)
     assert sentence(distance, "new", "old", worse).startswith(
-        "Perceptual distance: old is better than new, 1.0950 lower on average (95% interval 1.0695 to 1.1195)"
+        "Embedded judge: old is better than new, 1.0950 lower on average (95% interval 1.0695 to 1.1195)"
     )
     noise = compare_paired([v + (-1) ** n + 0.01 for n, v in enumerate(b)], b, higher_is_better=True)
     assert "within the noise" in sentence(psnr, "new", "old", noise)

@@ -65,6 +65,8 @@ def test_the_best_may_be_shared_or_absent(comparison: Comparison) -> None:
     ("metric", "value", "text"),
     [
         (Metric("psnr", "PSNR", "dB", True, ""), 27.126, "27.13"),
+        (Metric("ssimulacra2", "SSIMULACRA 2", "", True, "", digits=1), -5.06, "-5.1"),
+        (Metric("ssimulacra2", "SSIMULACRA 2", "", True, "", digits=1), 0.0001, "0.0"),
         (Metric("ssim", "SSIM", "", True, ""), 0.81236, "0.8124"),
         (Metric("perceptual_distance", "d", "", False, ""), 0.0001234, "1.23e-04"),
         (Metric("seconds", "t", "s", False, ""), 7.26, "7.3"),

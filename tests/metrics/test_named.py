@@ -19,8 +19,9 @@ from perceptualloss.images import read_image
 from perceptualloss.loss_networks.loss_network import ARCHITECTURES
 from perceptualloss.loss_networks.lpips_backbones import alexnet_features
 from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.metrics import ssimulacra2, st_lpips
 from perceptualloss.metrics.conventions import Convention, protocol
-from perceptualloss.metrics.named import NAMES, metric, named, usual
+from perceptualloss.metrics.named import NAMES, OUTSIDE, metric, named, usual
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.ssim import ms_ssim
 
@@ -141,13 +142,19 @@ def test_bad_names_are_refused(spec: str, message: str) -> None:
         named(spec)
 
 
-def test_usual_measures_leave_out_lpips_without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_usual_measures_leave_out_what_is_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("PERCEPTUALLOSS_WEIGHTS", raising=False)
     names, missing = usual("sr")
-    assert names == ["psnr", "ssim", "perceptual_distance"]
+    assert names == ["psnr", "ssim", *OUTSIDE, "perceptual_distance"]
     assert "alexnet" in missing["lpips-alex"]
     torch.save(alexnet_features().state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
     monkeypatch.setenv("PERCEPTUALLOSS_WEIGHTS", str(tmp_path))
-    assert usual("sr") == (["psnr", "ssim", "lpips-alex", "perceptual_distance"], {})
-    assert usual("course")[0] == ["mse", "psnr", "perceptual_distance"]
+    assert usual("sr") == (["psnr", "ssim", "lpips-alex", *OUTSIDE, "perceptual_distance"], {})
+    assert usual("course")[0] == ["mse", "psnr", *OUTSIDE, "perceptual_distance"]
+    for module in (st_lpips, ssimulacra2):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    names, missing = usual("sr")
+    assert names == ["psnr", "ssim", "lpips-alex", "perceptual_distance"]
+    assert list(missing) == list(OUTSIDE)
+    assert all("pip install 'perceptualloss[metrics]'" in why for why in missing.values())

@@ -52,7 +52,7 @@ def test_writes_what_tensorboard_shows(small_photos: Path, tmp_path: Path) -> No
     fit(run, data(small_photos), tmp_path, budget(2), progress=False)
     events = EventAccumulator(str(tmp_path)).Reload()
     tags = events.Tags()
-    assert {"Loss", "Loss/l1", "PSNR", "MSE", "SSIM", "perceptual distance"} <= set(tags["scalars"])
+    assert {"Loss", "Loss/l1", "PSNR", "MSE", "SSIM", "embedded judge"} <= set(tags["scalars"])
     assert any(tag.startswith("input | output | target") for tag in tags["images"])
     assert [step for step, _ in run.history["psnr"]] == [2]
     saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.cli.console import console, fields_of, free_folder, note, say, tell
+from perceptualloss.cli.console import console, fields_of, free_folder, metric_table, note, say, tell
 from perceptualloss.experiments.compare import Settings, compare, read_settings
 from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
@@ -40,7 +40,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     console.print(f"Writing to [bold]{folder}[/]")
     comparison = compare(settings, folder, progress=True, say=say)
     console.print(score_table(comparison))
-    for why in comparison.missing.values():
+    for why in dict.fromkeys(comparison.missing.values()):
         note(why)
     for sentence in comparison.verdict:
         tell(sentence)
@@ -49,17 +49,12 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
 
 def score_table(comparison: Comparison) -> Table:
     """Return the scores of all runs as a table, the best of each column in bold."""
-    table = Table(title=comparison.title)
-    table.add_column("loss")
-    for metric in comparison.metrics:
-        table.add_column(f"{metric.title} {metric.arrow}", justify="right")
-    for name in comparison.missing:
-        table.add_column(name.upper(), justify="right")
+    table = metric_table("loss", comparison.metrics, title=comparison.title)
     best = {metric.key: best_runs(metric, comparison.runs) for metric in comparison.metrics}
     for run in comparison.runs:
         cells = []
         for metric in comparison.metrics:
             text = format_value(metric, run.scores.get(metric.key))
             cells.append(f"[bold]{text}[/]" if run.name in best[metric.key] else text)
-        table.add_row(run.label, *cells, *["not here" for _ in comparison.missing])
+        table.add_row(run.label, *cells)
     return table

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from perceptualloss.checks import InputError
+from perceptualloss.metrics.metric import Metric
 
 console = Console()
 errors = Console(stderr=True)
@@ -30,6 +34,16 @@ def tell(sentence: str) -> None:
 def note(sentence: str) -> None:
     """Print what the user should know of a result."""
     console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table:
+    """Return an empty table with a column for each metric, so narrow that the usual ones fit into 80 letters."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), **options)
+    table.add_column(first, overflow="fold")
+    for metric in metrics:
+        heading = f"{metric.title} {metric.arrow}"
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
+    return table
 
 
 def bars() -> Progress:

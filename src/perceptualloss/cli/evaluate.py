@@ -14,12 +14,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import console, errors, make_folder, note, say, tell
+from perceptualloss.cli.console import console, errors, make_folder, metric_table, note, say, tell
 from perceptualloss.experiments.error_maps import write_error_maps
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation, Mean, best, best_values, csv_text, json_text, shown
 from perceptualloss.experiments.evaluation_report import render_evaluation
-from perceptualloss.metrics.metric import Metric
+from perceptualloss.metrics.metric import Metric, telling
 from perceptualloss.metrics.named import NAMES
 
 _MOST_ROWS, _SHOWN_ROWS = 20, 12
@@ -95,10 +95,8 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
 
 def mean_table(evaluation: Evaluation) -> Table:
     """Return the means with their intervals, the best of each column in bold."""
-    table = Table(caption="below: 95% interval" if len(evaluation.pictures) > 1 else None)
-    table.add_column("")
-    for metric in evaluation.metrics:
-        table.add_column(f"{metric.title} {metric.arrow}", justify="right")
+    caption = "below: 95% interval" if len(evaluation.pictures) > 1 else None
+    table = metric_table("", evaluation.metrics, caption=caption)
     bests = {metric.key: best(metric, evaluation.means) for metric in evaluation.metrics}
     for name, means in evaluation.means.items():
         cells = [_mean_cell(metric, means[metric.key], name in bests[metric.key]) for metric in evaluation.metrics]
@@ -139,7 +137,7 @@ def _show(found: Evaluation) -> None:
     console.print(mean_table(found))
     for line in found.verdict:
         tell(line)
-    for why in found.missing.values():
+    for why in dict.fromkeys(found.missing.values()):
         note(why)
     if found.unmatched:
         names = ", ".join(str(file) for file in found.unmatched[:10])
@@ -150,11 +148,12 @@ def _show(found: Evaluation) -> None:
 
 
 def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Metric]:
-    """Choose the metrics whose columns fit into ``width``: the last one, then from the first on."""
+    """Choose the metrics whose columns fit into ``width``: the most telling one, then from the first on."""
     several = len(evaluation.candidates) > 1
     room = width - max(map(len, [*pictures, "picture"])) - 4
     chosen: list[Metric] = []
-    for metric in (evaluation.metrics[-1], *evaluation.metrics[:-1]):
+    first = telling(evaluation.metrics)
+    for metric in (first, *(m for m in evaluation.metrics if m != first)):
         heading = len(metric.short) + 2
         room -= sum(max(heading, len(name) if several else 0) + 3 for name in evaluation.candidates)
         if room >= 0 or not chosen:
@@ -166,7 +165,7 @@ def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> str:
     text = _bold(shown(metric, mean.value), is_best)
     if math.isnan(mean.low):
         return text
-    return f"{text}\n[dim]{shown(metric, mean.low)}\N{EN DASH}{shown(metric, mean.high)}[/]"
+    return f"{text}\n[dim]{shown(metric, mean.low)} \N{EN DASH} {shown(metric, mean.high)}[/]"
 
 
 def _bold(text: str, is_best: bool) -> str:

@@ -20,11 +20,12 @@ from perceptualloss.data.module import PhotoData
 from perceptualloss.experiments.curves import plot_curves
 from perceptualloss.experiments.panels import write_panels
 from perceptualloss.experiments.report import write_report
-from perceptualloss.experiments.results import Comparison, Metric, Photo, Run, write_metrics
+from perceptualloss.experiments.results import SECONDS, Comparison, Metric, Photo, Run, write_metrics
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.presets import PRESETS, build_loss
-from perceptualloss.metrics.measures import measure, missing_measures
-from perceptualloss.metrics.named import metric
+from perceptualloss.metrics.measures import measure_all, missing_measures
+from perceptualloss.metrics.metric import telling
+from perceptualloss.metrics.named import OUTSIDE, metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
@@ -44,6 +45,7 @@ METRICS = [
     metric("psnr"),
     metric("ssim"),
     replace(metric("lpips-vgg"), key="lpips", label="LPIPS"),
+    *(metric(name) for name in OUTSIDE),
     metric("perceptual_distance"),
     Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
 ]
@@ -217,8 +219,8 @@ def _transform(
             task.eval()
             outputs[loss] = task(low.to(task.device)).float().cpu()
         outputs = {run: output.clamp(0, 1) for run, output in outputs.items()}
-        for run, output in outputs.items():
-            scores[run][name] = {key: float(value) for key, value in measure(output, target).items()}
+        for run, values in measure_all(outputs, target).items():
+            scores[run][name] = {key: float(value) for key, value in values.items()}
         photos.append(Photo(name, target, outputs))
     return photos, scores
 
@@ -296,11 +298,10 @@ def verdict(runs: Sequence[Run]) -> list[str]:
     for run in trained[1:]:
         first = trained[0]
         decibels = run.scores["psnr"] - first.scores["psnr"]
-        key = "lpips" if "lpips" in run.scores else "perceptual_distance"
-        change = run.scores[key] / first.scores[key] - 1
-        what = "LPIPS" if key == "lpips" else "perceptual distance"
+        judge = telling([m for m in METRICS if m.key in run.scores and m.key != SECONDS])
+        change = run.scores[judge.key] / first.scores[judge.key] - 1
         sentences.append(
-            f"Trained with {run.label}, the network's {what} is {abs(change):.0%} "
+            f"Trained with {run.label}, the network's {judge.label} is {abs(change):.0%} "
             f"{'lower (better)' if change < 0 else 'higher (worse)'} than with {first.label}, and its PSNR "
             f"{abs(decibels):.2f} dB {'lower (worse)' if decibels < 0 else 'higher (better)'}."
         )

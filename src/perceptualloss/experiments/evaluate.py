@@ -48,7 +48,7 @@ def evaluate(
         protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
             nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
         metrics: names with parameters (see :func:`perceptualloss.metrics.named.named`); by default the
-            protocol's, with LPIPS where its weights are at hand.
+            protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
         crop_border: another border than the protocol's, in pixels at each side.
         device: auto, cpu, gpu or mps; for the networks.
         workers: threads that read pictures; by default one for each core, at most 8.

@@ -14,7 +14,7 @@ from typing import Any
 from perceptualloss.experiments.candidates import Loaded
 from perceptualloss.experiments.results import format_value
 from perceptualloss.experiments.statistics import Paired
-from perceptualloss.metrics.metric import Metric
+from perceptualloss.metrics.metric import Metric, telling
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Evaluation:
     def differing(self) -> tuple[list[str], Metric]:
         """Return the pictures by how much the first two candidates differ, most first, and by which metric.
 
-        The metric is the last one. Of one candidate alone, the worst picture comes first.
+        The metric is the most telling one. Of one candidate alone, the worst picture comes first.
         """
-        metric = self.metrics[-1]
+        metric = telling(self.metrics)
         values = [self.values[name].get(metric.key, {}) for name in self.candidates[:2]]
 
         def rank(picture: str) -> tuple[float, str]:

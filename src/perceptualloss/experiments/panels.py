@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from perceptualloss.experiments.results import (
+    MSE,
+    PSNR,
     SECONDS,
     SSIM,
     Comparison,
@@ -24,6 +26,7 @@ from perceptualloss.experiments.results import (
     file_stems,
     format_value,
 )
+from perceptualloss.metrics.metric import telling
 
 DETAIL_COLOURS = ("#FFD21F", "#38D6FF")  # seen on dark and, with their black rim, on bright pictures
 _INK, _MUTED, _PAPER = "#1b1f24", "#57606a", "#ffffff"
@@ -91,9 +94,10 @@ def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = Non
 
 
 def panel_metrics(metrics: Sequence[Metric]) -> list[Metric]:
-    """Choose the metrics under a picture: PSNR and the perceptual ones, or all where there are none."""
-    short = [m for m in metrics if m.key not in (SSIM, SECONDS)]
-    return short or list(metrics)
+    """Choose the metrics under a picture: PSNR and the most telling of the perceptual ones, or all without these."""
+    perceptual = [m for m in metrics if m.key not in (MSE, PSNR, SSIM, SECONDS)]
+    best = [telling(perceptual)] if perceptual else []
+    return [m for m in metrics if m.key == PSNR or m in best] or list(metrics)
 
 
 def captions(photo: Photo, run: Run, metrics: Sequence[Metric]) -> list[str]:

@@ -19,6 +19,7 @@ from perceptualloss.experiments.panels import (
 )
 from perceptualloss.experiments.results import (
     COMMAND,
+    MSE,
     PSNR,
     SECONDS,
     SSIM,
@@ -29,6 +30,7 @@ from perceptualloss.experiments.results import (
     file_stems,
     format_value,
 )
+from perceptualloss.metrics.metric import telling
 
 _MOST_PHOTOS = 6
 _BUDGET = 5_500_000  # characters of pictures; with the curves and the text the page stays below 6 MB
@@ -183,7 +185,7 @@ def _slider_data(comparison: Comparison, pages: Sequence[Mapping[str, Any]]) -> 
 def _first_sides(comparison: Comparison) -> tuple[str, str]:
     """Choose what the slider compares at first: the first trained loss, and the other one that looks best.
 
-    What looks best is said by the last perceptual metric. Where there is one loss alone, it is compared
+    What looks best is said by the most telling perceptual metric. Where there is one loss alone, it is compared
     with interpolation, and interpolation alone with the ground truth.
     """
     trained, metric = comparison.trained, _judge(comparison)
@@ -199,13 +201,13 @@ def _first_sides(comparison: Comparison) -> tuple[str, str]:
 
 
 def _judge(comparison: Comparison) -> Metric | None:
-    """Find the last perceptual metric."""
-    perceptual = [m for m in panel_metrics(comparison.metrics) if m.key not in (PSNR, SSIM, SECONDS)]
-    return perceptual[-1] if perceptual else None
+    """Find the most telling perceptual metric."""
+    perceptual = [m for m in comparison.metrics if m.key not in (MSE, PSNR, SSIM, SECONDS)]
+    return telling(perceptual) if perceptual else None
 
 
 def _most_telling(comparison: Comparison, photos: Sequence[Photo], names: Sequence[str]) -> int:
-    """Find the photo on which two runs differ the most in the last perceptual metric, else the first."""
+    """Find the photo on which two runs differ the most in the most telling perceptual metric, else the first."""
     runs = [run for run in comparison.runs if run.name in names]
     metric = _judge(comparison)
     if len(runs) < 2 or metric is None:

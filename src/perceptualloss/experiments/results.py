@@ -17,7 +17,7 @@ from perceptualloss.checks import InputError
 from perceptualloss.metrics.metric import Metric as Metric  # noqa: PLC0414 (part of what a comparison is made of)
 
 # Keys of metrics that the report treats in their own way; any other key is shown like these.
-PSNR, SSIM, LPIPS, DISTANCE, SECONDS = "psnr", "ssim", "lpips", "perceptual_distance", "seconds"
+MSE, PSNR, SSIM, SECONDS = "mse", "psnr", "ssim", "seconds"
 # Settings that the report puts in their own place: the line to run again, and the shaded start of the curves.
 COMMAND, WARM_UP_STEPS = "command", "warm_up_steps"
 
@@ -101,11 +101,10 @@ def format_value(metric: Metric, value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
-    if metric.unit == "dB":
-        return f"{value:.2f}"
+    digits = metric.digits if metric.digits is not None else 2 if metric.unit == "dB" else 4
     if metric.key == SECONDS:
         return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
-    return f"{value:.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:.2e}"
+    return f"{value:.{digits}f}" if abs(value) >= 0.001 or value == 0 or digits < 3 else f"{value:.2e}"
 
 
 def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+_TELLING = ("st_lpips_vgg", "st_lpips_alex", "lpips")
 
 
 @dataclass(frozen=True)
@@ -10,7 +13,7 @@ class Metric:
     """A number that pictures or runs are measured by.
 
     ``note`` explains it in one plain sentence; ``unit`` may be empty; ``label`` names the network or
-    measure behind a perceptual distance.
+    measure behind a perceptual distance; ``digits`` are the decimals that are shown, by default 2 of decibels, else 4.
     """
 
     key: str
@@ -18,6 +21,7 @@ class Metric:
     unit: str
     higher_is_better: bool
     note: str
+    digits: int | None = None
 
     @property
     def direction(self) -> str:
@@ -43,3 +47,12 @@ class Metric:
     def title(self) -> str:
         """The label with the unit, such as ``PSNR (dB)``."""
         return f"{self.heading} ({self.unit})" if self.unit else self.heading
+
+
+def telling(metrics: Sequence[Metric]) -> Metric:
+    """Return the metric that says best what looks nearer: one fitted to people's judgements, else the last.
+
+    ST-LPIPS comes first, since it was made outside this package and takes no part in trainings.
+    """
+    known = {metric.key: metric for metric in metrics}
+    return next((known[key] for key in _TELLING if key in known), metrics[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from perceptualloss.loss_networks.at_hand import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.losses.lpips import LPIPS, NETS
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, multi_scale_structural_similarity, structural_similarity
+from perceptualloss.metrics import ssimulacra2, st_lpips
 from perceptualloss.metrics.conventions import Convention
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.perceptual_distance import distance_to
@@ -27,6 +28,8 @@ Against = Callable[[Tensor], Callable[[Tensor], Tensor]]
 Build = Callable[..., tuple[str, Against]]
 """Takes a measure's parameters; gives what a label says of them, and the function."""
 CHANNELS = ("convention", "rgb", "y")
+OUTSIDE = ("st_lpips_alex", "st_lpips_vgg", "ssimulacra2")
+"""Measures that were made outside this package, and come with the extra ``metrics``."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,25 @@ class _Entry:
     note: str
     build: Build
     by_pixels: bool = True
+    digits: int | None = None
 
 
 def metric(name: str) -> Metric:
     """Return what a measure of ``NAMES`` is called and which way it points."""
     entry = _ENTRIES[check_choice("metric", name, NAMES)]
-    return Metric(name, entry.label, entry.unit, entry.higher_is_better, entry.note)
+    return Metric(name, entry.label, entry.unit, entry.higher_is_better, entry.note, entry.digits)
 
 
 def named(spec: str) -> Named:
     """Return the measure of a name with parameters: ``NAME[:PARAMETER=VALUE,...]``.
 
-    Names: mse, psnr, ssim, ms_ssim, lpips-alex, lpips-vgg, lpips-squeeze, perceptual_distance and
-    structure_texture. Parameters: ``channel`` (rgb or y, of mse, psnr, ssim and ms_ssim, against the
-    convention), ``max`` (of psnr), ``scales`` (of ms_ssim, 1 to 5) and ``weights`` (of lpips: a file with
-    the backbone's weights).
+    Names: mse, psnr, ssim, ms_ssim, lpips-alex, lpips-vgg, lpips-squeeze, st_lpips_alex, st_lpips_vgg, ssimulacra2,
+    perceptual_distance and structure_texture. Parameters: ``channel`` (rgb or y, of mse, psnr, ssim and ms_ssim,
+    against the convention), ``max`` (of psnr), ``scales`` (of ms_ssim, 1 to 5) and ``weights`` (of lpips: a file
+    with the backbone's weights).
 
     Raises:
-        InputError: An unknown name or parameter, a value of another kind, or weights that cannot be had.
+        InputError: An unknown name or parameter, a value of another kind, or weights or a package that cannot be had.
 
     >>> white, grey = torch.ones(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.9)
     >>> named("psnr")(grey, white, Convention(eight_bits=False))
@@ -96,19 +100,30 @@ def named(spec: str) -> Named:
     says, against = entry.build(**given)
     details = [text for text in (says, {"rgb": "RGB", "y": "Y"}.get(channel, "")) if text]
     label = f"{facts.label} {', '.join(details)}" if details else facts.label
-    found = Metric(spec, label, facts.unit, facts.higher_is_better, facts.note)
+    found = replace(facts, key=spec, label=label)
     return Named(found, against, entry.by_pixels, None if channel == "convention" else channel == "y")
 
 
 def usual(protocol: str) -> tuple[list[str], dict[str, str]]:
-    """Return the measures that a protocol is reported with, and why one of them cannot be had, by its name."""
-    lpips = "lpips-vgg" if protocol == "course" else "lpips-alex"
-    why = why_no_imagenet(NETS[lpips.removeprefix("lpips-")])
+    """Return the measures that a protocol is reported with, and why some of them cannot be had, by their names.
+
+    The embedded judge, which was made with this package, comes last.
+    """
     names = ["mse", "psnr"] if protocol == "course" else ["psnr", "ssim"]
-    if not why:
-        return [*names, lpips, "perceptual_distance"], {}
-    needs = f"{metric(lpips).label} needs ImageNet weights of its backbone, and {why}"
-    return [*names, "perceptual_distance"], {lpips: needs}
+    names += ["lpips-vgg" if protocol == "course" else "lpips-alex", *OUTSIDE, "perceptual_distance"]
+    missing = {name: why for name in names if (why := why_missing(name))}
+    return [name for name in names if name not in missing], missing
+
+
+def why_missing(name: str) -> str:
+    """Return why a measure cannot be had on this machine, and how it can; nothing where it can be had."""
+    if name.startswith("lpips-") and (why := why_no_imagenet(NETS[name.removeprefix("lpips-")])):
+        return f"{metric(name).label} needs ImageNet weights of its backbone, and {why}"
+    if name.startswith("st_lpips_") and st_lpips.weights_file(name.removeprefix("st_lpips_")) is None:
+        return st_lpips.HOW_TO_GET
+    if name == "ssimulacra2" and not ssimulacra2.available():
+        return ssimulacra2.HOW_TO_GET
+    return ""
 
 
 def _parameters(name: str, text: str, entry: _Entry) -> dict[str, Any]:
@@ -179,7 +194,12 @@ def _lpips_against(net: str, weights: str) -> Against:
     return against
 
 
+def _st_lpips(net: str) -> Build:
+    return lambda: ("", lambda target: st_lpips.distance_to(target, net))
+
+
 _FITTED = "How different the pictures look to {}, fitted to people's judgement."
+_SHIFTED = "How different the pictures look to an {} that small shifts do not mislead, fitted to people's judgement."
 _ENTRIES = {
     "mse": _Entry("mean squared error", "", False, "The mean squared difference of the values, white being 1.", _mse),
     "psnr": _Entry("PSNR", "dB", True, "How close the pixels are to the original's, on a logarithmic scale.", _psnr),
@@ -188,16 +208,27 @@ _ENTRIES = {
     "lpips-alex": _Entry("LPIPS (AlexNet)", "", False, _FITTED.format("AlexNet"), _lpips("alex"), False),
     "lpips-vgg": _Entry("LPIPS (VGG-16)", "", False, _FITTED.format("VGG-16"), _lpips("vgg"), False),
     "lpips-squeeze": _Entry("LPIPS (SqueezeNet)", "", False, _FITTED.format("SqueezeNet"), _lpips("squeeze"), False),
+    "st_lpips_alex": _Entry("ST-LPIPS Alex", "", False, _SHIFTED.format("AlexNet"), _st_lpips("alex"), False),
+    "st_lpips_vgg": _Entry("ST-LPIPS VGG", "", False, _SHIFTED.format("VGG-16"), _st_lpips("vgg"), False),
+    "ssimulacra2": _Entry(
+        "SSIMULACRA 2",
+        "",
+        True,
+        "How near compressed pictures look, fitted to people's judgement; 100 is identical, 90 looks so.",
+        lambda: ("", _plain(ssimulacra2.ssimulacra2)),
+        False,
+        1,
+    ),
     "perceptual_distance": _Entry(
-        "perceptual distance",
+        "embedded judge",
         "",
         False,
-        "How different the pictures look to a small network (the embedded judge) that took no part in training.",
+        "How different the pictures look to a small network of this package that took no part in the training.",
         lambda: ("", distance_to),
         False,
     ),
     "structure_texture": _Entry(
-        "structure and texture distance",
+        "structure and texture (embedded judge)",
         "",
         False,
         "How different structure and texture are to the embedded judge; texture may lie elsewhere.",

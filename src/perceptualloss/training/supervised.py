@@ -24,7 +24,7 @@ TAGS = {
     "psnr": "PSNR",
     "ssim": "SSIM",
     "lpips": "LPIPS",
-    "perceptual_distance": "perceptual distance",
+    "perceptual_distance": "embedded judge",
 }
 
 
@@ -53,7 +53,7 @@ class Supervised(L.LightningModule):
         InputError: for an unknown submodule, a negative gradient_clip, or an impossible ema.
 
     Logs "Loss" and its terms at each step, and MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the
-    perceptual distance over the validation photos.
+    embedded judge's distance over the validation photos.
     """
 
     def __init__(

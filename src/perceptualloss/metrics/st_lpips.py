@@ -1,0 +1,165 @@
+"""ST-LPIPS: LPIPS on networks without aliasing, so that a shift that nobody sees does not count."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape, check_values
+from perceptualloss.loss_networks.loss_network import normalised
+from perceptualloss.losses.distance import unit_map
+
+NETS = ("alex", "vgg")
+HOW_TO_GET = (
+    "ST-LPIPS needs the weights in the package stlpips-pytorch (BSD), which is not here: "
+    "pip install 'perceptualloss[metrics]'."
+)
+SMALLEST = {"alex": 21, "vgg": 18}  # pixels a side: less leaves nothing to mirror at a border
+_VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+@torch.no_grad()
+def st_lpips(output: Tensor, target: Tensor, net: Literal["alex", "vgg"] = "alex") -> Tensor:
+    r"""Return the shift-tolerant learned perceptual image patch similarity of each picture, (N,); lower is nearer.
+
+    As LPIPS, :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2` with
+    unit-normalised channels, over five layers of an AlexNet or a VGG-16 whose strides are taken after a low-pass
+    filter, with all weights fitted to people's judgements. 0 for equal pictures, about 1 for very different ones.
+    Equal to the output of the authors' package, whose weights are read from where it is installed; none of its code
+    runs. A measure, not a loss: it gives no gradient.
+
+    Args:
+        output: pictures (N, 3, H, W) in [0, 1], at least 21 pixels a side for "alex" and 18 for "vgg".
+        target: the pictures they should look like, of the same shape.
+        net: "alex" or "vgg".
+
+    Raises:
+        InputError: for other shapes, types or ranges, or without the package.
+
+    Source: Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022; Zhang, "Making Convolutional
+    Networks Shift-Invariant Again", 2019 for the filter before the stride.
+    """
+    check_same_shape("output", output, "target", target)
+    for name, images in (("output", output), ("target", target)):
+        check_image_batch(name, images)
+        check_values(name, images, 0, 1)
+    return distance_to(target, net)(output)
+
+
+def weights_file(net: str) -> Path | None:
+    """Return the file with a network's weights in the installed package, which is not imported, or None."""
+    found = find_spec("stlpips_pytorch")
+    places = found.submodule_search_locations if found else None
+    for place in places or ():
+        file = Path(place) / "weights" / "vST0.0" / f"{net}_shift_tolerant.pth"
+        if file.is_file():
+            return file
+    return None
+
+
+@torch.no_grad()
+def distance_to(target: Tensor, net: str) -> Callable[[Tensor], Tensor]:
+    """Return ST-LPIPS to ``target`` as a function of the output; the target is looked at once."""
+    network = _network(net).to(target.device)
+    wanted = network(target)
+
+    @torch.no_grad()
+    def distance(output: Tensor) -> Tensor:
+        layers = zip(network(output), wanted, network.heads(), strict=True)
+        return torch.stack([unit_map(f, g, head).mean(dim=(1, 2)) for f, g, head in layers]).sum(dim=0)
+
+    return distance
+
+
+class _BlurPool(nn.Module):
+    """Filter with [1, 2, 1] / 4 in both directions and keep every second value, the border mirrored by two."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        means = F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="reflect"), 2, stride=1)
+        return F.avg_pool2d(means, 2, stride=2)
+
+
+class _ShiftTolerant(nn.Module):
+    """AlexNet or VGG-16 without a stride that is not filtered before; gives the features of five layers.
+
+    AlexNet's first convolution has stride 1 and one filtered halving in place of two unfiltered ones; pools are
+    a maximum at every place, then a filtered halving.
+    """
+
+    def __init__(self, net: str) -> None:
+        super().__init__()
+        self.net, count = net, 0
+        self.stages = nn.Module()
+        for number, modules in enumerate(_alexnet() if net == "alex" else _vgg(), start=1):
+            named = OrderedDict((str(count + i), module) for i, module in enumerate(modules))
+            count += len(named)
+            self.stages.add_module(f"slice{number}", nn.Sequential(named))
+
+    def heads(self) -> list[Tensor]:
+        """Return the weights of each layer's channels."""
+        return [self.get_buffer(f"head{i}") for i in range(5)]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the features of pictures (N, 3, H, W) in [0, 1] at the five layers."""
+        smallest = SMALLEST[self.net]
+        if min(images.shape[-2:]) < smallest:
+            size = f"{images.shape[-2]} x {images.shape[-1]}"
+            raise InputError(f"pictures of at least {smallest} x {smallest} pixels for ST-LPIPS ({self.net})", size)
+        found = []
+        with torch.autocast(images.device.type, enabled=False):
+            x = normalised(images.float()).to(memory_format=torch.channels_last)
+            for stage in self.stages.children():
+                x = stage(x)
+                found.append(x)
+        return found
+
+
+def _conv(inputs: int, outputs: int, size: int, padding: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, size, padding=padding), nn.ReLU()]
+
+
+def _alexnet() -> list[list[nn.Module]]:
+    def halve() -> list[nn.Module]:
+        return [nn.MaxPool2d(3, stride=1), _BlurPool()]
+
+    return [
+        [nn.Conv2d(3, 64, 11, padding=2), _BlurPool(), nn.ReLU()],
+        [*halve(), *_conv(64, 192, 5, 2)],
+        [*halve(), *_conv(192, 384, 3, 1)],
+        _conv(384, 256, 3, 1),
+        _conv(256, 256, 3, 1),
+    ]
+
+
+def _vgg() -> list[list[nn.Module]]:
+    stages: list[list[nn.Module]] = []
+    channels = 3
+    for widths in _VGG:
+        stage: list[nn.Module] = [nn.MaxPool2d(2, stride=1), _BlurPool()] if stages else []
+        for width in widths:
+            stage += _conv(channels, width, 3, 1)
+            channels = width
+        stages.append(stage)
+    return stages
+
+
+@cache
+def _network(net: str) -> _ShiftTolerant:
+    file = weights_file(check_choice("net", net, NETS))
+    if file is None:
+        raise InputError("the weights of ST-LPIPS", "no package stlpips-pytorch", HOW_TO_GET)
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    network = _ShiftTolerant(net).requires_grad_(False).eval()
+    names = network.stages.state_dict()
+    network.stages.load_state_dict({name: state[f"net.{name}"] for name in names})
+    for i in range(5):
+        network.register_buffer(f"head{i}", state[f"lin{i}.model.1.weight"].flatten())
+    return network.to(memory_format=torch.channels_last)
