@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.logging import RichHandler
-from rich.markup import escape
 
 from perceptualloss.checks import InputError
 from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, stylize, train, train_loss_network, upscale
-from perceptualloss.cli.console import errors
-from perceptualloss.cli.loss_options import with_whole_loss
+from perceptualloss.cli.console import OptionError, as_option, complain, errors
+from perceptualloss.cli.recipe_options import with_checked_recipe
 from perceptualloss.training.callbacks import TrainingInterrupted
+from perceptualloss.training.recipe_settings import trust
 
 COMMANDS = {
     "compare": compare,
@@ -34,21 +34,22 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 for bad input, 2 for bad options, or 130 after Ctrl-C."""
+    """Run the command line; return 0, 1 for bad input, 2 for bad options or a bad recipe, or 130 after Ctrl-C."""
     handler = RichHandler(console=errors, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     warnings.filterwarnings("ignore")  # libraries' advice to developers
     words = list(sys.argv[1:] if words is None else words)
     try:
+        others = _trust(words)
         parser, commands = build_parser()
-        options = parser.parse_args(_usual_form(words))
+        options = _parse(parser, _usual_form(others))
         COMMANDS[options.command].run(commands[options.command], options[options.command])
     except InputError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        return 1
+        complain("error:", str(error), "bold red")
+        return 2 if isinstance(error, OptionError) else 1
     except TrainingInterrupted as stop:
-        errors.print(f"\nInterrupted; {stop.checkpoint} holds everything up to here.", highlight=False, soft_wrap=True)
-        errors.print(f"Go on with: {_resume_command(words, stop)}", highlight=False, soft_wrap=True)
+        complain("\nInterrupted;", f"{stop.checkpoint} holds everything up to here.", "")
+        complain("Go on with:", _resume_command(words, stop), "")
         return 130
     except KeyboardInterrupt:
         errors.print("\nInterrupted.")
@@ -58,8 +59,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """Return the parser of the command line and those of its commands."""
-    parser = ArgumentParser(prog="perceptualloss", description="Image transformation with perceptual losses.")
+    parser = ArgumentParser(
+        prog="perceptualloss", description="Image transformation with perceptual losses.", exit_on_error=False
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('perceptualloss')}")
+    parser.add_argument("--trust", type=str, help="a module of your own, whose classes recipes and files may name")
     commands = {name: command.build_parser() for name, command in COMMANDS.items()}
     choices = parser.add_subcommands(dest="command")
     for name, command in commands.items():
@@ -67,14 +71,38 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     return parser, commands
 
 
+def _trust(words: list[str]) -> list[str]:
+    """Import the modules that ``--trust MODULE`` names, also from this folder, and return the other words."""
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, module = word.partition("=")
+        if name != "--trust":
+            others.append(word)
+            continue
+        sys.path.append(str(Path.cwd()))  # last, so that no file here stands in for a library
+        with as_option():
+            trust(module if equals else next(rest, ""))
+    return others
+
+
+def _parse(parser: ArgumentParser, words: list[str]) -> Namespace:
+    """Parse the words; say in one line what is wrong with them."""
+    try:
+        return parser.parse_args(words)
+    except ArgumentError as error:
+        raise OptionError("options that perceptualloss --help lists", " ".join(str(error).split())) from error
+
+
 def _usual_form(words: list[str]) -> list[str]:
     """Let ``--loss-network`` stand for ``--loss_network`` and ``train FILE`` for ``train --recipe FILE``."""
     words = [re.sub(r"^--[\w.-]+", lambda name: "--" + name[0][2:].replace("-", "_"), word) for word in words]
     if len(words) > 1 and words[0] in ("train", "train-loss-network") and not words[1].startswith("-"):
-        if not Path(words[1]).is_file():
-            raise InputError("a recipe", f"no file {words[1]}", "The project's are in recipes/.")
         words = [words[0], "--recipe", *words[1:]]
-    return with_whole_loss(words) if words[:1] == ["train"] else words
+    if words[:1] in (["train"], ["train-loss-network"]):
+        with as_option():
+            words = with_checked_recipe(words)
+    return words
 
 
 def _resume_command(words: list[str], stop: TrainingInterrupted) -> str:

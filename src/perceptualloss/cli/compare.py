@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
+from rich.text import Text
 
-from perceptualloss.cli.console import console, fields_of, free_folder, metric_table, note, say, tell
+from perceptualloss.cli.console import bold, console, fields_of, free_folder, metric_table, note, say, tell
 from perceptualloss.experiments.compare import Settings, compare, read_settings
 from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
@@ -15,7 +16,9 @@ from perceptualloss.losses.presets import PRESETS
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(description="Train the same network once per loss and show the difference.")
+    parser = ArgumentParser(
+        exit_on_error=False, description="Train the same network once per loss and show the difference."
+    )
     parser.add_class_arguments(Settings, skip={"losses"})
     parser.add_argument(
         "--losses",
@@ -37,14 +40,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     else:
         settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})
         folder = free_folder(options.out, options.name or f"upscale{settings.scale}x")
-    console.print(f"Writing to [bold]{folder}[/]")
+    tell("Writing to ", bold(folder))
     comparison = compare(settings, folder, progress=True, say=say)
     console.print(score_table(comparison))
     for why in dict.fromkeys(comparison.missing.values()):
         note(why)
     for sentence in comparison.verdict:
         tell(sentence)
-    console.print(f"Open [bold]{folder / 'report.html'}[/] in a browser to see it.", soft_wrap=True)
+    tell("Open ", bold(folder / "report.html"), " in a browser to see it.")
 
 
 def score_table(comparison: Comparison) -> Table:
@@ -52,9 +55,9 @@ def score_table(comparison: Comparison) -> Table:
     table = metric_table("loss", comparison.metrics, title=comparison.title)
     best = {metric.key: best_runs(metric, comparison.runs) for metric in comparison.metrics}
     for run in comparison.runs:
-        cells = []
+        cells: list[str | Text] = []
         for metric in comparison.metrics:
             text = format_value(metric, run.scores.get(metric.key))
-            cells.append(f"[bold]{text}[/]" if run.name in best[metric.key] else text)
+            cells.append(bold(text) if run.name in best[metric.key] else text)
         table.add_row(run.label, *cells)
     return table

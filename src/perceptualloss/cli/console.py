@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,30 +11,70 @@ from typing import Any
 from jsonargparse import Namespace
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from perceptualloss.checks import InputError
 from perceptualloss.metrics.metric import Metric
 
-console = Console()
-errors = Console(stderr=True)
+console = Console(markup=False)  # names of files and what files say are no markup
+errors = Console(stderr=True, markup=False)
+
+
+class OptionError(InputError):
+    """An option or a recipe that cannot be used; the command ends with 2 instead of 1."""
+
+
+@contextmanager
+def as_option() -> Iterator[None]:
+    """Within it, bad input is a bad option.
+
+    Raises:
+        OptionError: for an InputError.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise OptionError(error.expected, error.got, error.remedy) from error
+
+
+def bold(value: object) -> Text:
+    """Return a value as bold text."""
+    return Text(printable(str(value)), "bold")
+
+
+def printable(text: str) -> str:
+    r"""Return a text from a file or its name without what would steer the terminal.
+
+    >>> printable("red \x1b[31m.png")
+    'red \ufffd[31m.png'
+    """
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
 def say(line: str) -> None:
     """Print a line about what happens now."""
-    console.print(f"[bold]{escape(line)}[/]")
+    console.print(bold(line))
 
 
-def tell(sentence: str) -> None:
+def tell(*parts: str | Text) -> None:
     """Print a sentence as it is, however long."""
-    console.print(escape(sentence), highlight=False, soft_wrap=True)
+    console.print(_sentence(parts), highlight=False, soft_wrap=True)
 
 
 def note(sentence: str) -> None:
     """Print what the user should know of a result."""
-    console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    tell(Text("note:", "yellow"), f" {sentence}")
+
+
+def complain(what: str, why: str, style: str = "red") -> None:
+    """Print what went wrong, and why, for people and not for programs that read the result."""
+    errors.print(_sentence((Text(what, style), f" {why}")), highlight=False, soft_wrap=True)
+
+
+def _sentence(parts: tuple[str | Text, ...]) -> Text:
+    return Text.assemble(*(printable(part) if isinstance(part, str) else part for part in parts))
 
 
 def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table:
@@ -48,7 +89,7 @@ def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table
 
 def bars() -> Progress:
     """Return progress bars, with a description and the time that is left, that vanish at the end."""
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
     return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import bars, console, errors, make_folder
+from perceptualloss.cli.console import bars, bold, complain, make_folder, printable, tell
 
 
 class Tell(Protocol):
@@ -41,22 +40,22 @@ def do_each(pairs: list[tuple[Path, Path]], out: Path, work: Work, what: str, pa
         bar = shown.add_task("", total=len(pairs))
         for number, (source, target) in enumerate(pairs):
             title = f"{source.name} ({number + 1}/{len(pairs)})"
-            shown.update(bar, description=escape(title), completed=number)
+            shown.update(bar, description=printable(title), completed=number)
             try:
                 make_folder(target.parent)
                 work(source, target, _teller(shown, bar, number, title))
             except InputError as error:
                 failed += 1
-                errors.print(f"[red]not {past}:[/] {escape(f'{source}: {error}')}", highlight=False, soft_wrap=True)
+                complain(f"not {past}:", f"{source}: {error}")
     if failed < len(pairs):
         where = pairs[0][1] if len(pairs) == 1 else f"{len(pairs) - failed} {what} into {out}"
-        console.print(f"Wrote [bold]{escape(str(where))}[/]", soft_wrap=True)
+        tell("Wrote ", bold(where))
     if failed:
         raise InputError(f"{len(pairs)} {what}", f"{failed} that were not {past}", "The reasons are above.")
 
 
 def _teller(shown: Progress, bar: TaskID, before: int, title: str) -> Tell:
-    def tell(done: int, total: int, note: str = "") -> None:
-        shown.update(bar, completed=before + done / total, description=escape(f"{title} {note}".rstrip()))
+    def move(done: int, total: int, note: str = "") -> None:
+        shown.update(bar, completed=before + done / total, description=printable(f"{title} {note}".rstrip()))
 
-    return tell
+    return move

@@ -9,12 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from perceptualloss.checks import InputError
-from perceptualloss.cli.console import console, errors, make_folder, metric_table, note, say, tell
+from perceptualloss.cli.console import (
+    bold,
+    complain,
+    console,
+    errors,
+    make_folder,
+    metric_table,
+    note,
+    printable,
+    say,
+    tell,
+)
 from perceptualloss.experiments.error_maps import write_error_maps
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import Evaluation, Mean, best, best_values, csv_text, json_text, shown
@@ -30,8 +41,9 @@ _OWN = ("outputs", "targets", "networks", "metrics", "progress")
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = ArgumentParser(
+        exit_on_error=False,
         description="Measure pictures, folders of pictures and networks against targets: "
-        "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR."
+        "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR.",
     )
     parser.add_argument(
         "paths",
@@ -90,7 +102,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     if options.errors is not None:
         say("Drawing the errors")
         paths = write_error_maps(found, options.errors)
-        console.print(f"Wrote {len(paths)} pictures into [bold]{options.errors}[/]", soft_wrap=True)
+        tell(f"Wrote {len(paths)} pictures into ", bold(options.errors))
 
 
 def mean_table(evaluation: Evaluation) -> Table:
@@ -100,7 +112,7 @@ def mean_table(evaluation: Evaluation) -> Table:
     bests = {metric.key: best(metric, evaluation.means) for metric in evaluation.metrics}
     for name, means in evaluation.means.items():
         cells = [_mean_cell(metric, means[metric.key], name in bests[metric.key]) for metric in evaluation.metrics]
-        table.add_row(escape(name), *cells)
+        table.add_row(printable(name), *cells)
     return table
 
 
@@ -118,14 +130,16 @@ def picture_table(evaluation: Evaluation, width: int) -> Table:
     for metric in metrics:
         for name in evaluation.candidates:
             short = f"{metric.short} {metric.arrow}"
-            table.add_column(f"{short}\n{escape(name)}" if len(evaluation.candidates) > 1 else short, justify="right")
+            table.add_column(
+                f"{short}\n{printable(name)}" if len(evaluation.candidates) > 1 else short, justify="right"
+            )
     for picture in pictures:
         cells = []
         for metric in metrics:
             values = {name: found[metric.key].get(picture, math.nan) for name, found in evaluation.values.items()}
             bests = best_values(metric, values)
             cells += [_bold(shown(metric, value), name in bests) for name, value in values.items()]
-        table.add_row(escape(picture), *cells)
+        table.add_row(printable(picture), *cells)
     return table
 
 
@@ -144,7 +158,7 @@ def _show(found: Evaluation) -> None:
         more = f" and {len(found.unmatched) - 10} more" if len(found.unmatched) > 10 else ""
         note(f"{len(found.unmatched)} files have no partner everywhere and were left out: {names}{more}.")
     for name, why in found.problems.items():
-        errors.print(f"[red]not measured:[/] {escape(name)}: {escape(why)}", highlight=False, soft_wrap=True)
+        complain("not measured:", f"{name}: {why}")
 
 
 def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Metric]:
@@ -161,15 +175,15 @@ def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Me
     return [metric for metric in evaluation.metrics if metric in chosen]
 
 
-def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> str:
+def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> Text:
     text = _bold(shown(metric, mean.value), is_best)
     if math.isnan(mean.low):
         return text
-    return f"{text}\n[dim]{shown(metric, mean.low)} \N{EN DASH} {shown(metric, mean.high)}[/]"
+    return Text.assemble(text, (f"\n{shown(metric, mean.low)} \N{EN DASH} {shown(metric, mean.high)}", "dim"))
 
 
-def _bold(text: str, is_best: bool) -> str:
-    return f"[bold]{text}[/]" if is_best else text
+def _bold(text: str, is_best: bool) -> Text:
+    return bold(text) if is_best else Text(text)
 
 
 def _places(paths: list[Path], targets: Path | None) -> tuple[list[Path], Path]:
@@ -186,7 +200,7 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} to be writable", str(error), "Choose another place.") from error
-    console.print(f"Wrote [bold]{path}[/]", soft_wrap=True)
+    tell("Wrote ", bold(path))
 
 
 def _command(options: Namespace) -> str:

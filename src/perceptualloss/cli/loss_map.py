@@ -17,7 +17,9 @@ from perceptualloss.inference.device import find_device
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(description="Show where two pictures differ for each layer of a loss network.")
+    parser = ArgumentParser(
+        exit_on_error=False, description="Show where two pictures differ for each layer of a loss network."
+    )
     parser.add_argument("output", type=Path, help="the picture to look at")
     parser.add_argument("target", type=Path, help="what it should look like, of the same size")
     parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])

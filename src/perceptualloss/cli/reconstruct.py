@@ -22,7 +22,8 @@ LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_3"]
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = ArgumentParser(
-        description="Show what each layer of a loss network keeps of a picture: find one like it from noise."
+        exit_on_error=False,
+        description="Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     )
     parser.add_argument("picture", type=Path, help="a photo")
     parser.add_argument(

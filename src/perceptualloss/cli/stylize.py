@@ -24,7 +24,7 @@ from perceptualloss.inference.video import transform_video
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(description="Paint pictures, folders and videos in a style.")
+    parser = ArgumentParser(exit_on_error=False, description="Paint pictures, folders and videos in a style.")
     parser.add_argument("paths", nargs="+", type=Path, help="pictures, videos and folders")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/stylize"), help="a file for one, or a folder")
     parser.add_argument(

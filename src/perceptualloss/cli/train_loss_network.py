@@ -10,7 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.cli.console import console, say, tell
+from perceptualloss.cli.console import bold, console, say, tell
 from perceptualloss.experiments.network_figures import NetworkReport, percent
 from perceptualloss.experiments.network_report import report_network, report_photos
 from perceptualloss.training.loss_network import train_loss_network
@@ -18,7 +18,9 @@ from perceptualloss.training.loss_network import train_loss_network
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(description="Train a loss network on your own pictures, labelled or not.")
+    parser = ArgumentParser(
+        exit_on_error=False, description="Train a loss network on your own pictures, labelled or not."
+    )
     parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
     parser.add_function_arguments(train_loss_network)
     parser.set_defaults(progress=True)
@@ -31,10 +33,8 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     unlabelled = options.photos if options.classes is None else None
     photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
     figures = train_loss_network(**settings)
-    console.print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    console.print(
-        f"Saved [bold]{options.out}[/]; give it as weights of the network {options.architecture!r}.", soft_wrap=True
-    )
+    tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    tell("Saved ", bold(options.out), f"; give it as weights of the network {options.architecture!r}.")
     folder = options.folder / "report"
     report = report_network(
         options.architecture,
@@ -48,7 +48,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     console.print(agreement_table(report))
     for sentence in report.verdict:
         tell(sentence)
-    console.print(f"Open [bold]{folder / 'report.html'}[/] in a browser to see it.", soft_wrap=True)
+    tell("Open ", bold(folder / "report.html"), " in a browser to see it.")
 
 
 def agreement_table(report: NetworkReport) -> Table:
@@ -58,7 +58,7 @@ def agreement_table(report: NetworkReport) -> Table:
     for name in report.agreements:
         table.add_column(name, justify="right")
     for row in report.rows:
-        cells = [f"[bold]{percent(v)}[/]" if name in row.best else percent(v) for name, v in row.values.items()]
+        cells = [bold(percent(v)) if name in row.best else percent(v) for name, v in row.values.items()]
         table.add_row(row.title, *cells)
     return table
 

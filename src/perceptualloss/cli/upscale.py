@@ -16,7 +16,9 @@ from perceptualloss.networks.shipped import Kind
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(description="Enlarge pictures and folders of pictures with a trained network.")
+    parser = ArgumentParser(
+        exit_on_error=False, description="Enlarge pictures and folders of pictures with a trained network."
+    )
     parser.add_argument("paths", nargs="+", type=Path, help="pictures and folders")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("runs/upscale"), help="a file for one picture, or a folder"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.limits import outline
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
@@ -26,18 +32,17 @@ NETWORKS: dict[str, type[TransformationNetwork]] = {
     "StyleTransferNetwork": StyleTransferNetwork,
     "SuperResolutionNetwork": SuperResolutionNetwork,
 }
+LARGEST_HEADER = 2**23  # bytes; a network of a thousand tensors has 0.1 MB
 
 
 def build_network(name: str, arguments: dict[str, Any] | None = None) -> TransformationNetwork:
     """Build a transformation network by class name with its constructor's arguments.
 
     Raises:
-        InputError: for an unknown network or argument.
+        InputError: for an unknown network or argument, or arguments of another type.
     """
-    network = NETWORKS[check_choice("network", name, NETWORKS)]
-    for argument in arguments or {}:
-        check_choice(f"argument of {name}", argument, inspect.signature(network).parameters)
-    return network(**(arguments or {}))
+    kind = NETWORKS[check_choice("network", name, NETWORKS)]
+    return kind(**checked_arguments(kind, arguments or {}, name))
 
 
 def save_network(network: TransformationNetwork, path: str | Path, **notes: str) -> Path:
@@ -79,27 +84,82 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         InputError: if there is no such file, or it is no safetensors file.
     """
-    if not Path(path).is_file():
-        raise InputError("a saved network", f"no file at {path}", "Check the path.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
+    return _header(Path(path))[0]
 
 
 def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork:
     """Load a network that :func:`save_network` saved, in evaluation mode.
 
+    A file is data: its network's name comes from a closed list, and nothing is built that is larger than the file.
+
     Raises:
-        InputError: if the file is missing, unreadable, or not a saved network of this package.
+        InputError: if the file is missing, unreadable, or not a saved network of this package; for an unknown network
+            or argument, or weights that are missing, too many, of another shape or not finite.
     """
-    metadata = read_metadata(path)
+    path = Path(path)
+    metadata, shapes = _header(path)
     if "network" not in metadata:
         raise InputError("a network saved by perceptualloss.save_network", f"{path} without a network's name")
-    network = build_network(metadata["network"], json.loads(metadata.get("arguments", "{}")))
+    kind, arguments = _described(path, metadata)
+    elements = sum(math.prod(shape) for shape in shapes.values())
+    network = outline(kind, arguments, len(shapes), elements, f"That is what {path} has weights for.")
+    expected = network.state_dict()
+    _check_shapes(f"{kind.__name__} in {path}", expected, shapes)
     try:
-        network.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        raise InputError(f"the weights of {metadata['network']} in {path}", str(error).splitlines()[0]) from error
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
+    weights = {name: _weight(f"{name} in {path}", found[name], like) for name, like in expected.items()}
+    network.load_state_dict(weights, assign=True)
     return network.to(device).eval()
+
+
+def _header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
+    """Return a file's metadata and the shapes of its tensors, without reading these."""
+    if not path.is_file():
+        raise InputError("a saved network", f"no file at {path}", "Check the path.")
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+        if size > LARGEST_HEADER and size < path.stat().st_size:
+            raise InputError(f"a header of at most {LARGEST_HEADER:,} bytes", f"{size:,} in {path}")
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no dict)
+            return dict(file.metadata() or {}), shapes
+    except (OSError, SafetensorError) as error:
+        raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
+
+
+def _described(path: Path, metadata: Mapping[str, str]) -> tuple[type[TransformationNetwork], dict[str, Any]]:
+    """Return the class that the metadata names, and the arguments for it."""
+    remedy = "A class of your own is known after perceptualloss.training.recipe_settings.trust, or with --trust MODULE."
+    name = metadata["network"]
+    if name not in NETWORKS:
+        raise InputError(f"{path} to hold one of {', '.join(NETWORKS)}", shown(name), remedy)
+    try:
+        arguments = json.loads(metadata.get("arguments", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the arguments of {name} in {path} as JSON", shown(metadata["arguments"])) from error
+    if not isinstance(arguments, dict):
+        raise InputError(f"the arguments of {name} in {path} by name", shown(arguments))
+    return NETWORKS[name], checked_arguments(NETWORKS[name], arguments, name)
+
+
+def _check_shapes(what: str, expected: Mapping[str, Tensor], found: Mapping[str, tuple[int, ...]]) -> None:
+    for name, value in expected.items():
+        if name not in found:
+            raise InputError(f"the weights of {what}", f"none for {name}")
+        if found[name] != tuple(value.shape):
+            raise InputError(f"the weights of {what}, with {name} of shape {tuple(value.shape)}", str(found[name]))
+    for name in found:
+        if name not in expected:
+            raise InputError(f"the weights of {what} and no others", f"some for {shown(name)}, too")
+
+
+def _weight(what: str, value: Tensor, like: Tensor) -> Tensor:
+    """Return a copy of weights from a file in the type of the network's."""
+    if value.is_floating_point() != like.is_floating_point() or value.is_complex():
+        raise InputError(f"{what} in {like.dtype}", str(value.dtype))
+    if not value.to(torch.float64 if value.dtype == torch.float64 else torch.float32).isfinite().all():
+        raise InputError(f"finite weights for {what}", "NaN or infinity", "The training that wrote it has failed.")
+    return value.to(like.dtype, copy=True)

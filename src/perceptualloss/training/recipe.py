@@ -10,35 +10,23 @@ import lightning as L
 from torch import nn
 
 from perceptualloss.checks import InputError
-from perceptualloss.data.damage import Blur, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto
-from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
+from perceptualloss.data.degrade import Degradation, Unchanged
 from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
 from perceptualloss.images import picture_files
 from perceptualloss.losses.loss import Loss
-from perceptualloss.losses.settings import KINDS, loss_from_settings
-from perceptualloss.losses.style_objective import has_style_term, objective_note, style_objective, style_picture
-from perceptualloss.losses.weighted import WeightedLoss
+from perceptualloss.losses.settings import loss_from_settings
+from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
-from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
+from perceptualloss.training.recipe_checks import check_recipe
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 
-# Imported for the names that a recipe may give to `network`, `critic`, `degradation` and `loss`.
-NAMED = (
-    *(ResidualUpscaler, Upscale2x, Upscale4x, Generator, SuperResolutionNetwork, StyleTransferNetwork, Critic),
-    *(Unchanged, Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, OldPhoto, InTurn),
-    *(WeightedLoss, *KINDS),
-)
 SMOKE_CROP = 48  # pixels of the target: at 32 a critic ends in 1 x 1, of which oneDNN spoils the gradient in bf16
 VALIDATION_STYLE = 512  # pixels: the largest side of validation photos in style transfer, of larger ones the middle
 
@@ -49,9 +37,9 @@ class Recipe:
 
     Args:
         network: the transformation network, such as Upscale2x.
-        loss: the loss: a name such as MSELoss or perceptual (a preset), a sum such as
+        loss: the loss: a name such as MSELoss or perceptual (a preset), or a sum such as
             ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
-            (see :func:`loss_from_settings`), or ``class_path`` and ``init_args`` of a class of your own.
+            (see :func:`loss_from_settings`).
         degradation: what makes the input from a photo, such as Downscale.
         inputs: instead of a degradation, a folder with the inputs to the photos in ``photos``, matched by name.
         style: instead of both, the picture of a style to give the photos (or several, or a folder with them, for a
@@ -135,6 +123,7 @@ def smoke(recipe: Recipe) -> Recipe:
         crop=max(1, min(recipe.crop, SMOKE_CROP) // scale) * scale,
         batch_size=2,
         start_from=None,
+        schedule=Schedule("constant") if recipe.schedule.at else recipe.schedule,
     )
 
 
@@ -154,6 +143,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         InputError: for unusable settings, photos, weights or checkpoint, or a full disk.
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
+    check_recipe(recipe)
     checkpoint = folder / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
@@ -206,8 +196,6 @@ def _losses(recipe: Recipe) -> list[Loss]:
                 raise InputError(f"a style without {name}", f"{name}={other}")
         size, strength = recipe.style_size, recipe.style_strength
         return [style_objective(recipe.loss, file, size, strength) for file in style_files(recipe.style)]
-    if recipe.degradation is None and recipe.inputs is None and has_style_term(recipe.loss):
-        raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
     return [loss_from_settings(recipe.loss)]
 
 

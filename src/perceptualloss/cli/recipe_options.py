@@ -1,0 +1,114 @@
+"""A recipe on the command line: its file, checked, and options for parts of what it says of a loss or a network."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from perceptualloss.arguments import checked_arguments
+from perceptualloss.checks import InputError, check_choice
+from perceptualloss.cli.recipe_file import check_places, read_data, read_recipe
+from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe_settings import LARGEST, PARTS, check_settings
+
+NESTED = ("loss", *PARTS)  # settings that are written by names and options
+_FIELDS = (*inspect.signature(Recipe).parameters, "name", "out")
+_FORM = ("class_path", "init_args")
+
+
+def plain(value: Any) -> Any:
+    """Return a setting that is written by names and options: of a text on the command line, what YAML makes of it."""
+    return read_data(value, "the option") if isinstance(value, str) else value
+
+
+def with_checked_recipe(words: list[str]) -> list[str]:
+    """Check the recipe that the words of a command name; return the words with one option for each nested setting.
+
+    jsonargparse would replace all that is said of a loss or a network by the one option that is named:
+    ``--loss.L1Loss.weight 2`` changes that, and leaves the rest of the loss.
+
+    Raises:
+        InputError: for a recipe that is not data, or with unknown names or values of another type.
+    """
+    file = _recipe(words)
+    settings = read_recipe(file) if file is not None else {}
+    if words[0] == "train-loss-network":
+        if file is not None:
+            _check_loss_network(settings, file)
+        return words
+    if file is not None:
+        for name in settings:
+            check_choice(f"setting in {file}", str(name), _FIELDS)
+        check_places(settings, file, ("name", "out"))
+        if "name" in settings and Path(str(settings["name"])).name != str(settings["name"]):
+            raise InputError(f"name in {file} to be that of one folder", repr(settings["name"]))
+        check_settings({name: value for name, value in settings.items() if name not in ("name", "out")})
+    kept, changed = _merged(words, {name: settings.get(name) for name in NESTED})
+    check_settings(changed)
+    return [*kept, *(word for name, value in changed.items() for word in (f"--{name}", json.dumps(value)))]
+
+
+def _recipe(words: list[str]) -> Path | None:
+    given = [Path(words[n + 1]) for n, word in enumerate(words[:-1]) if word == "--recipe"]
+    given += [Path(word.partition("=")[2]) for word in words if word.startswith("--recipe=")]
+    if len(given) > 1:
+        raise InputError("one recipe", " and ".join(map(str, given)))
+    return given[0] if given else None
+
+
+def _check_loss_network(settings: Mapping[str, Any], file: Path) -> None:
+    for name in ("resume", "progress"):
+        if name in settings:
+            raise InputError(f"{file} without {name}", f"{name}: {settings[name]}", "Say it on the command line.")
+    checked_arguments(train_loss_network, settings, str(file), largest=LARGEST, whole=False)
+    check_places(settings, file, ("out", "folder"))
+
+
+def _merged(words: list[str], settings: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Return the words without the options for nested settings, and the settings that these change."""
+    kept: list[str] = []
+    changed: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        first, *keys = name.removeprefix("--").split(".") if name.startswith("--") else [""]
+        if first not in settings:
+            kept.append(word)
+            continue
+        data = read_data(value if equals else next(rest, ""), name)
+        if keys:
+            settings[first] = _set(settings[first], keys if first == "loss" else _long(keys), data, first == "loss")
+        else:
+            settings[first] = data
+        changed[first] = settings[first]
+    return kept, changed
+
+
+def _long(keys: list[str]) -> list[str]:
+    """Let ``--network.width`` stand for ``--network.init_args.width``."""
+    return keys if keys[0] in _FORM else ["init_args", *keys]
+
+
+def _set(settings: Any, keys: list[str], value: Any, is_loss: bool) -> dict[str, Any]:
+    """Return settings with an option among nested ones.
+
+    Of a loss, a bare name is kept as one with no options, and a bare weight on the way as an option ``weight``; of
+    another part, a bare name is kept as its class.
+    """
+    key, *inner = keys
+    if isinstance(settings, str):
+        found: dict[str, Any] = {settings: {}} if is_loss else {"class_path": settings}
+    elif isinstance(settings, Mapping):
+        found = dict(settings)
+    elif settings is None:
+        found = {}
+    else:
+        raise InputError(f"names with values, to set {'.'.join(keys)}", repr(settings))
+    if inner and isinstance(found.get(key), int | float):
+        found[key] = {"weight": found[key]}
+    found[key] = _set(found.get(key), inner, value, is_loss) if inner else value
+    return found

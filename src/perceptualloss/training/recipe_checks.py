@@ -1,0 +1,100 @@
+"""Refuses, before anything is built, numbers of a recipe that cannot be meant, and settings that would do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from perceptualloss.arguments import shown
+from perceptualloss.checks import InputError
+from perceptualloss.losses.style_objective import has_style_term
+
+if TYPE_CHECKING:
+    from perceptualloss.training.recipe import Recipe
+
+Bounds = tuple[float, float]
+LONGEST = 10**9  # steps: 30 years at one a second
+RANGES: dict[str, Bounds] = {
+    "style_size": (1, 2**14),
+    "shorter_side": (1, 2**14),
+    "crop": (1, 2**13),
+    "batch_size": (1, 2**16),
+    "steps": (1, LONGEST),
+    "warm_up_steps": (0, LONGEST),
+    "validate_every": (1, LONGEST),
+    "checkpoint_every": (1, LONGEST),
+    "learning_rate": (0, 1e3),
+    "devices": (1, 2**12),
+    "num_nodes": (1, 2**16),
+    "workers": (0, 256),
+    "seed": (0, 2**32 - 1),
+}
+GAME: dict[str, Bounds] = {
+    "ramp_steps": (0, LONGEST),
+    "n_critic": (1, 1000),
+    "generator_every": (1, 1000),
+    "learning_rate": (0, 1e3),
+}
+BATCH = 2**28  # pixels of a batch: 3 GB of targets
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check a recipe's numbers, and that every setting does something in a run of its kind.
+
+    Raises:
+        InputError: for a number beyond its range, or a setting that this kind of run ignores.
+    """
+    for name, bounds in RANGES.items():
+        check_range(name, getattr(recipe, name), bounds)
+    check_betas("betas", recipe.betas)
+    if recipe.crop**2 * recipe.batch_size > BATCH:
+        got = f"{recipe.batch_size} of {recipe.crop} x {recipe.crop}"
+        raise InputError(f"at most {BATCH:,} pixels in a batch", got, "Lower batch_size or crop.")
+    if (game := recipe.adversarial) is not None:
+        game.check()
+        for name, bounds in GAME.items():
+            check_range(f"adversarial.{name}", getattr(game, name), bounds)
+        check_betas("adversarial.betas", game.betas)
+    _check_idle(recipe)
+
+
+def check_range(name: str, value: object, bounds: Bounds) -> None:
+    """Raise unless a number lies within its bounds; what is no number passes.
+
+    Raises:
+        InputError: for one beyond them.
+    """
+    if isinstance(value, int | float) and not bounds[0] <= value <= bounds[1]:
+        raise InputError(f"{name} from {bounds[0]:,} to {bounds[1]:,}", shown(value))
+
+
+def check_betas(name: str, betas: tuple[float, float]) -> None:
+    """Raise unless both of Adam's decays are from 0 to below 1."""
+    if not all(0 <= beta < 1 for beta in betas):
+        raise InputError(f"{name} from 0 to below 1", f"{betas[0]:g} and {betas[1]:g}")
+
+
+def _check_idle(recipe: Recipe) -> None:
+    """Raise for a setting that does nothing in this kind of run."""
+    sources = (recipe.style, recipe.degradation, recipe.inputs)
+    if all(source is None for source in sources) and has_style_term(recipe.loss):
+        raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
+    usual = {field.name: field.default for field in fields(recipe)}
+    needs = {  # what each setting needs to have an effect
+        "style": ("style_size", "style_strength", "stability"),
+        "adversarial": ("critic",),
+        "photos": ("validation",),
+    }
+    for needed, names in needs.items():
+        for name in names:
+            paired = name == "validation" and recipe.inputs is not None  # which needs photos anyway
+            if not paired and getattr(recipe, needed) is None and getattr(recipe, name) != usual[name]:
+                got = "the critic" if name == "critic" else f"{name}={shown(getattr(recipe, name))}"
+                remedy = f"Give {needed}, or leave {name} out."
+                raise InputError(f"{name} together with {needed}", f"{got} alone", remedy)
+    if recipe.warm_up_steps >= recipe.steps:
+        got = f"{recipe.warm_up_steps} of {recipe.steps}"
+        raise InputError("warm_up_steps below steps, so that the loss is used", got, "Lower warm_up_steps.")
+    if recipe.schedule.at and max(recipe.schedule.at) >= recipe.steps:
+        got = f"{max(recipe.schedule.at)} of {recipe.steps}"
+        raise InputError("a schedule that falls at steps of the run", got, "Lower schedule.at.")

@@ -1,0 +1,121 @@
+"""A recipe as it is written down: what its words stand for, and how large its numbers may be.
+
+A recipe is data. It names networks, critics, degradations and losses from closed lists, and nothing that it says is
+imported or called. Classes of one's own join the lists by :func:`trust`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from perceptualloss.arguments import Known, checked_arguments, named_part
+from perceptualloss.checks import InputError
+from perceptualloss.data.damage import Blur, Faded, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto, Scratches
+from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
+from perceptualloss.losses.loss import Loss
+from perceptualloss.losses.settings import LOSSES, check_loss_settings
+from perceptualloss.networks.checkpoint import NETWORKS
+from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.limits import build_bounded
+from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe_checks import check_recipe
+
+CRITICS: dict[str, type[nn.Module]] = {"Critic": Critic}
+DEGRADATIONS: dict[str, type[Degradation]] = {
+    kind.__name__: kind
+    for kind in (Unchanged, Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, Faded, Scratches, OldPhoto, InTurn)
+}
+KNOWN: Known = {TransformationNetwork: NETWORKS, nn.Module: CRITICS, Degradation: DEGRADATIONS}
+PARTS: dict[str, type] = {"network": TransformationNetwork, "critic": nn.Module, "degradation": Degradation}
+LISTS: tuple[tuple[type, dict[str, Any]], ...] = (
+    (TransformationNetwork, NETWORKS),
+    (Loss, LOSSES),
+    (Degradation, DEGRADATIONS),
+    (nn.Module, CRITICS),  # last: networks and losses are modules, too
+)
+LARGEST = 10**12  # of a recipe's own whole numbers, before check_recipe looks closer
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Check the names and types of a recipe's settings, all or some of them, without building networks.
+
+    Raises:
+        InputError: for what is no setting of a recipe, a class that is not on the lists, an unknown option of a part,
+            or a value of another type.
+    """
+    own = {name: value for name, value in settings.items() if name not in PARTS}
+    checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
+    if settings.get("loss") is not None:
+        check_loss_settings(settings["loss"])
+    for name, kind in PARTS.items():
+        if settings.get(name) is not None and not isinstance(settings[name], kind):
+            named_part(name, settings[name], kind, KNOWN)
+
+
+def build_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """Build the recipe that settings describe, its parts by name and options, as YAML has them.
+
+    Args:
+        settings: the fields of :class:`Recipe`. Objects of the right class are taken as they are. Seed the random
+            generators before: the network and the critic draw their first weights.
+
+    Raises:
+        InputError: for what :func:`check_settings` refuses, a network or critic of an absurd size, or what
+            :func:`check_recipe` refuses.
+
+    >>> build_recipe({"network": "Upscale2x", "loss": "L1Loss", "degradation": "Downscale"}).network.scale
+    2
+    """
+    check_settings(settings)
+    for name in ("network", "loss"):
+        if settings.get(name) is None:
+            raise InputError(f"{name} in the recipe", "none")
+    own = {name: value for name, value in settings.items() if name not in (*PARTS, "loss")}
+    found = checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
+    parts = {name: _part(name, settings.get(name), kind) for name, kind in PARTS.items()}
+    recipe = Recipe(loss=settings["loss"], **parts, **found)
+    check_recipe(recipe)
+    return recipe
+
+
+def _part(name: str, given: Any, kind: type) -> Any:
+    if given is None or isinstance(given, kind):
+        return given
+    found, arguments = named_part(name, given, kind, KNOWN)
+    return build_bounded(found, arguments) if issubclass(found, nn.Module) else found(**arguments)
+
+
+def trust(module: str) -> list[str]:
+    """Import a module of one's own and let recipes and files name the classes that it defines; return their names.
+
+    Networks are subclasses of :class:`TransformationNetwork`, and a file of one is loaded wherever this was called
+    before. Degradations and losses are subclasses of :class:`Degradation` and :class:`Loss`; every other
+    ``nn.Module`` counts as a critic. Importing runs the module, so call it with modules that you know.
+
+    Args:
+        module: its name, as ``import`` takes it.
+
+    Raises:
+        InputError: if it cannot be imported, defines no such class, or one of a name that is taken.
+    """
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        raise InputError("a module to trust", f"{module!r}, which does not import: {error}") from error
+    names = []
+    for name, kind in inspect.getmembers(loaded, inspect.isclass):
+        known = next((known for base, known in LISTS if issubclass(kind, base)), None)
+        if known is None or kind.__module__ != loaded.__name__ or inspect.isabstract(kind):
+            continue
+        if known.setdefault(name, kind) is not kind:
+            raise InputError(f"a class in {module} of a name that is free", f"{name!r}", "Call it something else.")
+        names.append(name)
+    if not names:
+        raise InputError(f"networks, losses, degradations or critics in {module}", "none that it defines")
+    return names
