@@ -99,6 +99,8 @@ def checked_arguments(
     parameters = inspect.signature(function).parameters
     hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
     for name in given:
+        if not parameters:
+            raise InputError(f"no options of {what}", shown(str(name)))
         check_choice(f"option of {what}", str(name), parameters)
     for name, parameter in parameters.items():
         named = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)

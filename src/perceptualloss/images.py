@@ -66,9 +66,17 @@ def read_layers(source: str | os.PathLike[str] | bytes | Image.Image) -> Layers:
     try:
         if isinstance(source, Image.Image):
             return upright_layers(source)
-        return decode(source if isinstance(source, bytes) else Path(source).read_bytes())
+        return decode(source if isinstance(source, bytes) else _content(Path(source)))
+    except InputError:
+        raise
     except Exception as error:  # Pillow's decoders raise nearly anything for broken files
         raise _refusal(name, error) from error
+
+
+def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file() and not path.is_dir():  # /dev/zero never ends
+        raise InputError(f"a picture file {path}", "a device or the like")
+    return path.read_bytes()
 
 
 def as_batch(pixels: NDArray[np.float32]) -> Tensor:

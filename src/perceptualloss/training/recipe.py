@@ -191,9 +191,6 @@ def _data(recipe: Recipe) -> TrainingData:
 def _losses(recipe: Recipe) -> list[Loss]:
     """Return the loss, or one for each style."""
     if recipe.style is not None:
-        for name in ("degradation", "inputs", "adversarial"):
-            if (other := getattr(recipe, name)) is not None:
-                raise InputError(f"a style without {name}", f"{name}={other}")
         size, strength = recipe.style_size, recipe.style_strength
         return [style_objective(recipe.loss, file, size, strength) for file in style_files(recipe.style)]
     return [loss_from_settings(recipe.loss)]

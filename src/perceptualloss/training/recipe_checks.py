@@ -44,6 +44,7 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         InputError: for a number beyond its range, or a setting that this kind of run ignores.
     """
+    _check_kind(recipe)
     for name, bounds in RANGES.items():
         check_range(name, getattr(recipe, name), bounds)
     check_betas("betas", recipe.betas)
@@ -74,11 +75,19 @@ def check_betas(name: str, betas: tuple[float, float]) -> None:
         raise InputError(f"{name} from 0 to below 1", f"{betas[0]:g} and {betas[1]:g}")
 
 
-def _check_idle(recipe: Recipe) -> None:
-    """Raise for a setting that does nothing in this kind of run."""
+def _check_kind(recipe: Recipe) -> None:
+    """Raise for kinds of training that exclude each other, or a style that is missing."""
+    if recipe.style is not None:
+        for name in ("degradation", "inputs", "adversarial"):
+            if (other := getattr(recipe, name)) is not None:
+                raise InputError(f"a style without {name}", f"{name}={shown(other)}")
     sources = (recipe.style, recipe.degradation, recipe.inputs)
     if all(source is None for source in sources) and has_style_term(recipe.loss):
         raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
+
+
+def _check_idle(recipe: Recipe) -> None:
+    """Raise for a setting that does nothing in this kind of run."""
     usual = {field.name: field.default for field in fields(recipe)}
     needs = {  # what each setting needs to have an effect
         "style": ("style_size", "style_strength", "stability"),
