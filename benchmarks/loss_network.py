@@ -5,6 +5,8 @@
 Parts, all by default:
 
 - agreement: how far they find distorted photos (``loss_network_agreement.py`` says what the figures mean);
+- yardsticks: whether they rank distorted photos as ST-LPIPS and SSIMULACRA 2 do, and which of the judge's variants is
+  to be ``perceptual_distance`` (``loss_network_yardsticks.py`` has the rule); 25 minutes on an idle core;
 - metrics: whether they rank distorted photos as FSIM, VSI, HaarPSI and MDSI do, which agree well with people;
 - training: super-resolution trained with each as the loss: PSNR and distances, panels;
 - grid: the energy at the pooling's period in flat areas of what was trained (``loss_network_grid.py``);
@@ -29,11 +31,13 @@ from loss_network_inversion import inversion
 from loss_network_metrics import metrics
 from loss_network_photos import PHOTOS
 from loss_network_training import training
+from loss_network_yardsticks import yardsticks
 
 TRAINED = "upscale4x"  # in --out
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "agreement": lambda o: agreement(o.data, size=o.size, weights=o.weights),
+    "yardsticks": lambda o: yardsticks(o.data, o.out, size=o.size, weights=o.weights),
     "metrics": lambda o: metrics(o.data, size=o.size, weights=o.weights),
     "training": lambda o: training(
         o.out / TRAINED, o.data, network=o.network, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
@@ -58,7 +62,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
     parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
-    parser.add_argument("--size", type=int, default=256, help="agreement, metrics: height and width of the photos")
+    parser.add_argument(
+        "--size", type=int, default=256, help="agreement, yardsticks, metrics: height and width of the photos"
+    )
     parser.add_argument(
         "--network", choices=("residual", "course"), default="residual", help="training: what is trained"
     )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torch.utils.tensorboard import SummaryWriter
+
+from perceptualloss.data.distortions import STRENGTHS
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -123,3 +129,75 @@ def test_curves_of_adversarial_trainings(
     module.main()
     assert "| run | critic/gap | 1.5 | 20 | 19.5 |" in capsys.readouterr().out
     assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
+
+
+@pytest.fixture(name="yardsticks")
+def _yardsticks(benchmarks: pytest.MonkeyPatch) -> ModuleType:
+    return importlib.import_module("loss_network_yardsticks")
+
+
+def ranked(yardsticks: ModuleType, **candidates: float) -> dict[str, Any]:
+    """Return yardsticks that agree, and candidates that are those and a share of noise."""
+    generator = np.random.default_rng(0)
+    truth = generator.random((4, 5, 20))
+    values = {name: truth + 0.05 * generator.random(truth.shape) for name in yardsticks.YARDSTICKS}
+    return values | {
+        f"judge, {n}".replace("_", " "): truth + s * generator.random(truth.shape) for n, s in candidates.items()
+    }
+
+
+def test_correlations_of_the_same_of_the_reverse_and_of_kinds_apart(yardsticks: ModuleType) -> None:
+    truth = ranked(yardsticks)["ssimulacra2"]
+    for figure in (yardsticks.pooled, yardsticks.within):
+        for kendall in (False, True):
+            assert figure(truth**3, truth, kendall) == pytest.approx(1)
+            assert figure(-truth, truth, kendall) == pytest.approx(-1)
+    apart = truth + 10 * np.arange(4)[::-1].reshape(-1, 1, 1)  # right within each kind, wrong between them
+    assert yardsticks.within(apart, truth + 10 * np.arange(4).reshape(-1, 1, 1)) == pytest.approx(1)
+    assert yardsticks.pooled(apart, truth + 10 * np.arange(4).reshape(-1, 1, 1)) < 0
+
+
+def test_correlations_are_scipys(yardsticks: ModuleType) -> None:
+    first, second = np.random.default_rng(0).integers(0, 9, (2, 3, 4, 5)).astype(float)
+    assert yardsticks.pooled(first, second) == pytest.approx(spearmanr(first, second, axis=None).statistic)
+
+
+def test_the_networks_of_one_yardstick_count_once(yardsticks: ModuleType) -> None:
+    generator = np.random.default_rng(0)
+    values = {name: generator.random((4, 5, 20)) for name in yardsticks.YARDSTICKS}
+    assert yardsticks.score(values["ssimulacra2"], values) == pytest.approx(0.5, abs=0.1)
+    assert yardsticks.score(values["st_lpips_vgg"], values) == pytest.approx(0.25, abs=0.1)
+
+
+def test_the_judge_changes_for_a_sure_lead_alone(yardsticks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yardsticks, "DRAWS", 40)
+    best, low, _ = yardsticks.choose(ranked(yardsticks, geometric_mean=2.0, mean=0.5))
+    assert (best, low > 0) == ("judge, mean", True)
+    values = ranked(yardsticks, geometric_mean=0.5, mean=0.5)
+    best, low, high = yardsticks.choose(values)
+    assert low <= 0 <= high
+    values["compact, mean"] = values["ssimulacra2"]
+    assert yardsticks.choose(values)[0] == best  # it trains
+    assert "what ships" in yardsticks.verdict(values)
+    assert "takes the place" in yardsticks.verdict(ranked(yardsticks, geometric_mean=2.0, mean=0.5))
+    assert "No variant" in yardsticks.verdict(ranked(yardsticks, geometric_mean=0.1, mean=2.0))
+
+
+def test_yardsticks_of_a_photo_grow_with_every_distortion(
+    yardsticks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {name: (STRENGTHS[name][0], STRENGTHS[name][1][1::3]) for name in ("blur", "noise")}
+    monkeypatch.setattr(yardsticks, "STRENGTHS", kinds)
+    monkeypatch.setattr(yardsticks, "DRAWS", 5)
+    yardsticks.yardsticks(None, tmp_path, size=32)
+    values = json.loads((tmp_path / "yardsticks.json").read_text())["values"]
+    for name, each in values.items():
+        array = np.array(each)
+        assert array.shape == (2, 2, 2)
+        assert (array[:, 1] > array[:, 0]).all(), name
+    layers = np.array([values[f"judge, {layer}"] for layer in yardsticks.LAYERS["judge"]])
+    np.testing.assert_allclose(values["judge, mean"], layers.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(values["judge, geometric mean"], np.exp(np.log(layers).mean(0)), rtol=1e-5)
+    printed = capsys.readouterr().out
+    assert "within a kind, ST-LPIPS VGG" in printed
+    assert "judge, geometric mean" in printed
