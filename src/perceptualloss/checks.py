@@ -89,6 +89,11 @@ def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) 
         )
 
 
+def values_can_be_read() -> bool:
+    """Return whether a tensor's values are at hand: not while torch.compile or torch.func traces the computation."""
+    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+
+
 def check_values(name: str, images: Tensor, low: float, high: float, slack: float = 0.5) -> None:
     """Raise unless all values are finite and roughly within [``low``, ``high``].
 

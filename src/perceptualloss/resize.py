@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.exact import exact_product
 from perceptualloss.images import exact_dtype
 
 Method = Literal["bicubic", "bilinear"]
@@ -91,11 +92,10 @@ def _targets(
 
 def _apply(images: Tensor, axis: int, blocks: tuple[Block, ...]) -> Tensor:
     """Multiply one axis by its weight matrix, block by block along the matrix' diagonal."""
-    with torch.autocast(images.device.type, enabled=False):
-        if axis == -2:
-            parts = [weights @ images[..., start:stop, :] for start, stop, weights in blocks]
-        else:
-            parts = [images[..., start:stop] @ weights.T for start, stop, weights in blocks]
+    if axis == -2:
+        parts = [exact_product(weights, images[..., start:stop, :]) for start, stop, weights in blocks]
+    else:
+        parts = [exact_product(images[..., start:stop], weights.T) for start, stop, weights in blocks]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=axis)
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
 from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
+from perceptualloss.networks.critic import Critic
 
 KINDS = get_args(Kind)
 
@@ -155,6 +156,26 @@ def test_gradient_penalty_under_autocast_equals_32_bits() -> None:
     torch.testing.assert_close(value, expected)
     with pytest.raises(InputError, match="same shape"):
         gradient_penalty(critic, real, fake[:1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("pictures", [torch.bfloat16, torch.float32])
+def test_gradient_penalty_of_a_critic_with_weights_of_another_type(dtype: torch.dtype, pictures: torch.dtype) -> None:
+    critic = Critic(width=4)
+    real, fake = torch.rand(2, 2, 3, 64, 64).to(pictures)
+    expected = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(0))
+    expected.backward()
+    slopes = [parameter.grad.clone() for parameter in critic.parameters() if parameter.grad is not None]
+    critic = critic.to(dtype)
+    critic.zero_grad()
+    value = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(0))
+    value.backward()
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(expected.item(), rel=0.01)
+    found = [parameter.grad for parameter in critic.parameters() if parameter.grad is not None]
+    assert all(slope.dtype == dtype for slope in found)
+    ours, wanted = (torch.cat([slope.float().flatten() for slope in many]) for many in (found, slopes))
+    assert torch.nn.functional.cosine_similarity(ours, wanted, dim=0) > 0.99
 
 
 def test_clipped_weights_lie_within_the_limit() -> None:

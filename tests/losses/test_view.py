@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
-from perceptualloss.losses.view import Change, draw_change, geometric
+from perceptualloss.losses.view import Change, View, draw_change, geometric
 
 
 def change(affine: list[list[float]], hole: list[float] | None = None) -> Change:
@@ -99,9 +99,53 @@ def test_one_target_is_changed_with_every_output() -> None:
     torch.testing.assert_close(*values)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_in_16_bits(dtype: torch.dtype) -> None:
-    images = torch.rand(2, 3, 8, 8)
-    drawn = draw_change(images)
-    found = geometric(images.to(dtype), drawn)
-    torch.testing.assert_close(found.float(), geometric(images, drawn), atol=0.05, rtol=0)
+SIXTEEN = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", SIXTEEN)
+def test_in_16_bits_large_pictures_are_changed_as_in_32(dtype: torch.dtype) -> None:
+    for seed in range(40):
+        torch.manual_seed(seed)
+        images = torch.rand(1, 3, 256, 240).to(dtype)
+        drawn = draw_change(images)
+        assert drawn.affine.dtype == torch.float32
+        assert torch.equal(geometric(images, drawn), geometric(images.float(), drawn))
+
+
+@pytest.mark.parametrize("dtype", SIXTEEN)
+@pytest.mark.parametrize("other", [*SIXTEEN, torch.float32])
+def test_a_16_bit_output_and_a_target_of_another_type_are_moved_to_the_same_places(
+    dtype: torch.dtype, other: torch.dtype
+) -> None:
+    loss = FeatureReconstructionLoss("compact", ["relu1_1"], "l1", augment="geometric")
+    pictures = (torch.rand(1, 3, 256, 256) * 128).round() / 128  # numbers that every type holds
+    for seed in range(10):
+        torch.manual_seed(seed)
+        assert loss(pictures.to(dtype), pictures.to(other)).item() == 0
+
+
+@pytest.mark.parametrize("dtype", SIXTEEN)
+def test_resized_and_halved_in_16_bits_as_in_32(dtype: torch.dtype) -> None:
+    images = torch.rand(1, 3, 250, 260).to(dtype)
+    view = View(resize=(224, 224), halvings=2)
+    assert torch.equal(view.show(images, None), view.show(images.float(), None))
+    output, target = torch.rand(2, 1, 3, 64, 64).to(dtype)
+    loss = FeatureReconstructionLoss("compact", ["relu1_1"], augment="geometric")
+    loss(output.requires_grad_(), target).backward()
+    assert output.grad is not None
+    assert output.grad.dtype == dtype
+    assert output.grad.isfinite().all()
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(view.show(images, None), view.show(images.float(), None))
+
+
+def test_the_default_type_does_not_reach_the_places() -> None:
+    images = torch.rand(1, 3, 256, 256)
+    torch.manual_seed(1)
+    expected = geometric(images, draw_change(images))
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        torch.manual_seed(1)
+        assert torch.equal(geometric(images, draw_change(images)), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)

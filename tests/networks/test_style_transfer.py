@@ -175,6 +175,16 @@ def test_styles_that_there_are_not(style: object) -> None:
         style_shares(style, 2, torch.rand(2, 3, 4, 4))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("style", [None, torch.tensor(1)])
+def test_compiled_in_one_graph_it_paints_the_same(style: object) -> None:
+    torch.compiler.reset()
+    network, x = painter(styles=2), torch.rand(2, 3, 12, 16)
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x, style), network(x, style))
+    with pytest.raises((InputError, IndexError, RuntimeError)):  # a tensor's numbers are not read, but looked up
+        compiled(x, torch.tensor(-1))
+
+
 def test_one_style_needs_no_naming_and_knows_no_other() -> None:
     network = painter()
     x = torch.rand(1, 3, 9, 9)

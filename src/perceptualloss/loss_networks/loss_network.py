@@ -156,7 +156,8 @@ class LossNetwork(nn.Module):
             raise InputError(
                 "images in 32 bits or less", "float64", "Convert them with images.float(), or the loss with .double()."
             )
-        x = images.to(self.mean.dtype).to(memory_format=torch.channels_last)
+        # Laid out as channels_last by a way that torch.func.vmap knows, too.
+        x = images.to(self.mean.dtype).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         return x if self.input_range == "imagenet" else (x - self.mean) / self.std
 
     def sees_like(self, other: LossNetwork) -> bool:

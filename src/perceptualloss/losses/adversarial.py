@@ -128,10 +128,11 @@ def gradient_penalty(
 
     Each x lies at a random place on the line between a real and a generated picture of the batch. The slope of
     the critic's score, summed over its patches if it gives a map, is pulled to 1. The critic must treat every
-    picture by itself, so no batch norm in it. Computed with autocast off, in 32 bits or more.
+    picture by itself, so no batch norm in it. Computed with autocast off, in 32 bits or more but for the critic
+    itself: a module is given pictures in the type of its weights, and with 16 bits its slope has their accuracy.
 
     Args:
-        critic: gives scores for pictures; its gradient is differentiated again.
+        critic: gives scores for pictures; its gradient is differentiated again. A function is given 32 bits.
         real: (N, ...), real pictures.
         fake: as ``real``, generated ones; neither gets a gradient.
         weight: :math:`\lambda`.
@@ -152,11 +153,18 @@ def gradient_penalty(
     share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator, device=device, dtype=real.dtype)
     between = torch.lerp(fake, real, share.to(real.device)).requires_grad_()
     with torch.autocast(real.device.type, enabled=False):
-        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        scores = wide(critic(between.to(_dtype_of(critic, between.dtype))))
+        (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
     # The constant keeps the root's own slope finite where the critic is flat.
-    norm = (slope.flatten(start_dim=1).square().sum(dim=1) + 1e-12).sqrt()
+    norm = (wide(slope).flatten(start_dim=1).square().sum(dim=1) + 1e-12).sqrt()
     penalty: Tensor = weight * (norm - 1).square().mean()
     return penalty
+
+
+def _dtype_of(critic: Callable[[Tensor], Tensor], otherwise: torch.dtype) -> torch.dtype:
+    """Return the type of a module's weights; that of a function's is not to be seen."""
+    parameters = critic.parameters() if isinstance(critic, nn.Module) else ()
+    return next((p.dtype for p in parameters if p.is_floating_point()), otherwise)
 
 
 @torch.no_grad()

@@ -66,7 +66,7 @@ def unit_map(output: Tensor, target: Tensor, weights: Tensor | None = None) -> T
         weights: :math:`w_c \ge 0`, (C,); without them 1.
     """
     root = None if weights is None else weights.sqrt().view(-1, 1, 1)
-    found: Tensor = _UnitMap.apply(wide(output), wide(target), root)
+    found: Tensor = _UnitMap.apply(wide(output), wide(target), root)[0]
     return found
 
 
@@ -83,11 +83,6 @@ def _inverse_norm(features: Tensor) -> Tensor:
     return torch.rsqrt(torch.linalg.vector_norm(features, dim=1, keepdim=True).square() + EPSILON)
 
 
-def _plain_unit_map(output: Tensor, target: Tensor, root: Tensor | None) -> Tensor:
-    difference = unit_channels(output) - unit_channels(target)
-    return (difference if root is None else difference * root).square().sum(dim=1)
-
-
 class _UnitMap(torch.autograd.Function):
     """The squared difference of unit-normalised channels, in as few passes over the features as it takes.
 
@@ -96,27 +91,46 @@ class _UnitMap(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, target: Tensor, root: Tensor | None) -> Tensor:
+    def forward(output: Tensor, target: Tensor, root: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         inverse = _inverse_norm(output)
         difference = (output * inverse).sub_(target * _inverse_norm(target))  # not fused: 0 for equal features
         if root is not None:
             difference.mul_(root)
-        ctx.save_for_backward(output, target, root, inverse, difference)
-        found: Tensor = torch.linalg.vector_norm(difference, dim=1).square()
-        return found
+        return torch.linalg.vector_norm(difference, dim=1).square(), inverse, difference
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: tuple[Tensor, ...]) -> None:
+        _, inverse, difference = output
+        ctx.mark_non_differentiable(inverse, difference)
+        ctx.save_for_backward(*inputs, inverse, difference)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
         output, target, root, inverse, difference = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the derivative is to be derived again, so it must be made of plain operations
-            again = _plain_unit_map(output, target, root)
-            (second,) = torch.autograd.grad(again, output, gradient, create_graph=True)
-            return second, None, None
+        factor = 2.0 if root is None else 2 * root
+        if torch.is_grad_enabled():  # the derivative is to be derived again, so its parts must depend on the output
+            inverse = _inverse_norm(output)
+            difference = output * inverse - target * _inverse_norm(target)
+            result = difference * (factor if root is None else factor * root)
+            along = (result * output).sum(dim=1, keepdim=True) * inverse.square()
+            return (result - output * along) * (gradient.unsqueeze(1) * inverse), None, None
         # d/df of f / |f| takes away what lies along f.
-        result: Tensor = difference * (2.0 if root is None else 2 * root)
+        result = difference * factor
         along = (result * output).sum(dim=1, keepdim=True) * inverse.square()
         result.addcmul_(output, along, value=-1).mul_(gradient.unsqueeze(1) * inverse)
         return result, None, None
+
+    @staticmethod
+    def vmap(
+        info: Any, places: tuple[int | None, ...], output: Tensor, target: Tensor, root: Tensor | None
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """Make one batch of both dimensions; the weights are never mapped."""
+        joined = [
+            (x.expand(info.batch_size, *x.shape) if place is None else x.movedim(place, 0)).flatten(0, 1)
+            for x, place in zip((output, target), places[:2], strict=True)
+        ]
+        found = _UnitMap.apply(*joined, root)
+        return tuple(x.unflatten(0, (info.batch_size, -1)) for x in found), (0, 0, 0)
 
 
 def instance(output: Tensor, target: Tensor) -> Tensor:

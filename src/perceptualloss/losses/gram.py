@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from perceptualloss.exact import exact_product
 from perceptualloss.losses.distance import wide
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     r"""Return :math:`G_{cc'} = \frac{1}{CHW}\sum_{hw}\phi_{chw}\phi_{c'hw}` of each image, (N, C, C).
 
-    Computed in 32 bits (64 for float64) whatever the autocast type: 16 bits overflow on large pictures of
-    strong contrast, where 32 hold the sum of 10^28 squares of float16's largest number.
+    Computed in 32 bits (64 for float64), not in TF32, whatever the autocast type and matmul precision: 16 bits
+    overflow on large pictures of strong contrast, where 32 hold the sum of 10^28 squares of float16's largest number.
 
     Args:
         features: (N, C, H, W).
@@ -38,9 +39,11 @@ class _Gram(torch.autograd.Function):
     channels_last, as the convolutions below want it.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(positions: Tensor) -> Tensor:
-        return positions.mT @ positions
+        return exact_product(positions.mT, positions)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -49,5 +52,4 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (positions,) = ctx.saved_tensors
-        result: Tensor = positions @ (gradient + gradient.mT)
-        return result
+        return exact_product(positions, gradient + gradient.mT)

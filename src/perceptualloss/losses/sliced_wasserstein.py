@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError
+from perceptualloss.exact import exact_product
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses.distance import wide
 from perceptualloss.losses.network_loss import Augment, Features
@@ -38,13 +39,13 @@ def sliced_wasserstein(output: Tensor, style: Tensor, directions: Tensor) -> Ten
     0.0
     """
     with torch.no_grad():
-        quantiles = torch.sort(directions @ style, dim=2).values
+        quantiles = torch.sort(exact_product(directions, style), dim=2).values
         if quantiles.shape[2] != output.shape[2]:
             quantiles = torch.nn.functional.interpolate(
                 quantiles, size=output.shape[2], mode="linear", align_corners=False
             )
         scale = style.square().mean(dim=(1, 2))
-    projected = torch.sort(directions @ output, dim=2).values
+    projected = torch.sort(exact_product(directions, output), dim=2).values
     return (projected - quantiles).square().mean(dim=(1, 2)) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
 
 

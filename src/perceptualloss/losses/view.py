@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.loss_networks.blur_pool import BlurPool2d
+from perceptualloss.losses.distance import wide
 
 SHIFT = 0.125  # of the side
 ANGLE = math.radians(15)
@@ -36,7 +37,10 @@ class View:
         return draw_change(images) if self.augment else None
 
     def show(self, images: Tensor, change: Change | None) -> Tensor:
-        """Return what the network gets to see of ``images``."""
+        """Return what the network gets to see of ``images``, in 32 bits or more where they are changed."""
+        if self == View():
+            return images
+        images = wide(images)
         if self.resize is not None and tuple(images.shape[-2:]) != self.resize:
             images = F.interpolate(images, size=self.resize, mode="bilinear", align_corners=False)
         for _ in range(self.halvings):
@@ -65,7 +69,7 @@ def draw_change(images: Tensor) -> Change:
     rotations up to 15 degrees, zooms up to 1.2 in or out.
     """
     height, width = images.shape[-2:]
-    r = torch.rand(9, len(images), device=images.device)
+    r = torch.rand(9, len(images), device=images.device, dtype=torch.float32)
     angle, zoom = (2 * r[0] - 1) * ANGLE, torch.exp((2 * r[1] - 1) * ZOOM)
     mirrored = torch.where(r[2] < 0.5, -1.0, 1.0)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
@@ -80,17 +84,28 @@ def draw_change(images: Tensor) -> Change:
 def geometric(images: Tensor, change: Change) -> Tensor:
     """Return ``images`` (N, 3, H, W) changed as said, differentiable; what lies outside is mirrored in.
 
+    Computed in 32 bits or more: 16 cannot tell neighbouring pixels of a large picture apart. The places are sums of
+    products, because a matrix product of them may be rounded (TF32) to a tenth of a pixel.
+
     The hole is filled with each picture's mean colour, which carries no edge of its own into flat pictures. One
     picture is given every change of a batch.
     """
+    images = wide(images)
     affine = change.affine.to(images.dtype)
     images = images.expand(len(affine), -1, -1, -1)
-    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     height, width = images.shape[-2:]
-    x = (torch.arange(width, device=images.device) + 0.5) * (2 / width) - 1
-    y = (torch.arange(height, device=images.device) + 0.5) * (2 / height) - 1
+    x, y = _middles(width, images), _middles(height, images)
+    grid = affine[:, None, None, :, 0] * x[:, None] + affine[:, None, None, :, 1] * y[:, None, None]
+    with torch.autocast(images.device.type, enabled=False):
+        moved = F.grid_sample(
+            images, grid + affine[:, None, None, :, 2], padding_mode="reflection", align_corners=False
+        )
     left, top, right, bottom = (edge.view(-1, 1) for edge in change.hole.unbind(1))
     across, down = (x >= left) & (x < right), (y >= top) & (y < bottom)
     hole = (down.unsqueeze(2) & across.unsqueeze(1)).unsqueeze(1)
     return torch.where(hole, moved.mean(dim=(2, 3), keepdim=True), moved)
+
+
+def _middles(count: int, images: Tensor) -> Tensor:
+    """Return where the middles of so many pixels lie between -1 and 1."""
+    return (torch.arange(count, device=images.device, dtype=images.dtype) + 0.5) * (2 / count) - 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, values_can_be_read
 
 Normalisation = Literal["instance", "batch"]
 Style = int | Sequence[float] | Tensor
@@ -51,6 +51,17 @@ class StyleNorm(nn.Module):
         return torch.addcmul(shift.to(y)[:, :, None, None], y, scale.to(y)[:, :, None, None])
 
 
+def _check_numbers(style: Style, styles: int) -> None:
+    """Raise unless all numbers are those of styles; tensors on a GPU, which would wait, are left to the look-up."""
+    if isinstance(style, Tensor):
+        if style.is_cuda or not values_can_be_read():
+            return
+        style = style.tolist()
+    numbers = [style] if isinstance(style, int) else list(style)
+    if not all(0 <= number < styles for number in numbers):
+        raise InputError(f"a style from 0 to {styles - 1}", str(style))
+
+
 def style_shares(style: Style, styles: int, x: Tensor) -> Tensor | None:
     """Return how much of each style the pictures ``x`` get, (1 or N, styles); None if there is only one style.
 
@@ -68,10 +79,8 @@ def style_shares(style: Style, styles: int, x: Tensor) -> Tensor | None:
     given = torch.as_tensor(style, device=x.device)
     whole = not given.is_floating_point()
     if whole and given.ndim <= 1 and given.numel() in (1, len(x)):
-        # Reading values makes a GPU wait, so there an impossible number is left to the look-up.
-        if not given.is_cuda and not (given.min() >= 0 and given.max() < styles):
-            raise InputError(f"a style from 0 to {styles - 1}", str(given.tolist()))
-        shares = torch.eye(styles, device=x.device)[given.reshape(-1)]
+        _check_numbers(style, styles)
+        shares = torch.eye(styles, device=x.device).index_select(0, given.reshape(-1).long())
     elif not whole and given.shape in ((styles,), (1, styles), (len(x), styles)):
         shares = given.reshape(-1, styles)
     else:
