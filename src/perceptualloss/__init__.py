@@ -36,6 +36,7 @@ from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
@@ -63,6 +64,7 @@ __all__ = [
     "SlicedWassersteinLoss",
     "StyleReconstructionLoss",
     "StyleTransferNetwork",
+    "SubPixelUpscaler",
     "SuperResolutionNetwork",
     "TotalVariationLoss",
     "Upscale2x",

@@ -9,12 +9,15 @@ from torch import nn
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.network import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
 NETWORKS = [
     ResidualUpscaler(4, width=4, blocks=2, detail=2),
     ResidualUpscaler(2, width=4, blocks=1, detail=2),
+    SubPixelUpscaler(4, width=4, blocks=2, detail=2),
+    SubPixelUpscaler(2, width=4, blocks=1),
     Generator(4, width=1),
     Upscale2x(),
     Upscale4x(),

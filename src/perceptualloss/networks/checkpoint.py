@@ -21,6 +21,7 @@ from perceptualloss.networks.limits import outline
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
@@ -28,6 +29,7 @@ NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,
     "Upscale4x": Upscale4x,
     "ResidualUpscaler": ResidualUpscaler,
+    "SubPixelUpscaler": SubPixelUpscaler,
     "Generator": Generator,
     "StyleTransferNetwork": StyleTransferNetwork,
     "SuperResolutionNetwork": SuperResolutionNetwork,

@@ -1,0 +1,122 @@
+"""Super-resolution whose only work at full size is to put pixels in their places: the fastest here on a CPU."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from perceptualloss.checks import InputError
+from perceptualloss.networks.network import TransformationNetwork, convolution_reach
+from perceptualloss.networks.residual import ResidualBlock, prime_factors
+
+
+class EvenSubPixel(nn.Module):
+    r"""A sub-pixel layer that keeps even areas even: (N, C, H, W) to (N, out_channels, scale * H, scale * W).
+
+    A 3 x 3 convolution at low resolution computes each of the scale x scale places of a pixel with a kernel of its own,
+    and the places are shuffled together. In a plain sub-pixel layer nothing makes these kernels agree where the
+    features do not change, so that even areas get a lattice with the period of the scale, above all under perceptual
+    losses. Here the taps :math:`W_{kct}` (place k, input channel c, tap t of T) are used as
+
+    .. math:: W_{kct} - \frac{1}{T}\sum_t W_{kct} + \frac{1}{KT}\sum_{k,t} W_{kct}
+
+    with one bias for all K places: every place has the same sum of taps, and constant features give a constant
+    picture. It is as much as repeated pixels and a convolution at full size promise, at a fraction of their time.
+    Borders are repeated.
+
+    Args:
+        channels: of the features.
+        out_channels: of the picture.
+        scale: how many times larger the picture becomes.
+
+    Source: the layer from Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+    Convolutional Neural Network", 2016; the equal sums are ours.
+
+    >>> layer = EvenSubPixel(8, 3, 4)
+    >>> even = layer(torch.rand(1, 8, 1, 1).expand(1, 8, 5, 5))
+    >>> bool(torch.allclose(even, even[..., :1, :1].expand_as(even), atol=1e-6))
+    True
+    """
+
+    def __init__(self, channels: int, out_channels: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.weight = nn.Parameter(torch.empty(out_channels * scale**2, channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Conv2d does
+
+    def even_weight(self) -> Tensor:
+        """Return the kernels that are used, of the shape of ``weight``: all places of a channel in a row."""
+        places = self.weight.unflatten(0, (-1, self.scale**2))
+        sums = places.mean(dim=(-2, -1), keepdim=True)
+        even: Tensor = places - sums + sums.mean(dim=1, keepdim=True)
+        return even.flatten(0, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Make pictures of features."""
+        padded = F.pad(features, (1, 1, 1, 1), mode="replicate")
+        places = F.conv2d(padded, self.even_weight(), self.bias.repeat_interleave(self.scale**2))
+        return F.pixel_shuffle(places, self.scale)
+
+
+class SubPixelUpscaler(TransformationNetwork):
+    """Residual blocks at the size of the input, sub-pixel layers that keep even areas even, and interpolation.
+
+    conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> for every prime factor of the scale but
+    the last an :class:`EvenSubPixel` to ``detail`` channels and ReLU -> an :class:`EvenSubPixel` to RGB, plus the
+    bilinearly interpolated input. The last layer starts from zero: an untrained network interpolates. Takes any height
+    and width; the borders of pictures are repeated.
+
+    At the full size of the result nothing is computed but the interpolation, so that it takes about half the time of a
+    ``ResidualUpscaler`` of the same blocks.
+
+    Args:
+        scale: how many times larger the pictures become.
+        width: channels at low resolution.
+        blocks: residual blocks.
+        detail: channels of features enlarged by a part of the scale; there are none for a prime scale.
+
+    Raises:
+        InputError: for sizes below 1.
+
+    Source: the blocks from Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017.
+
+    >>> SubPixelUpscaler(4, width=8, blocks=1)(torch.rand(1, 3, 5, 7)).shape
+    torch.Size([1, 3, 20, 28])
+    """
+
+    def __init__(self, scale: int = 4, width: int = 48, blocks: int = 10, detail: int = 16) -> None:
+        super().__init__()
+        if min(scale, width, blocks, detail) < 1:
+            raise InputError("scale, width, blocks and detail from 1", f"{scale}, {width}, {blocks} and {detail}")
+        self.scale, self.width, self.blocks, self.detail = scale, width, blocks, detail
+        self.first = nn.Conv2d(3, width, 3, padding=1, padding_mode="replicate")
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
+        *some, last = prime_factors(scale) or (1,)
+        inputs = [width, *(detail for _ in some)]
+        self.enlarge = nn.ModuleList(EvenSubPixel(a, detail, factor) for a, factor in zip(inputs, some, strict=False))
+        self.last = EvenSubPixel(inputs[-1], 3, last)
+        nn.init.zeros_(self.last.weight)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels of the input, to either side, an output pixel depends on."""
+        found = float(convolution_reach(self.first) + convolution_reach(self.body))
+        size = 1
+        for layer in (*self.enlarge, self.last):
+            found += 1 / size
+            size *= layer.scale
+        return math.ceil(found)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
+        features = self.first(x - 0.5)
+        features = features + self.body(features)
+        for layer in self.enlarge:
+            features = F.relu(layer(features))
+        up = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        out: Tensor = up + self.last(features)
+        return out
