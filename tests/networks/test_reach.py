@@ -17,7 +17,7 @@ NETWORKS = [
     ResidualUpscaler(4, width=4, blocks=2, detail=2),
     ResidualUpscaler(2, width=4, blocks=1, detail=2),
     SubPixelUpscaler(4, width=4, blocks=2, detail=2),
-    SubPixelUpscaler(2, width=4, blocks=1),
+    SubPixelUpscaler(2, width=4, blocks=1, expand=2),
     Generator(4, width=1),
     Upscale2x(),
     Upscale4x(),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.sub_pixel import EvenSubPixel, SubPixelUpscaler
+from perceptualloss.networks.sub_pixel import EvenSubPixel, ExpandedConvolution, SubPixelUpscaler
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 6, 8])
@@ -62,9 +62,33 @@ def test_an_even_picture_stays_even_inside_however_the_weights_are() -> None:
     assert (picture - picture[..., :1, :1]).abs().max() < 1e-9 * picture.abs().max()
 
 
-def test_it_learns_what_it_is_shown() -> None:
+def test_fused_it_is_the_same_function_with_plain_convolutions(tmp_path: Path) -> None:
+    network = SubPixelUpscaler(4, width=8, blocks=2, detail=4, expand=2).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    fused, images = network.fused(), torch.rand(2, 3, 9, 7)
+    assert fused.expand == 0
+    assert not fused.training
+    torch.testing.assert_close(fused(images), network(images), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(network.double().fused()(images.double()), network(images.double()))
+    plain = SubPixelUpscaler(4, width=8, blocks=2, detail=4)
+    assert [p.shape for p in fused.parameters()] == [p.shape for p in plain.parameters()]
+    assert fused.fused()(images).equal(fused(images))
+    assert load_network(save_network(fused, tmp_path / "x.safetensors"))(images).equal(fused(images))
+
+
+def test_an_expanded_convolution_is_the_three_of_which_it_is_the_product() -> None:
+    layer = ExpandedConvolution(4, 2).double()
+    x = torch.randn(2, 4, 6, 5, dtype=torch.float64)
+    wide = F.conv2d(F.conv2d(x, layer.enter[:, :, None, None]), layer.middle, padding=1)
+    wanted = F.conv2d(wide, layer.leave[:, :, None, None]) + F.conv2d(x, layer.shortcut[:, :, None, None], layer.bias)
+    torch.testing.assert_close(layer(x), wanted)
+
+
+@pytest.mark.parametrize("expand", [0, 2])
+def test_it_learns_what_it_is_shown(expand: int) -> None:
     torch.manual_seed(0)
-    network = SubPixelUpscaler(4, width=8, blocks=1)
+    network = SubPixelUpscaler(4, width=8, blocks=1, expand=expand)
     low, high = torch.rand(1, 3, 6, 6), torch.rand(1, 3, 24, 24)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     first = F.mse_loss(network(low), high).item()
@@ -88,3 +112,5 @@ def test_saved_with_its_arguments(tmp_path: Path) -> None:
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(InputError, match="from 1"):
         SubPixelUpscaler(2, blocks=0)
+    with pytest.raises(InputError, match="expand from 0"):
+        SubPixelUpscaler(2, expand=-1)

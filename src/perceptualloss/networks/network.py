@@ -32,6 +32,10 @@ class TransformationNetwork(nn.Module):
         """
         return None
 
+    def fused(self) -> TransformationNetwork:
+        """Return the same function in the form to use once it is trained: this network, where there is no cheaper one."""
+        return self
+
 
 class InterpolatingNetwork(TransformationNetwork):
     """A network that changes an enlarged picture, and enlarges with reference to the picture's size.

@@ -163,7 +163,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         num_nodes=recipe.num_nodes,
     )
     fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
-    save_network(task.result, folder / "network.safetensors", steps=str(recipe.steps), **_notes(recipe))
+    save_network(task.result.fused(), folder / "network.safetensors", steps=str(recipe.steps), **_notes(recipe))
     return {name: curve[-1][1] for name, curve in task.history.items()}
 
 
