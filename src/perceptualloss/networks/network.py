@@ -33,7 +33,7 @@ class TransformationNetwork(nn.Module):
         return None
 
     def fused(self) -> TransformationNetwork:
-        """Return the same function in the form to use once it is trained: this network, where there is no cheaper one."""
+        """Return the same function as it is used once it is trained: this network, where there is no cheaper form."""
         return self
 
 
