@@ -127,3 +127,32 @@ def test_it_is_refused_in_one_line(
     assert shown.err.count("\n") == 1
     assert len(shown.err) < 1000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ran.py", "recipe.yaml"]  # nothing ran or was written
+
+
+LOSS_NETWORKS: dict[str, tuple[str, str]] = {
+    "an architecture of elsewhere": ("architecture: os.system\n", "architecture of recipe.yaml to be one of"),
+    "1e30 steps": ("steps: 1e30\n", "steps of recipe.yaml to be a whole number"),
+    "a crop of 10^7": ("crop: 10000000\n", "crop from 1 to 8,192"),
+    "10^12 crops of a photo": ("crops_per_photo: 1000000000000\n", "crops_per_photo from 1"),
+    "a file that leads upwards": ("out: ../ran.safetensors\n", "out in recipe.yaml"),
+    "an absolute folder": ("folder: /ran\n", "folder in recipe.yaml"),
+    "a class": ("start_from: {class_path: os.system}\n", "start_from of recipe.yaml to be a text"),
+    "an unknown setting": ("trust: ran\n", "option of recipe.yaml"),
+    "a run to go on with": ("resume: true\n", "without resume"),
+}
+
+
+@pytest.mark.parametrize("name", LOSS_NETWORKS)
+def test_a_recipe_of_a_loss_network_is_data_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, message = LOSS_NETWORKS[name]
+    monkeypatch.chdir(tmp_path)
+    usual = {"architecture": "judge", "out": "a.safetensors", "photos": "."}
+    given = text + "".join(f"{key}: {value}\n" for key, value in usual.items() if not text.startswith(key))
+    Path("recipe.yaml").write_text(given, encoding="utf-8")
+    assert cli.main(["train-loss-network", "recipe.yaml"]) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from perceptualloss import cli
 from perceptualloss.checks import InputError
 from perceptualloss.images import write_image
-from perceptualloss.networks.checkpoint import build_network, load_network
+from perceptualloss.losses.style_objective import saved_objective
+from perceptualloss.networks.checkpoint import build_network, load_network, save_network
 from perceptualloss.networks.limits import bounded
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 
 GOOD: dict[str, Any] = {"scale": 1, "width": 4, "blocks": 1, "detail": 4}
 
@@ -118,6 +120,57 @@ BROKEN = {
 def test_a_broken_file_is_refused_in_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "network.safetensors").write_bytes(BROKEN[name])
     refused(tmp_path / "network.safetensors", "safetensors", capsys)
+
+
+OBJECTIVES = {
+    "broken JSON": ("{bad", "as JSON"),
+    "deep JSON": ("[" * 100_000, "as JSON"),
+    "a list": ("[1]", "by names"),
+    "styles that are no list": (
+        '{"loss": "l1", "styles": 5, "style_size": null, "style_strength": 1}',
+        "a list of a text",
+    ),
+    "a style that is no text": (
+        '{"loss": "l1", "styles": [{}, 1], "style_size": null, "style_strength": 1}',
+        "a list of a text",
+    ),
+    "more styles than there are": (
+        '{"loss": "l1", "styles": ["a", "b", "o["], "style_size": null, "style_strength": 1}',
+        "names of the 2 styles",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_broken_objective_is_refused_in_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objective, message = OBJECTIVES[name]
+    network = StyleTransferNetwork(width=4, blocks=1, styles=2)
+    file = save_network(network, tmp_path / "network.safetensors", objective=objective)
+    write_image(torch.zeros(3, 8, 8), tmp_path / "o[red].png")
+    words = ["--network", str(file), "--style", "o[", "-o", str(tmp_path / "painted.png")]
+    assert cli.main(["stylize", str(tmp_path / "o[red].png"), *words]) == 1
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert not (tmp_path / "painted.png").exists()
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"loss": {"class_path": "os.system"}},
+        {"loss": {"LPIPS": {"net": "o["}}},
+        {"style_size": 10**9},
+        {"style_strength": float("inf")},
+        {"other": 1},
+    ],
+)
+def test_an_objective_is_data(objective: dict[str, Any]) -> None:
+    usual = {"loss": "johnson_style", "styles": ["wave"], "style_size": 32, "style_strength": 1.0}
+    with pytest.raises(InputError):
+        saved_objective({"objective": json.dumps(usual | objective)}, torch.rand(3, 32, 32))
 
 
 def test_a_good_file_loads_as_it_was_saved_and_draws_no_random_numbers(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.cli.console import bold, console, say, tell
+from perceptualloss.cli.console import as_option, bold, console, say, tell
 from perceptualloss.experiments.network_figures import NetworkReport, percent
 from perceptualloss.experiments.network_report import report_network, report_photos
 from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.training.recipe_checks import LOSS_NETWORK, check_ranges
 
 
 def build_parser() -> ArgumentParser:
@@ -30,6 +31,8 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss train-loss-network``."""
     settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters}
+    with as_option():
+        check_ranges(settings, LOSS_NETWORK)
     unlabelled = options.photos if options.classes is None else None
     photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
     figures = train_loss_network(**settings)

@@ -14,6 +14,7 @@ from typing import Literal
 import lightning as L
 import torch
 
+from perceptualloss.arguments import checked_arguments
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
@@ -37,6 +38,7 @@ from perceptualloss.training.supervised import Supervised
 
 History = dict[str, list[tuple[int, float]]]
 INTERPOLATION = "bilinear"
+LARGEST = 10**12  # of the whole numbers in settings.json
 NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
     "course": {2: Upscale2x, 4: Upscale4x},
     "residual": {scale: partial(ResidualUpscaler, scale) for scale in (2, 4)},
@@ -112,10 +114,8 @@ def read_settings(folder: Path) -> Settings:
     file = folder / "settings.json"
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        found["data"] = Path(found["data"]) if found["data"] else None
-        found["losses"] = tuple(found["losses"])
-        return Settings(**found)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return Settings(**checked_arguments(Settings, dict(found), "the comparison", largest=LARGEST))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error
 
 

@@ -162,6 +162,8 @@ def _choose(network: PathLike | nn.Module, style: Chosen | None) -> nn.Module:
         model, names = network, list[str]()
     else:
         model, names = load_network(Path(network)), saved_styles(read_metadata(Path(network)))
+    if names and len(names) != getattr(model, "styles", 1):
+        raise InputError(f"names of the {getattr(model, 'styles', 1)} styles in {network}", str(len(names)))
     if style is None:
         return model
     if not isinstance(model, StyleTransferNetwork):

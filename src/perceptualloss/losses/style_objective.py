@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.checks import InputError, check_image_batch
 from perceptualloss.images import read_image
 from perceptualloss.losses.loss import Loss
@@ -103,10 +104,13 @@ def objective_note(settings: Any, styles: Sequence[str], size: int | None, stren
 def saved_styles(metadata: Mapping[str, str]) -> list[str]:
     """Return the names of a saved network's styles in the order of their numbers; none of another network.
 
+    Raises:
+        InputError: for metadata that is broken.
+
     >>> saved_styles(objective_note("johnson_style", ["wave"], None, 1.0))
     ['wave']
     """
-    return [str(name) for name in json.loads(metadata[NOTE])["styles"]] if NOTE in metadata else []
+    return list(_kept(metadata)["styles"]) if NOTE in metadata else []
 
 
 def saved_objective(metadata: Mapping[str, str], picture: Tensor | str | Path) -> WeightedLoss:
@@ -117,7 +121,7 @@ def saved_objective(metadata: Mapping[str, str], picture: Tensor | str | Path) -
         picture: the style picture, as the file that it was trained with: it is resized as it was then.
 
     Raises:
-        InputError: for a network that was not trained for a style.
+        InputError: for a network that was not trained for a style, or whose metadata is broken.
 
     >>> import torch
     >>> settings = {"PerceptualLoss": {"network": "compact", "style_layers": ["relu1_2"]}}
@@ -125,8 +129,23 @@ def saved_objective(metadata: Mapping[str, str], picture: Tensor | str | Path) -
     """
     if NOTE not in metadata:
         raise InputError("the metadata of a network trained for a style", f"none of {', '.join(metadata) or 'it'}")
-    kept = json.loads(metadata[NOTE])
+    kept = _kept(metadata)
     return style_objective(kept["loss"], picture, kept["style_size"], kept["style_strength"]).eval()
+
+
+def _kept(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the objective in a file's metadata, which may say anything."""
+
+    def form(loss: Any, styles: list[str], style_size: int | None, style_strength: float) -> None:
+        """Have the arguments of an objective."""
+
+    try:
+        found = json.loads(metadata[NOTE])
+    except (ValueError, RecursionError) as error:
+        raise InputError("a network's objective as JSON", shown(metadata[NOTE])) from error
+    if not isinstance(found, dict):
+        raise InputError("a network's objective by names", shown(found))
+    return checked_arguments(form, found, "the network's objective")
 
 
 def _entries(settings: Any) -> list[tuple[str, Mapping[str, Any]]]:

@@ -203,7 +203,7 @@ class Adversarial(Supervised):
 
     def _places(self, number: int) -> torch.Generator:
         """Return the generator of the penalty's places: of seed and update alone, so that resuming is exact."""
-        return torch.Generator().manual_seed((self.seed << 40) + number)
+        return torch.Generator().manual_seed(((self.seed << 40) + number) % 2**63)
 
     def configure_optimizers(self) -> Any:
         """Return Adam for the generator and Adam for the critic; each step sets their learning rates."""

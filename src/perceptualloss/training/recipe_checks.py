@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perceptualloss.arguments import shown
 from perceptualloss.checks import InputError
@@ -35,6 +36,12 @@ GAME: dict[str, Bounds] = {
     "generator_every": (1, 1000),
     "learning_rate": (0, 1e3),
 }
+LOSS_NETWORK: dict[str, Bounds] = {
+    **{name: RANGES[name] for name in ("steps", "batch_size", "crop", "learning_rate", "seed")},
+    "check_every": (1, LONGEST),
+    "crops_per_photo": (1, 2**20),
+    "weight_decay": (0, 1e3),
+}
 BATCH = 2**28  # pixels of a batch: 3 GB of targets
 
 
@@ -45,18 +52,28 @@ def check_recipe(recipe: Recipe) -> None:
         InputError: for a number beyond its range, or a setting that this kind of run ignores.
     """
     _check_kind(recipe)
-    for name, bounds in RANGES.items():
-        check_range(name, getattr(recipe, name), bounds)
+    check_ranges({field.name: getattr(recipe, field.name) for field in fields(recipe)}, RANGES)
     check_betas("betas", recipe.betas)
-    if recipe.crop**2 * recipe.batch_size > BATCH:
-        got = f"{recipe.batch_size} of {recipe.crop} x {recipe.crop}"
-        raise InputError(f"at most {BATCH:,} pixels in a batch", got, "Lower batch_size or crop.")
     if (game := recipe.adversarial) is not None:
         game.check()
         for name, bounds in GAME.items():
             check_range(f"adversarial.{name}", getattr(game, name), bounds)
         check_betas("adversarial.betas", game.betas)
     _check_idle(recipe)
+
+
+def check_ranges(settings: Mapping[str, Any], ranges: Mapping[str, Bounds]) -> None:
+    """Check numbers by name, and the pixels of a batch.
+
+    Raises:
+        InputError: for a number beyond its range, or too many pixels in a batch.
+    """
+    for name, bounds in ranges.items():
+        check_range(name, settings[name], bounds)
+    crop, batch_size = settings["crop"], settings["batch_size"]
+    if crop**2 * batch_size > BATCH:
+        got = f"{batch_size} of {crop} x {crop}"
+        raise InputError(f"at most {BATCH:,} pixels in a batch", got, "Lower batch_size or crop.")
 
 
 def check_range(name: str, value: object, bounds: Bounds) -> None:
