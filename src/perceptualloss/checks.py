@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,6 +45,24 @@ def check_choice(what: str, name: str, choices: Iterable[str], remedy: str = "")
     near = difflib.get_close_matches(str(name), known, n=1)
     meant = f"Did you mean {near[0]!r}?" if near else ""
     raise InputError(f"{what} to be one of {', '.join(known)}", repr(name), f"{meant} {remedy}".strip())
+
+
+def check_idle(settings: Mapping[str, Any], usual: Mapping[str, Any], where: str) -> None:
+    """Raise if a setting is not as usual although it does nothing here, so that nobody believes it did.
+
+    Args:
+        settings: the settings that do nothing, by name.
+        usual: what they are unless somebody sets them.
+        where: what they do nothing in, such as "without style_layers".
+
+    >>> check_idle({"steps": 5}, {"steps": 100}, "with --method network")
+    Traceback (most recent call last):
+    perceptualloss.checks.InputError: expected no steps with --method network, got 5. It would do nothing: leave it out.
+    """
+    for name, value in settings.items():
+        if value is not usual[name] and value != usual[name]:
+            text = repr(value) if isinstance(value, str | bool) else str(value)
+            raise InputError(f"no {name} {where}", text[:80], "It would do nothing: leave it out.")
 
 
 def check_image_batch(name: str, images: Tensor) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.cli.console import bold, console, fields_of, free_folder, metric_table, note, say, tell
+from perceptualloss.cli.console import (
+    bold,
+    check_unused,
+    console,
+    fields_of,
+    free_folder,
+    metric_table,
+    note,
+    say,
+    tell,
+)
 from perceptualloss.experiments.compare import Settings, compare, read_settings
 from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
@@ -36,6 +47,8 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss compare``."""
     if options.resume is not None:
+        names = [*(field.name for field in fields(Settings)), "name", "out"]
+        check_unused(parser, options, names, "with --resume: the folder has the comparison's settings")
         folder, settings = options.resume, read_settings(options.resume)
     else:
         settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, check_idle
 from perceptualloss.metrics.metric import Metric
 
 console = Console(markup=False)  # names of files and what files say are no markup
@@ -37,6 +37,25 @@ def as_option() -> Iterator[None]:
         yield
     except InputError as error:
         raise OptionError(error.expected, error.got, error.remedy) from error
+
+
+def check_unused(parser: ArgumentParser, options: Namespace, names: Iterable[str], where: str) -> None:
+    """Raise for options that somebody has set although they do nothing in this run.
+
+    Args:
+        parser: of the command.
+        options: its options.
+        names: of those that do nothing.
+        where: what they do nothing in, such as "with --method network".
+
+    Raises:
+        OptionError: for one that is not as it is unless it is set.
+    """
+    shown = {name: f"--{name.replace('_', '-')}" for name in names}
+    with as_option():
+        check_idle(
+            {shown[name]: options[name] for name in shown}, {shown[n]: parser.get_default(n) for n in shown}, where
+        )
 
 
 def bold(value: object) -> Text:

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import Tensor
 
 from perceptualloss.checks import InputError
+from perceptualloss.cli.console import OptionError, check_unused
 from perceptualloss.cli.each import Tell, Work, do_each
 from perceptualloss.experiments.optimize_style import Start, StyleOptimization, StyleProgress, optimize_style
 from perceptualloss.images import read_image, write_image
@@ -20,6 +21,8 @@ from perceptualloss.inference.stylist import stylist, with_longer_side
 from perceptualloss.inference.tiles import Precision
 from perceptualloss.inference.transparency import fill_hidden
 from perceptualloss.inference.video import transform_video
+
+_OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network", "every")  # options of --method optimize alone
 
 
 def build_parser() -> ArgumentParser:
@@ -58,10 +61,17 @@ def build_parser() -> ArgumentParser:
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss stylize``."""
+    optimize = options.method == "optimize"
+    idle = ("smooth", "precision") if optimize else _OPTIMIZE
+    check_unused(parser, options, idle, f"with --method {options.method}")
     pairs = pair_up(options.paths, options.out, videos=True)
     if not 0 <= options.smooth <= 1:
         raise InputError("smooth from 0 to 1", f"{options.smooth:g}")
-    work = _Optimization(options).file if options.method == "optimize" else _painter(options)
+    if not any(is_video(source) for source, _ in pairs):
+        check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
+    if options.every is not None and not 1 <= options.every <= options.steps:
+        raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
+    work = _Optimization(options).file if optimize else _painter(options)
     do_each(pairs, options.out, work, "files", "painted")
 
 

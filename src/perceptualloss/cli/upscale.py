@@ -24,7 +24,11 @@ def build_parser() -> ArgumentParser:
         "-o", "--out", type=Path, default=Path("runs/upscale"), help="a file for one picture, or a folder"
     )
     parser.add_argument("--scale", type=Literal[2, 4] | None, help="how many times larger (default: 4)")
-    parser.add_argument("--kind", type=Kind, default="mse", help="close, sharp or textured: how it was trained")
+    parser.add_argument(
+        "--kind",
+        type=Kind | None,
+        help="how it was trained: mse (close; default), perceptual (sharp), adversarial (textured)",
+    )
     parser.add_argument("--network", type=Path | None, help="a network of your own, from perceptualloss train")
     parser.add_argument("--perception", type=float | None, help="between mse (0) and perceptual (1), instead of --kind")
     parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")

@@ -10,7 +10,7 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, check_idle
 from perceptualloss.data.crops import Crops, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, split_files
@@ -66,7 +66,8 @@ class PhotoData(TrainingData):
     Args:
         degradation: what makes the input from the target.
         photos: a folder with photos; None takes the built-in ones.
-        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
+        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share. The
+            built-in ones are split as they are.
         crop: height and width of the training targets in pixels.
         batch_size: samples a step (on each device).
         validation_size: the largest height and width of the pieces, from the middle of the validation photos,
@@ -93,6 +94,9 @@ class PhotoData(TrainingData):
         workers: int = 0,
     ) -> None:
         super().__init__(batch_size, workers)
+        if photos is None:
+            where = "without a folder of photos: the built-in ones have theirs"
+            check_idle({"validation": validation}, {"validation": 0.1}, where)
         self.degradation, self.validation_size = degradation, validation_size
         files = builtin_photos() if photos is None else picture_files(photos)
         usable = Photos(files, min_size=crop, shorter_side=shorter_side)

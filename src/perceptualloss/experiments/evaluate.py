@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from perceptualloss.checks import InputError
+from perceptualloss.checks import InputError, check_idle
 from perceptualloss.experiments.candidates import Loaded, complete, line_up, load, scale_of
 from perceptualloss.experiments.evaluation import Evaluation, Mean, sentence
 from perceptualloss.experiments.measuring import Plan, measure_all
@@ -64,6 +64,8 @@ def evaluate(
         raise InputError("scale to be a whole number, 1 or more", f"{scale}")
     if workers is not None and workers < 1:
         raise InputError("workers to be 1 or more", f"{workers}")
+    if protocol in ("rgb", "course") and not networks:
+        check_idle({"scale": scale}, {"scale": None}, f"with the protocol {protocol} and without networks")
     protocol = protocol or ("sr" if scale is not None else "rgb")
     convention = conventions.protocol(protocol, scale, crop_border)
     names, missing = (list(metrics), {}) if metrics else usual(protocol)

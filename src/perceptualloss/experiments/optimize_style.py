@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch
+from perceptualloss.checks import InputError, check_choice, check_idle, check_image_batch
 from perceptualloss.inference.keep_colors import keep_colors, luminance_like
 from perceptualloss.losses.feature import Distance
 from perceptualloss.losses.loss import Loss
@@ -190,6 +190,8 @@ def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:
         if len(picture) != 1:
             raise InputError(f"one {name} picture, (1, 3, H, W)", str(tuple(picture.shape)), "Give one at a time.")
     check_choice("start", settings.start, get_args(Start))
+    if settings.start == "content":
+        check_idle({"seed": settings.seed}, {"seed": 0}, "with start 'content'")
     if not settings.total_variation >= 0:
         raise InputError("total_variation to be at least 0", f"{settings.total_variation:g}")
     if settings.scales < 1:

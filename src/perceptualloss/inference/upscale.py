@@ -69,7 +69,7 @@ class Upscaler:
 
 def upscaler(
     scale: int | None = None,
-    kind: Kind = "mse",
+    kind: Kind | None = None,
     network: Network | None = None,
     perception: float | None = None,
     match_histogram: bool = False,
@@ -81,8 +81,9 @@ def upscaler(
     if network is None:
         model: nn.Module = shipped_network(4 if scale is None else scale, kind, perception)
     else:
-        if perception is not None:
-            raise InputError("a network or perception", "both", "Perception is about the networks that ship.")
+        for name, value in (("perception", perception), ("kind", kind)):
+            if value is not None:
+                raise InputError(f"a network or {name}", "both", f"{name.title()} is about the networks that ship.")
         model = network if isinstance(network, nn.Module) else load_network(Path(network))
         own = getattr(model, "scale", 1)
         if scale not in (None, own):
@@ -95,7 +96,7 @@ def upscaler(
 def upscale(
     image: ImageType,
     scale: int | None = ...,
-    kind: Kind = ...,
+    kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
     match_histogram: bool = ...,
@@ -108,7 +109,7 @@ def upscale(
 def upscale(
     image: PathLike,
     scale: int | None = ...,
-    kind: Kind = ...,
+    kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
     match_histogram: bool = ...,
@@ -120,7 +121,7 @@ def upscale(
 def upscale(
     image: object,
     scale: int | None = None,
-    kind: Kind = "mse",
+    kind: Kind | None = None,
     network: Network | None = None,
     perception: float | None = None,
     match_histogram: bool = False,
@@ -139,7 +140,8 @@ def upscale(
         image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
             or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
         scale: 2 or 4; None is 4, or the scale of ``network``.
-        kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured).
+        kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured); None is
+            "mse", unless there is a ``network`` or ``perception``.
         network: a file that ``save_network`` or training wrote, or a module, instead of one that ships.
         perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
         match_histogram: give the result the histogram of the input, as Johnson et al. do.

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, loss_network
+from perceptualloss.checks import InputError, check_choice, check_idle
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, check_input_range, loss_network
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.view import View
 
@@ -133,6 +133,12 @@ def open_network(
         return loss_network(network, layers, weights, input_range)
     for layer in layers:
         check_choice("layer", layer, network.names)
+    given = {"weights": weights if weights != "imagenet" else "default", "input_range": check_input_range(input_range)}
+    if given["input_range"] == network.input_range:
+        del given["input_range"]
+    check_idle(
+        given, {"weights": "default", "input_range": (0.0, 1.0)}, "with a network that you built: it has its own"
+    )
     return network
 
 

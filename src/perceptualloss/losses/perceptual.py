@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError, check_choice, check_idle
 from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
 from perceptualloss.losses import lpips as lpips_module
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
@@ -85,6 +85,11 @@ class PerceptualLoss(WeightedLoss):
         check_choice("style_distance", style_distance, [*STYLE_DISTANCES, "wasserstein"])
         if style is not None and not gram:
             raise InputError("style_layers for the style picture", "none", "Such as {'relu2_2': 5.0}.")
+        if not gram:
+            given = {"style_distance": style_distance, "style_scales": style_scales}
+            check_idle(given, {"style_distance": "frobenius", "style_scales": 1}, "without style_layers")
+        if not content:
+            check_idle({"distance": distance}, {"distance": "mse"}, "without layers")
         shared = open_network(network, wanted, weights, input_range)
         parts: dict[str, Loss] = {}
         if content:

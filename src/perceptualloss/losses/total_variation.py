@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError, check_choice, check_idle
 from perceptualloss.loss_networks.loss_network import InputRange
 from perceptualloss.losses.distance import wide
 from perceptualloss.losses.loss import Loss
@@ -103,6 +103,8 @@ class TotalVariationLoss(Loss):
     ) -> None:
         super().__init__(input_range)
         self.kind, self.exponent, self.reduction = kind, exponent, reduction
+        if kind != "power":
+            check_idle({"exponent": exponent}, {"exponent": 2.0}, f"with kind {kind!r}")
         total_variation(torch.zeros(1, 3, 2, 2), kind, exponent, reduction)  # complain now, not when training
 
     def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:

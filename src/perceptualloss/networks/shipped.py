@@ -25,22 +25,24 @@ def shipped() -> dict[tuple[int, str], Path]:
     return {(int(name[1]), name[2]): file for name, file in names if name}
 
 
-def shipped_network(scale: int, kind: str = "mse", perception: float | None = None) -> TransformationNetwork:
+def shipped_network(scale: int, kind: str | None = None, perception: float | None = None) -> TransformationNetwork:
     """Load a trained upscaler; with ``perception``, between the MSE and the perceptual one.
 
     Args:
         scale: how many times larger the pictures become.
-        kind: what it was trained with: "mse", "perceptual" or "adversarial".
+        kind: what it was trained with: "mse", "perceptual" or "adversarial"; None is "mse".
         perception: instead of ``kind``: 0 is "mse", 1 is "perceptual", and between them the weights are blended.
 
     Raises:
-        InputError: no such kind, none that ships for this scale, or a perception beyond [0, 1].
+        InputError: no such kind, a kind with a perception, none that ships for this scale, or a perception beyond
+            [0, 1].
     """
-    check_choice("kind", kind, KINDS)
+    if kind is not None:
+        check_choice("kind", kind, KINDS)
     if perception is None:
-        return load_network(_file(scale, kind))
-    if kind == "adversarial":
-        raise InputError("perception between the kinds mse and perceptual", f"the kind {kind!r} too")
+        return load_network(_file(scale, kind or "mse"))
+    if kind is not None:
+        raise InputError("perception between the kinds mse and perceptual", f"the kind {kind!r} too", "Leave it out.")
     if not 0 <= perception <= 1:
         raise InputError("perception from 0 to 1", f"{perception:g}")
     return blend(load_network(_file(scale, "mse")), load_network(_file(scale, "perceptual")), perception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError, check_choice, check_idle
 from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, PhotoCrops, read_classes, read_photos
 from perceptualloss.data.strengths import OrderedBatches
 from perceptualloss.loss_networks.loss_network import (
@@ -187,6 +188,11 @@ def train_loss_network(
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
     check_choice("architecture", architecture, EMBEDDED)
+    idle = {"validation": validation, "crops_per_photo": crops_per_photo} if classes is not None else {}
+    if strengths:
+        idle |= {"weight_decay": weight_decay, "crops_per_photo": crops_per_photo}
+    usual = {name: parameter.default for name, parameter in signature(train_loss_network).parameters.items()}
+    check_idle(idle, usual, "with strengths" if strengths else "with classes")
     checkpoint = folder / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without resume.")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError, check_choice, check_idle
 
 Kind = Literal["cosine", "constant", "steps"]
 RISE = 20  # steps over which the learning rate rises, so that Adam's first, unscaled steps do no harm
@@ -23,7 +23,7 @@ class Schedule:
         factor: what it falls by there.
 
     Raises:
-        InputError: for an unknown kind, "steps" without ``at``, or a factor outside (0, 1].
+        InputError: for an unknown kind, "steps" without ``at``, or a factor outside (0, 1] or without "steps".
 
     >>> Schedule("steps", at=(100, 200), factor=0.5).at_step(150, steps=300)
     0.5
@@ -37,6 +37,8 @@ class Schedule:
         check_choice("kind of schedule", self.kind, get_args(Kind))
         if bool(self.at) != (self.kind == "steps"):
             raise InputError("steps at which to fall for the schedule 'steps' alone", f"{self.kind} at {self.at}")
+        if self.kind != "steps":
+            check_idle({"factor": self.factor}, {"factor": 0.5}, f"in the schedule {self.kind!r}")
         if not 0 < self.factor <= 1:
             raise InputError("the schedule's factor above 0 and at most 1", repr(self.factor))
 
