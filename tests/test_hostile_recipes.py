@@ -156,3 +156,9 @@ def test_a_recipe_of_a_loss_network_is_data_too(
     assert message in shown
     assert shown.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_the_table_in_the_documents_has_every_line() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "safety.md").read_text(encoding="utf-8")
+    for name in (*HOSTILE, *FILES, *LOSS_NETWORKS):
+        assert f"| {name} | " in text

@@ -190,3 +190,11 @@ def test_counting_ends_with_the_bounds() -> None:
     with pytest.raises(InputError, match="100 parameters"), bounded("a network", 2, 100):
         nn.Linear(100, 2)
     nn.Sequential(nn.Linear(100, 100), nn.Linear(2, 2), nn.Linear(2, 2))
+
+
+def test_the_table_in_the_documents_has_every_line() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "safety.md").read_text(encoding="utf-8")
+    for name in (*HOSTILE, *OBJECTIVES):
+        assert f"| {name} | " in text
+    for name in BROKEN:
+        assert name in text

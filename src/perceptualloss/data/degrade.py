@@ -50,7 +50,7 @@ class Downscale(Degradation):
 
     Args:
         scale: How many times smaller.
-        method: "bicubic" as in super-resolution papers, or "bilinear" as in the course.
+        method: "bicubic" as in super-resolution papers, or "bilinear".
         blur: Standard deviation in pixels of a Gaussian blur before it, 0 for none; Johnson et al. 2016 take 1.0.
 
     >>> import torch

@@ -1,4 +1,4 @@
-"""The course's critic: scores how real a picture looks."""
+"""A critic: scores how real a picture looks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ class Critic(nn.Module):
     """Scores pictures of any size: the higher, the more real. 17,470,017 parameters.
 
     Six convolutions of stride 2, 3-32 (9 x 9) and 32-64-128-256-512-1024 (5 x 5), each with LeakyReLU; the
-    mean over all places; a linear layer to one number. At the course's 256 x 256 pixels 4 x 4 places remain,
-    of which its 4 x 4 average pool is the mean. No normalisation: a gradient penalty wants scores in which
-    pictures of a batch do not depend on each other.
+    mean over all places (4 x 4 of them at 256 x 256 pixels); a linear layer to one number. No normalisation: a
+    gradient penalty wants scores in which pictures of a batch do not depend on each other.
 
     Args:
         width: channels of the first convolution; each of the next five has twice as many.
@@ -24,7 +23,8 @@ class Critic(nn.Module):
     Raises:
         InputError: for a width below 1; when called, for something that is no batch of pictures.
 
-    Source: the course "Adversarial Loss".
+    Source: after the course "Adversarial Loss", whose text asks for a score on an open scale in place of a class, high
+    for real pictures, and names no layer of its critic: all layers here are this project's reconstruction.
 
     >>> import torch
     >>> Critic(width=2)(torch.rand(4, 3, 50, 70)).shape

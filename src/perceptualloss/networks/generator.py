@@ -19,8 +19,8 @@ class Generator(InterpolatingNetwork):
 
     Five 7 x 7 ResNetBlocks 3-16-32-64-128-256 at low resolution, ``PixelShuffle(scale)`` to 256 / scale²
     channels, a 7 x 7 convolution to 3 channels without activation, plus the bilinearly enlarged picture
-    (``align_corners=True``). The last convolution starts from zero: an untrained generator interpolates.
-    Takes any height and width.
+    (``align_corners=True``). The last convolution starts from zero, which the course's does not: an untrained
+    generator interpolates. Takes any height and width.
 
     Args:
         scale: how many times larger the pictures become.
@@ -29,7 +29,8 @@ class Generator(InterpolatingNetwork):
     Raises:
         InputError: if the last block's 16 * width channels cannot be spread over scale² places.
 
-    Source: the course "Adversarial Loss", exercise 1.
+    Source: the course "Adversarial Loss", exercise 1, for scale 4 and width 16; the blocks' insides are reconstructed
+    (see :class:`ResNetBlock`).
 
     >>> import torch
     >>> Generator(4, width=2).eval()(torch.rand(1, 3, 5, 7)).shape

@@ -9,11 +9,18 @@ from torch import Tensor, nn
 
 Upsampling = Literal["nearest", "bilinear", "transposed"]
 
-_REACH_OF_TANH = 150 / 255  # beyond the 0.5 that black and white are away from grey, so that both can be reached
+_REACH_OF_TANH = 150 / 255  # more than the 0.5 that black and white are away from grey, so that both can be reached
 
 
 def scaled_tanh(x: Tensor) -> Tensor:
-    """Return 0.5 + 150/255 tanh(x), the authors' scaled tanh for pictures in [0, 1]: within [-0.09, 1.09]."""
+    """Return 0.5 + 150/255 tanh(x), a scaled tanh for pictures in [0, 1]: within [-0.09, 1.09].
+
+    The paper wants its scaled tanh to end within [0, 255], and gives no factor. 150 is that of the authors' code, and
+    reaches 22 beyond on either side: a tanh that ended at black and white could only come near them. What is beyond is
+    clamped when a picture is written.
+
+    Source: Johnson et al. 2016, section 3.1, and its released code.
+    """
     return 0.5 + _REACH_OF_TANH * torch.tanh(x)
 
 

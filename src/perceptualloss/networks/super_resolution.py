@@ -39,8 +39,8 @@ class SuperResolutionNetwork(TransformationNetwork):
 
     conv 9 x 9 to ``width`` -> ``blocks`` residual blocks -> log2(scale) enlargements by 2, each with a 3 x 3
     convolution -> conv 9 x 9 to 3 channels. Batch norm and ReLU after every convolution outside the blocks
-    but the last one, after which comes 0.5 + 150/255 tanh(x), the authors' scaled tanh for pictures in
-    [0, 1]. Takes any height and width; borders are repeated.
+    but the last one, after which comes 0.5 + 150/255 tanh(x), the scaled tanh of the authors' code
+    (see :func:`scaled_tanh`). Takes any height and width; borders are repeated.
 
     Args:
         scale: how many times larger the pictures become: 2, 4 or 8, or another power of 2.

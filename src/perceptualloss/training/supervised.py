@@ -18,7 +18,7 @@ from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.schedule import Schedule
 
-# Names as the course's TensorBoard has them.
+# Names for TensorBoard.
 TAGS = {
     "mse": "MSE",
     "psnr": "PSNR",
