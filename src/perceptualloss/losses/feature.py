@@ -92,10 +92,10 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
     Both pictures are resized to 224 x 224 (bilinear, ``align_corners=False``, not antialiased), run through
     torchvision's ``vgg16().features[:16]``, and compared by the mean absolute difference.
 
-    The course gives the pictures to VGG-16 as they are; neither its text nor its solution normalises, or says that its
-    pictures are. ``input_range="imagenet"`` does the same: nothing is changed, and the values are those of the course's
-    code. By default pictures are in (0, 1) and normalised inside with ImageNet's statistics, as the weights were trained;
-    for pictures in [0, 1] that is another value than the course's code gives.
+    The course gives the pictures to VGG-16 as they are; neither its text nor its solution normalises, or says that
+    its pictures are. ``input_range="imagenet"`` does the same: nothing is changed, and the values are those of the
+    course's code. By default pictures are in (0, 1) and normalised inside with ImageNet's statistics, as the weights
+    were trained; for pictures in [0, 1] that is another value than the course's code gives.
 
     Args:
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.

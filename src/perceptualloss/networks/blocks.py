@@ -23,9 +23,9 @@ class ResNetBlock(nn.Module):
         InputError: for an even kernel size, which cannot keep the size of the picture.
 
     Source: the course "Perceptual Loss", exercise 2. Its text has the arguments, padding that keeps the size, batch
-    norm behind the non-linearity, and a shortcut that brings the input to the output's channels; the block itself is a
-    picture there. Two convolutions, their lack of a bias, the 1 x 1 convolution of the shortcut, and ReLU and batch norm
-    after the addition are this project's reconstruction.
+    norm behind the non-linearity, and a shortcut that brings the input to the output's channels; the block itself is
+    a picture there. Two convolutions, their lack of a bias, the 1 x 1 convolution of the shortcut, and ReLU and batch
+    norm after the addition are this project's reconstruction.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:

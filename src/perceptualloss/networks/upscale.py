@@ -42,8 +42,8 @@ class Upscale2x(_Upscale):
     convolution to 3 channels, plus the interpolated picture. Takes any height and width. The last convolution starts
     from zero, which the course's does not: an untrained network interpolates.
 
-    Source: the course "Perceptual Loss", exercise 2; the blocks' insides are reconstructed (see :class:`ResNetBlock`), and
-    the number of parameters is that of the reconstruction.
+    Source: the course "Perceptual Loss", exercise 2; the blocks' insides are reconstructed (see :class:`ResNetBlock`),
+    and the number of parameters is that of the reconstruction.
     """
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class Upscale4x(_Upscale):
     """The course's network for four times the size.
 
     Bilinear x4 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-48 (7 x 7), 48-32 (5 x 5),
-    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width. The last
-    convolution starts from zero, which the course's does not.
+    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width. The
+    last convolution starts from zero, which the course's does not.
 
     Source: the example of the course "Perceptual Loss", exercise 5; the blocks as in :class:`Upscale2x`.
     """

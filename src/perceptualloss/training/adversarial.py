@@ -87,9 +87,9 @@ class Adversarial(Supervised):
        :math:`\lambda_w(-E\,C(fake)) + \ell(fake, real)`, with :math:`\ell` any sum of losses: perceptual, total
        variation, pixels.
 
-    The course makes generated pictures anew for each of the critic's updates and for the generator's. Generator and batch
-    are the same meanwhile, so are the pictures, and one set of them serves all; only the averages that a batch norm keeps
-    of its statistics move once instead of n_critic + 1 times.
+    The course makes generated pictures anew for each of the critic's updates and for the generator's. Generator and
+    batch are the same meanwhile, so are the pictures, and one set of them serves all; only the averages that a batch
+    norm keeps of its statistics move once instead of n_critic + 1 times.
 
     During ``warm_up_steps`` the generator alone is trained, with MSE. Steps count batches.
 
