@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perceptualloss.checks import InputError
+from perceptualloss.data import classes
 from perceptualloss.data.classes import (
     ClassPictures,
     CropBatches,
@@ -79,6 +80,16 @@ def test_refuses_what_has_no_classes(tmp_path: Path) -> None:
         read_classes(tmp_path)
     with pytest.raises(InputError, match="nothing"):
         read_classes(tmp_path / "missing")
+
+
+def test_refuses_a_zip_file_that_unpacks_to_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classes, "LARGEST_MEMBER", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("a/x.png", bytes(1001))
+    with pytest.raises(InputError, match="at most 1,000 bytes, got 1,001 for a/x.png"):
+        read_classes(tmp_path / "bomb.zip")
+    with pytest.raises(InputError, match="a file of another kind"):
+        read_classes(Path("/dev/zero"))
 
 
 def test_photos_are_classes_and_the_last_stay_out(tmp_path: Path) -> None:

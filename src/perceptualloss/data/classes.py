@@ -20,6 +20,7 @@ from perceptualloss.images import READ_SUFFIXES, picture_files, read_image
 from perceptualloss.resize import resize
 
 HELD_OUT_EVERY = 20  # without train/ and val/ folders, every 20th picture of a class checks the training
+LARGEST_MEMBER = 2**28  # bytes of a picture in a zip file, which may say that it unpacks to any size
 
 
 class Labelled(Protocol):
@@ -214,9 +215,14 @@ def _listing(source: Path) -> tuple[list[str], Callable[[str], bytes]]:
     if source.is_dir():
         files = [path.relative_to(source).as_posix() for path in picture_files(source)]
         return files, lambda path: (source / path).read_bytes()
-    if zipfile.is_zipfile(source):
+    if source.is_file() and zipfile.is_zipfile(source):
         archive = zipfile.ZipFile(source)
-        return sorted(p for p in archive.namelist() if PurePosixPath(p).suffix.lower() in READ_SUFFIXES), archive.read
+        found = [info for info in archive.infolist() if PurePosixPath(info.filename).suffix.lower() in READ_SUFFIXES]
+        for info in found:
+            if info.file_size > LARGEST_MEMBER:
+                got = f"{info.file_size:,} for {info.filename} in {source}"
+                raise InputError(f"pictures of at most {LARGEST_MEMBER:,} bytes", got)
+        return sorted(info.filename for info in found), archive.read
     raise InputError(f"a folder or a zip file at {source}", "a file of another kind" if source.exists() else "nothing")
 
 

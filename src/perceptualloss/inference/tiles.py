@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch
+from perceptualloss.checks import InputError, check_choice, check_idle, check_image_batch
 from perceptualloss.inference.boxes import Box, split
 from perceptualloss.inference.memory import free_memory
 from perceptualloss.networks.network import InterpolatingNetwork, TransformationNetwork
@@ -74,6 +74,7 @@ def transform(
     scale = int(getattr(network, "scale", 1))
     place = _place(network, device)
     if _is_whole(network):
+        check_idle({"overlap": overlap}, {"overlap": None}, "for a network that looks at the whole picture")
         tile = _whole(network, images, tile, place)
     elif tile is None:
         tile = max(_SMALLEST, _OUTPUT_SIDE // scale)
