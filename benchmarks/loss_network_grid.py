@@ -80,7 +80,12 @@ def flat(photos: Sequence[Tensor], share: float = 0.25) -> list[Tensor]:
 
 
 def spectrum(cut: Tensor) -> Tensor:
-    """Return the periodogram of windows (number, C, size, size), averaged: (size, size).
+    """Return the periodogram of windows (number, C, size, size), averaged: (size, size)."""
+    return spectra(cut).mean(dim=0)
+
+
+def spectra(cut: Tensor) -> Tensor:
+    """Return the periodogram of each of the windows (number, C, size, size), averaged over channels.
 
     It is scaled so that a cosine of amplitude a has the energy a^2 / 4 at its frequency and at the opposite one.
     """
@@ -91,7 +96,7 @@ def spectrum(cut: Tensor) -> Tensor:
         cut = cut - axis * (cut * axis).mean(dim=(2, 3), keepdim=True) / ramp.square().mean()
     hann = torch.hann_window(SIZE, dtype=cut.dtype)
     cut = cut * hann[:, None] * hann / hann.mean() ** 2
-    power: Tensor = (torch.fft.fft2(cut).abs() / SIZE**2).square().mean(dim=(0, 1))
+    power: Tensor = (torch.fft.fft2(cut).abs() / SIZE**2).square().mean(dim=1)
     return power
 
 

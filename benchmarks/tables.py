@@ -8,6 +8,7 @@ Tables:
 - bicubic: plain interpolation on Set5 and Set14 against the published figures;
 - upscalers: every upscaler that ships, against bicubic, on the same sets;
 - perception: what --perception gives between the MSE and the perceptual one, on Set14;
+- lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
 - card-NAME: one of them, for its card beside its file;
 - upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
 
@@ -30,6 +31,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import lattice
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.data.pairing import target_files
 from perceptualloss.experiments.candidates import Task, load
@@ -144,7 +146,7 @@ def evaluate_all(folder: Path, networks: Sequence[str]) -> Evaluation:
 
 def perception_table(benchmarks: Path) -> str:
     """Means over Set14 for five places between the MSE and the perceptual network of each scale."""
-    amounts = (0.0, 0.25, 0.5, 0.75, 1.0)
+    amounts = (0.25, 0.5, 0.75)
     rows, heads = [], []
     with tempfile.TemporaryDirectory() as folder:
         for scale, networks in upscalers().items():
@@ -153,11 +155,13 @@ def perception_table(benchmarks: Path) -> str:
                 save_network(blend(mse, perceptual, amount), Path(folder) / f"{amount}.safetensors")
                 for amount in amounts
             ]
-            found = evaluate_all(set_folder(benchmarks, "Set14", scale), [str(file) for file in files])
-            heads = [f"{m.title} {m.arrow}" for m in found.metrics]
-            for candidate, amount in zip(found.candidates, amounts, strict=True):
-                means = [shown(m, found.means[candidate][m.key].value) for m in found.metrics]
-                rows.append([f"x{scale}, {amount}", *means])
+            between = evaluate_all(set_folder(benchmarks, "Set14", scale), [str(file) for file in files])
+            ends = measured(benchmarks, "Set14", scale)
+            names = dict(zip(["bicubic", *networks], ends.candidates, strict=True))
+            means = [ends.means[names["mse"]], *between.means.values(), ends.means[names["perceptual"]]]
+            heads = [f"{m.title} {m.arrow}" for m in between.metrics]
+            for amount, each in zip((0.0, *amounts, 1.0), means, strict=True):
+                rows.append([f"x{scale}, {amount}", *(shown(m, each[m.key].value) for m in between.metrics)])
     return markdown(["`--perception`", *heads], rows)
 
 
@@ -178,6 +182,12 @@ def times_table() -> str:
         heads = [f"x{scale}", *seconds]
         rows.append([f"x{scale}", *(f"{1000 * value / 1024**2 * 1e6:.0f}" for value in seconds.values())])
     return markdown(["ms per megapixel", *heads[1:]], rows)
+
+
+def lattice_table() -> str:
+    """Return the lattice figures of the truth, bicubic and what ships."""
+    rows = [row for scale in upscalers() for row in lattice.rows_of([lattice.SET14, lattice.PHOTOS], scale)]
+    return markdown(["", "Set14", "20 validation photos"], rows)
 
 
 def mean_cells(found: Evaluation, candidate: str) -> list[str]:
@@ -239,6 +249,7 @@ def main() -> None:
         "upscalers": lambda: upscaler_table(options.benchmarks),
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
+        "lattice": lattice_table,
         **{
             f"card-{file.stem}": partial(card_table, options.benchmarks, scale, kind)
             for (scale, kind), file in shipped().items()

@@ -57,7 +57,7 @@ def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
     cards = {f"card-{file.stem}" for file in shipped.shipped().values()}
-    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", *cards}
+    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", "lattice", *cards}
     assert "bicubic" in names
 
 
@@ -88,6 +88,14 @@ def test_table_of_the_networks_that_ship(
     card = tables.card_table(tmp_path, 2, "mse").splitlines()
     heads = [row.split("|")[1].strip() for row in card[2:]]
     assert heads == [f"{who}, {name}" for name in tables.SETS for who in ("bicubic", "this network")]
+    save_network(ResidualUpscaler(2, width=4, blocks=1, detail=2), trained / "residual2x-perceptual.safetensors")
+    tables.measured.cache_clear()
+    between = [row.split("|")[1:-1] for row in tables.perception_table(tmp_path).splitlines()[2:]]
+    assert [row[0].strip() for row in between] == [f"x{s}, {a}" for s in (2, 4) for a in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    ends = [row.split("|")[-len(between[0]) : -1] for row in tables.upscaler_table(tmp_path).splitlines()]
+    assert [cell.strip() for cell in between[0][1:]] == [cell.strip(" *") for cell in ends[3]]  # mse x2 on Set14
+    assert [cell.strip() for cell in between[9][1:]] == [cell.strip(" *") for cell in ends[7]]  # perceptual x4
+    tables.measured.cache_clear()
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="trained networks"):
         tables.upscaler_table(tmp_path)

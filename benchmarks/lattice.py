@@ -1,0 +1,129 @@
+"""Whether upscalers weave a lattice into smooth areas: the strongest ripple there, over what surrounds it.
+
+    python benchmarks/lattice.py [--targets DIR ...] [--scale 2 4] [--network FILE ...]
+
+Looked at are, of each picture, the fifth of the windows of 32 x 32 pixels in which the truth's luminance varies least.
+Of each window (less its mean and slope, under a Hann window) the periodogram gives, at every frequency of more than 5
+cycles in the window, the power over the larger of two others: the mean of its own surroundings, and the mean of the
+truth's surroundings there. The largest of these ratios is the window's figure. So a ripple counts only where it stands
+out of the picture's own spectrum *and* would stand out of the photo's: a faint one in the empty spectrum of a smooth
+output does not count, nor does one that rounding to 8 bits swallows. White noise of any strength has 6 to 8, as grain
+has. (A slope without any grain shows the steps of its 8 bits, in photos as in outputs.)
+
+A picture's figure is the median over its windows, since a lattice is everywhere, and a table's figure the median over
+the pictures, since some photos have a raster of their own. The truth's own figure is the measure: above it there is a
+lattice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from loss_network_grid import SIZE, flat, spectra, windows
+from perceptualloss.checks import InputError
+from perceptualloss.experiments.candidates import complete, line_up, load
+from perceptualloss.images import luminance
+from perceptualloss.networks.shipped import KINDS, shipped
+
+SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+SHARE = 0.2  # of the windows
+CYCLES = 5  # in a window; slower ones are the picture's own
+REACH = 5  # of the surroundings in frequencies; the nearest hold what a Hann window spreads
+HANN = 2.25  # how much more power of white noise passes a Hann window than of a wave, in two dimensions
+ROUNDING = HANN * (1 / 255) ** 2 / 12 / SIZE**2  # power at each frequency that rounding to 8 bits leaves
+SET14, PHOTOS = SHARED / "data" / "benchmarks" / "Set14", SHARED / "data" / "photos"
+VALIDATION = 20  # the last of PHOTOS by name; the others are for trainings
+
+
+def lattice(output: Tensor, truth: Tensor) -> float:
+    """Return the figure of a picture (1, 3, H, W) in [0, 1] for the truth, which has the same shape.
+
+    Raises:
+        InputError: Pictures without a window.
+    """
+    if min(truth.shape[-2:]) < SIZE:
+        raise InputError(f"pictures of at least {SIZE} x {SIZE} pixels", f"{truth.shape[-2]} x {truth.shape[-1]}")
+    (chosen,) = flat([truth], SHARE)
+    own, wanted = (spectra(windows(luminance(_eight_bits(p)))[chosen]) for p in (output, truth))
+    ratio = own / torch.maximum(surroundings(own), surroundings(wanted)).clamp(min=ROUNDING)
+    return float(ratio[:, _fast()].amax(dim=1).median())
+
+
+def surroundings(power: Tensor) -> Tensor:
+    """Return the mean power around each frequency of spectra (N, size, size), without itself and its neighbours."""
+    side = 2 * REACH + 1
+    ring = torch.ones(1, 1, side, side, dtype=power.dtype)
+    ring[..., REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
+    around = F.pad(power[:, None], (REACH,) * 4, mode="circular")  # frequencies go round
+    return F.conv2d(around, ring / ring.sum())[:, 0]
+
+
+@torch.no_grad()
+def figures(folder: Path, networks: Sequence[str], scale: int, last: int | None = None) -> dict[str, float]:
+    """Return the medians over a folder's pictures: of the truth, of bicubic enlargement, and of networks' outputs."""
+    line = line_up([], folder, ["bicubic", *networks], scale, "cpu")
+    found: dict[str, list[float]] = {}
+    for task in line.tasks[-last:] if last else line.tasks:
+        loaded = complete(load(task, scale, shrink=True), line.candidates)
+        for name, output in {"truth": loaded.target, **loaded.outputs}.items():
+            found.setdefault(name, []).append(lattice(output, loaded.target))
+    return {name: median(values) for name, values in found.items()}
+
+
+def networks_of(scale: int) -> list[str]:
+    """Return the files of the upscalers that ship for a scale, in the order of their kinds."""
+    files: Mapping[tuple[int, str], Path] = shipped()
+    return [str(files[scale, kind]) for kind in KINDS if (scale, kind) in files]
+
+
+def _eight_bits(picture: Tensor) -> Tensor:
+    return (picture.clamp(0, 1) * 255).round() / 255
+
+
+def _fast() -> Tensor:
+    cycles = torch.fft.fftfreq(SIZE, 1 / SIZE)
+    return torch.hypot(cycles[:, None], cycles[None, :]) > CYCLES
+
+
+def rows_of(places: Sequence[Path], scale: int, networks: Sequence[str] = ()) -> list[list[str]]:
+    """Return a row for the truth, bicubic and each network that ships or is given: its name, a figure for each place.
+
+    A place is a folder of pictures, or of ``image_SRF_2`` and ``image_SRF_4``; of the photos that trainings use, the
+    last 20 by name are measured.
+    """
+    columns = []
+    for place in places:
+        inner = place / f"image_SRF_{scale}"
+        last = VALIDATION if place == PHOTOS else None
+        columns.append(figures(inner if inner.is_dir() else place, [*networks_of(scale), *networks], scale, last))
+    return [[f"{name} x{scale}", *(f"{column[name]:.1f}" for column in columns)] for name in columns[0]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = "folders; Set14 and the 20 validation photos by default"
+    parser.add_argument("--targets", type=Path, nargs="+", default=[SET14, PHOTOS], help=words)
+    parser.add_argument("--scale", type=int, nargs="+", choices=(2, 4), default=[2, 4])
+    parser.add_argument("--network", nargs="+", default=[], help="files of other networks, of one --scale")
+    options = parser.parse_args()
+    print("| | " + " | ".join(place.name for place in options.targets) + " |")
+    print("|---" * (len(options.targets) + 1) + "|")
+    try:
+        for scale in options.scale:
+            for row in rows_of(options.targets, scale, options.network):
+                print("| " + " | ".join(row) + " |", flush=True)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
