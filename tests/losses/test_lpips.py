@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import lpips as reference
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from perceptualloss.checks import InputError
 from perceptualloss.loss_networks.loss_network import ARCHITECTURES, loss_network
 from perceptualloss.losses.lpips import LAYERS, LPIPS, NETS
+from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.weighted import WeightedLoss
 
 SIZE = 64
 
@@ -144,3 +147,37 @@ def test_errors_name_the_remedy() -> None:
         LPIPS("alex", weights=None)(*torch.rand(2, 1, 3, 16, 16))
     with pytest.raises(InputError, match="no target"):
         LPIPS("squeeze", spatial=True, weights=None)(torch.rand(1, 3, SIZE, SIZE))
+
+
+def test_a_map_is_no_part_of_a_sum() -> None:
+    loss = LPIPS("squeeze", spatial=True, weights=None)
+    for sum_of in (
+        lambda: loss + L1Loss(),
+        lambda: L1Loss() + loss,
+        lambda: 2 * loss,
+        lambda: WeightedLoss({"a": loss}),
+    ):
+        with pytest.raises(InputError, match=r"spatial=True.*loss\.map"):
+            sum_of()
+
+
+@pytest.mark.parametrize("call", [lambda loss, *pair: loss(*pair), lambda loss, *pair: loss.map(*pair)])
+def test_a_map_is_checked_on_its_first_call(call: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    output, target = pictures()
+    with pytest.raises(InputError, match="255"):
+        call(LPIPS("squeeze", spatial=True, weights=None), 255 * output, 255 * target)
+    loss = LPIPS("squeeze", spatial=True, weights=None)
+    call(loss, output, target)
+    read: list[str] = []
+    monkeypatch.setattr(Tensor, "item", lambda self: read.append("item"))
+    call(loss, output, target)
+    assert not read
+
+
+def test_there_is_no_map_of_changed_pictures() -> None:
+    with pytest.raises(InputError, match="without augment for a map"):
+        LPIPS("squeeze", spatial=True, weights=None, augment="geometric")
+    loss = LPIPS("squeeze", weights=None, augment="geometric")
+    with pytest.raises(InputError, match=r"LPIPS\(loss\.network\)"):
+        loss.map(*pictures())
+    assert LPIPS(loss.network).map(*pictures()).shape == (2, 1, SIZE, SIZE + 6)

@@ -17,7 +17,7 @@ from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
-from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.weighted import WeightedLoss
 
@@ -85,13 +85,26 @@ def test_the_same_network_is_one_object_and_others_stay_apart() -> None:
     assert len({id(loss.network) for loss in same.losses.values() if isinstance(loss, NetworkLoss)}) == 1
     for other in (
         FeatureReconstructionLoss("judge", ["relu1_1"]),
-        FeatureReconstructionLoss("compact", ["relu1_1"], input_range=(-1, 1)),
         FeatureReconstructionLoss("compact", ["relu1_1"], weights=None),
         FeatureReconstructionLoss("compact", ["relu1_1"]).double(),
     ):
         mixed = FeatureReconstructionLoss("compact", ["relu1_1"]) + other
         first, second = mixed.losses.values()
         assert first.network is not second.network
+
+
+def test_parts_of_different_ranges_are_refused_and_the_sum_says_its_own() -> None:
+    shifted = FeatureReconstructionLoss("compact", ["relu1_1"], input_range=(-1, 1))
+    for sum_of in (lambda: shifted + L1Loss(), lambda: WeightedLoss({"a": L1Loss(), "b": 2 * shifted})):
+        with pytest.raises(InputError, match=r"same input_range.*\(-1\.0, 1\.0\)"):
+            sum_of()
+    loss = 0.5 * (shifted + L1Loss((-1, 1)))
+    assert loss.input_range == (-1, 1)
+    assert (2 * loss + MSELoss((-1, 1))).input_range == (-1, 1)
+    assert content_and_style().input_range == (0, 1)
+    assert PerceptualLoss("compact", ["relu1_1"], input_range="imagenet").input_range == "imagenet"
+    with pytest.raises(InputError, match="255"):
+        loss(*(255 * x for x in pair()))
 
 
 def test_another_view_takes_another_pass(passes: list[Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -8,18 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, normalised
 from perceptualloss.losses.adversarial import Kind
 from perceptualloss.losses.color import BlurredColorLoss
+from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.settings import loss_from_settings
 
 NETWORK_FREE = ("mse", "l1")
-FROM_ELSEWHERE = set(PRESETS) - {*NETWORK_FREE}
 
 
 def built(name: str, **options: object) -> tuple[nn.Module, LossNetwork]:
-    loss = build_loss(name, "vgg16", weights=None, **options)  # type: ignore[arg-type]
+    chosen = {"network": "vgg16"} if "network" in PRESETS[name].takes else {}
+    loss = build_loss(name, weights=None, **chosen, **options)  # type: ignore[arg-type]
     parts = [loss, *getattr(loss, "losses", {}).values()]
     return loss, next(part.network for part in parts if isinstance(part, NetworkLoss))
 
@@ -106,7 +109,7 @@ def test_is_described_builds_and_trains(name: str) -> None:
         assert kind in get_args(Kind)
         assert weight > 0
     output, target = pictures(32)
-    loss = build_loss(name, weights=None) if name in FROM_ELSEWHERE - {"johnson_style"} else build_loss(name, "compact")
+    loss = build_loss(name, **({"weights": None} if "weights" in preset.takes else {}))
     loss(output.requires_grad_(), target).backward()
     assert output.grad.abs().sum() > 0
 
@@ -115,7 +118,51 @@ def test_styles_are_fixed_where_they_are_taken() -> None:
     output, target = pictures()
     loss = build_loss("johnson_style", "compact", style=torch.rand(3, 40, 30))
     assert loss(output, target) > 0
-    with pytest.raises(InputError, match="johnson_style, gatys"):
-        build_loss("johnson", style=torch.rand(3, 40, 30))
     with pytest.raises(InputError, match="Did you mean 'real_esrgan'"):
         build_loss("real-esrgan")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_preset_does_not_take_is_refused(name: str) -> None:
+    given = {"network": "compact", "weights": None, "style": torch.rand(3, 40, 30), "input_range": (-1, 1)}
+    taken = PRESETS[name].takes
+    assert set(taken) <= set(given)
+    assert "input_range" in taken
+    for option, value in given.items():
+        if option in taken:
+            continue
+        with pytest.raises(InputError, match=rf"takes {option} \(.*Leave {option} away"):
+            build_loss(name, **{option: value})  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=rf"takes {option} \("):
+            loss_from_settings({name: {option: value}})
+    build_loss(name, None, style=None, **({} if "weights" not in taken else {"weights": None}))
+
+
+RANGES: list[tuple[InputRange, Callable[[Tensor], Tensor]]] = [
+    ((-1, 1), lambda x: 2 * x - 1),
+    ((0, 255), lambda x: 255 * x),
+    ("imagenet", normalised),
+]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_same_pictures_give_the_same_value_in_every_range(name: str) -> None:
+    chosen = {"weights": None} if "weights" in PRESETS[name].takes else {}
+    output, target = pictures(48)
+
+    def built_in(input_range: InputRange) -> Loss:
+        torch.manual_seed(3)
+        return build_loss(name, input_range=input_range, **chosen)  # type: ignore[arg-type]
+
+    loss = built_in((0, 1))
+    assert loss.input_range == (0, 1)
+    for input_range, convert in RANGES:
+        other = built_in(input_range)
+        assert other.input_range == input_range
+        terms, expected = other.terms(convert(output), convert(target)), loss.terms(output, target)
+        assert list(terms) == list(expected) or name in NETWORK_FREE
+        torch.testing.assert_close(list(terms.values()), list(expected.values()), rtol=2e-3, atol=1e-6)
+
+
+def test_uegans_critic_plays_the_relativistic_hinge() -> None:
+    assert PRESETS["uegan"].adversarial == ("relativistic_hinge", 0.1)

@@ -186,7 +186,10 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
         raise InputError("different losses to compare", " ".join(settings.losses) or "none")
     for name in settings.losses:
         check_choice("loss", name, PRESETS)
-    return {name: build_loss(name, settings.loss_network) for name in settings.losses}
+    return {
+        name: build_loss(name, settings.loss_network if "network" in PRESETS[name].takes else None)
+        for name in settings.losses
+    }
 
 
 def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, warm: Path, progress: bool) -> Supervised:

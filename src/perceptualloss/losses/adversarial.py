@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from perceptualloss.checks import InputError, check_choice, check_same_shape
 from perceptualloss.losses.distance import wide
 
-Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "wasserstein"]
+Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "relativistic_hinge", "wasserstein"]
 
 
 class _Game(NamedTuple):
@@ -26,8 +26,17 @@ def _vanilla_critic(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def _relativistic_critic(real: Tensor, fake: Tensor) -> Tensor:
-    return _vanilla_critic(real - fake.mean(), fake - real.mean())
+def _hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def _relativistic(critic: Callable[[Tensor, Tensor], Tensor]) -> _Game:
+    """Return the average kind of a game, of scores less the mean of the other side's; the generator's mirrors it."""
+
+    def loss(real: Tensor, fake: Tensor) -> Tensor:
+        return critic(real - fake.mean(), fake - real.mean())
+
+    return _Game(loss, generator=lambda real, fake: loss(fake, real))
 
 
 _LEAST_SQUARES = _Game(
@@ -39,10 +48,11 @@ _GAMES: dict[str, _Game] = {
     "least_squares": _LEAST_SQUARES,
     "lsgan": _LEAST_SQUARES,
     "hinge": _Game(
-        critic=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
+        critic=_hinge_critic,
         generator=lambda real, fake: -fake.mean(),
     ),
-    "relativistic": _Game(_relativistic_critic, generator=lambda real, fake: _relativistic_critic(fake, real)),
+    "relativistic": _relativistic(_vanilla_critic),
+    "relativistic_hinge": _relativistic(_hinge_critic),
     "wasserstein": _Game(
         critic=lambda real, fake: fake.mean() - real.mean(),
         generator=lambda real, fake: -fake.mean(),
@@ -63,12 +73,14 @@ class GANLoss(nn.Module):
     | "least_squares", "lsgan" | :math:`\frac12 E(r - 1)^2 + \frac12 E f^2` | :math:`\frac12 E(f - 1)^2` |
     | "hinge" | :math:`E\max(0, 1 - r) + E\max(0, 1 + f)` | :math:`-E f` |
     | "relativistic" | :math:`E\,\zeta(E f - r) + E\,\zeta(f - E r)` | the same with r and f exchanged |
+    | "relativistic_hinge" | :math:`E\max(0, 1 - r + E f) + E\max(0, 1 + f - E r)` | with r and f exchanged |
     | "wasserstein" | :math:`E f - E r` | :math:`-E f` |
 
-    "vanilla" is the binary cross-entropy, with the generator's loss that does not saturate. "relativistic" is
-    the average kind: is a real picture more real than the generated ones on average? Code derived from
-    BasicSR halves both of its losses. "wasserstein" needs a critic of bounded slope: :func:`gradient_penalty`
-    or :func:`clip_weights`. All are computed in 32 bits or more.
+    "vanilla" is the binary cross-entropy, with the generator's loss that does not saturate. "relativistic" and
+    "relativistic_hinge" are the average kinds: is a real picture more real than the generated ones on average?
+    Code derived from BasicSR halves both losses of the first, and UEGAN's those of the second. "wasserstein"
+    needs a critic of bounded slope: :func:`gradient_penalty` or :func:`clip_weights`. All are computed in 32 bits
+    or more.
 
     Args:
         kind: one of the above.
@@ -77,7 +89,7 @@ class GANLoss(nn.Module):
         InputError: for an unknown kind, or a generator's loss without the real scores that it needs.
 
     Source: Goodfellow et al. 2014; Mao et al., LSGAN, 2017; Lim and Ye 2017 and Miyato et al. 2018 (hinge);
-    Jolicoeur-Martineau 2018 (relativistic); Arjovsky et al., WGAN, 2017.
+    Jolicoeur-Martineau 2018 (both relativistic ones); Arjovsky et al., WGAN, 2017.
 
     >>> adversarial = GANLoss("wasserstein")
     >>> real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[0.5], [0.5]])
@@ -88,6 +100,11 @@ class GANLoss(nn.Module):
     def __init__(self, kind: Kind = "vanilla") -> None:
         super().__init__()
         self.kind = check_choice("kind", kind, get_args(Kind))
+
+    @property
+    def needs_real(self) -> bool:
+        """Whether the generator's loss needs the scores of real pictures, too."""
+        return self.kind.startswith("relativistic")
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the critic's loss, a scalar.
@@ -104,11 +121,11 @@ class GANLoss(nn.Module):
 
         Args:
             fake: the critic's scores of generated pictures.
-            real: its scores of real pictures, which "relativistic" alone needs.
+            real: its scores of real pictures, which the relativistic kinds alone need.
         """
         if real is None:
-            if self.kind == "relativistic":
-                raise InputError("generator_loss(fake, real) for the relativistic loss", "no real scores")
+            if self.needs_real:
+                raise InputError(f"generator_loss(fake, real) for the {self.kind} loss", "no real scores")
             real = fake
         return _GAMES[self.kind].generator(wide(real), wide(fake))
 

@@ -39,12 +39,13 @@ def sobel(images: Tensor) -> Tensor:
     return torch.hypot(across, down) / 4
 
 
-def edge_mask(target: Tensor, threshold: float = 0.1, mask: Mask = "soft") -> Tensor:
+def edge_mask(target: Tensor, threshold: float = 0.1, mask: Mask = "hard") -> Tensor:
     r"""Return where pictures in [0, 1] have edges, (N, 1, H, W) in [0, 1], without a gradient.
 
     With :math:`g` the largest Sobel strength of the three channels and :math:`\tau` the threshold, "hard" is 1
-    where :math:`g > \tau` and else 0; "soft" is :math:`g^2 / (g^2 + \tau^2)`: half at the threshold, and no
-    pixel jumps in or out for a little noise.
+    where :math:`g > \tau` and else 0, as the source has it: only pixels of edges count. "soft" is ours,
+    :math:`g^2 / (g^2 + \tau^2)`: half at the threshold, and no pixel jumps in or out for a little noise, but all
+    pixels that are not quite flat count a little.
     """
     strength = sobel(target).amax(dim=1, keepdim=True)
     if mask == "hard":
@@ -74,31 +75,32 @@ def edge_distance(output: Tensor, target: Tensor, mask: Tensor, distance: Distan
 class EdgeLoss(Loss):
     r"""The error where the ground truth has edges, :math:`\sum_p m_p e_p / \max(\sum_p m_p, 1)`.
 
-    Edges of the target, found by the Sobel operator, select the pixels that count (see :func:`edge_mask` and
-    :func:`edge_distance`). Flat areas do not count, so it belongs beside another loss. In [0, 1] for pictures
-    in [0, 1], 0 for equal ones.
+    Edges of the target, found by the Sobel operator, select the pixels that count, and by default those alone (see
+    :func:`edge_mask` and :func:`edge_distance`). Flat areas do not count, so it belongs beside another loss. In
+    [0, 1] for pictures in [0, 1], 0 for equal ones.
 
     Args:
         threshold: the step, as a share of the range from black to white, above which an edge is one.
-        mask: "soft", or "hard" for edge or no edge.
+        mask: "hard" for edge or no edge, as the source; or "soft", by the strength of the edge.
         distance: "l1" or "mse".
         input_range: the range of the images (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown mask or distance, or a threshold that is not positive.
 
-    Source: the notes on losses for image restoration (Sobel on the ground truth as mask of the error).
+    Source: the notes on losses for image restoration (Sobel on the ground truth as mask; only pixels that it marks as
+    edges). The notes name neither threshold nor distance.
 
     >>> target = torch.zeros(1, 3, 8, 8)
     >>> target[..., 4:] = 1
-    >>> EdgeLoss(mask="hard")(target * 0.75, target)  # one of the two columns at the edge is off by 0.25
+    >>> EdgeLoss()(target * 0.75, target)  # one of the two columns at the edge is off by 0.25
     tensor(0.1250)
     """
 
     def __init__(
         self,
         threshold: float = 0.1,
-        mask: Mask = "soft",
+        mask: Mask = "hard",
         distance: Distance = "l1",
         input_range: InputRange = (0.0, 1.0),
     ) -> None:

@@ -54,13 +54,17 @@ class Loss(nn.Module):
 
     def terms(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each a scalar; their sum is the loss."""
+        self.check_call(output, target)
+        wanted = output if target is None else target
+        return {name: value.mean() for name, value in self.per_image(output, wanted.detach()).items()}
+
+    def check_call(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Check shapes and types; values, too, on the first call at which they can be read."""
         if self._values_checked or not values_can_be_read():
             self.check_shapes(output, target)
         else:
             self.check(output, target)
             self._values_checked = True
-        wanted = output if target is None else target
-        return {name: value.mean() for name, value in self.per_image(output, wanted.detach()).items()}
 
     def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
         """Raise InputError unless shapes and types are as promised; reads no values."""

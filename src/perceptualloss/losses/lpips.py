@@ -47,13 +47,14 @@ class LPIPS(NetworkLoss):
         net: the backbone: "vgg" (VGG-16; smoothest as a loss), "alex" (AlexNet; what the literature reports) or
             "squeeze" (SqueezeNet 1.1), or a loss network of one of these kinds that you built.
         spatial: whether a call returns the map (N, 1, H, W) instead of its mean, as the ``lpips`` package does;
-            :meth:`map` gives it in any case.
+            :meth:`map` gives it in any case. Then it cannot be a part of a sum, which is one number.
         input_range: the range of the images (see :class:`LossNetwork`).
         weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`); not with a map, whose
+            places would be those of the changed pictures.
 
     Raises:
-        InputError: for an unknown backbone, or if weights cannot be had.
+        InputError: for an unknown backbone, if weights cannot be had, or for a map of augmented pictures.
 
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
 
@@ -75,6 +76,8 @@ class LPIPS(NetworkLoss):
         layers = layers_of(name)
         network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range)
         super().__init__(network, layers, augment=augment)
+        if spatial:
+            self._check_places()
         self.spatial = spatial
         for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
             self.register_buffer(f"head_{layer}", head.to(network.mean), persistent=False)
@@ -85,8 +88,13 @@ class LPIPS(NetworkLoss):
         return {"lpips": torch.stack(distances).sum(dim=0)}
 
     def map(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly."""
-        self.check_shapes(output, target)
+        """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly.
+
+        Raises:
+            InputError: for pictures of other shapes or another range, or a loss that augments them.
+        """
+        self._check_places()
+        self.check_call(output, target)
         with torch.no_grad():
             seen = self.network(target, self.target_layers)
         maps = self._maps(self.network(output, self.output_layers), seen)
@@ -98,6 +106,11 @@ class LPIPS(NetworkLoss):
         if self.spatial and target is not None:
             return self.map(output, target.detach())
         return super().forward(output, target)
+
+    def _check_places(self) -> None:
+        if self.view.augment:
+            remedy = "LPIPS(loss.network) looks through the same network without changes."
+            raise InputError("LPIPS without augment for a map", f"augment={self.view.augment!r}", remedy)
 
     def _maps(self, output: Features, target: Features) -> Sequence[Tensor]:
         return [unit_map(output[j], target[j], self.get_buffer(f"head_{j}")) for j in self.output_layers]

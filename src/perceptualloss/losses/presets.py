@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,18 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.loss_networks.loss_network import InputRange
 from perceptualloss.losses.color import BlurredColorLoss
-from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.losses.weighted import in_unit_range
 
 Weights = str | Path | None
+UNIT: InputRange = (0.0, 1.0)
+_LEFT_OUT = {"network": None, "weights": "default", "style": None, "input_range": UNIT}
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,11 @@ class Preset:
     Attributes:
         label: its name in tables.
         description: what it is made of.
-        build: makes it from the loss network's name and, by the keyword ``weights``, its weights; presets that
-            say which network they look through ignore the name.
+        build: makes it; takes ``input_range`` and, where they mean something, ``network``, ``weights`` and ``style``
+            (see :func:`build_loss`).
         source: the paper or code with these settings, and where this preset departs from it.
         adversarial: the kind of :class:`GANLoss` that belongs to it and its weight. It is not part of the loss
             that is built, because it needs a critic.
-        takes_style: whether ``build`` also takes a fixed ``style`` picture.
     """
 
     label: str
@@ -39,10 +43,19 @@ class Preset:
     build: Callable[..., Loss]
     source: str = ""
     adversarial: tuple[str, float] | None = None
-    takes_style: bool = False
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What can be said of it, such as ``("network", "weights", "input_range")``."""
+        return tuple(inspect.signature(self.build).parameters)
+
+    @property
+    def takes_style(self) -> bool:
+        """Whether it takes a fixed style picture."""
+        return "style" in self.takes
 
 
-def perceptual(network: str = "compact", weights: Weights = "default") -> Loss:
+def perceptual(network: str = "compact", weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
     """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
     The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
@@ -50,41 +63,59 @@ def perceptual(network: str = "compact", weights: Weights = "default") -> Loss:
     last one before the next (docs/losses.md); relu4_1 beside them helps at four times the size and harms at twice.
     """
     layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
-    return FeatureReconstructionLoss(network, layers, "unit", weights=weights) + L1Loss()
+    features = FeatureReconstructionLoss(network, layers, "unit", input_range, weights)
+    return features + in_unit_range(L1Loss(), input_range)
+
+
+def johnson(network: str = "compact", weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
+    """Return Johnson's feature loss for super-resolution, at relu2_2."""
+    return FeatureReconstructionLoss(network, {"relu2_2": 1.0}, input_range=input_range, weights=weights)
 
 
 def johnson_style(
-    network: str = "vgg16", weights: Weights = "default", style: Tensor | str | Path | None = None
+    network: str = "compact",
+    weights: Weights = "default",
+    style: Tensor | str | Path | None = None,
+    input_range: InputRange = UNIT,
 ) -> Loss:
     """Return Johnson's style transfer: content at relu2_2, style at four layers, total variation."""
     style_layers = dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), 5.0)
-    seen = PerceptualLoss(network, ["relu2_2"], "mse", style_layers, "mse", style, weights=weights)
+    seen = PerceptualLoss(
+        network, ["relu2_2"], "mse", style_layers, "mse", style, input_range=input_range, weights=weights
+    )
     # His total variation is half the sum over pixels in [0, 255].
-    return seen + 1e-6 * 255**2 / 2 * TotalVariationLoss("power", 2.0, "sum")
+    return seen + 1e-6 * 255**2 / 2 * in_unit_range(TotalVariationLoss("power", 2.0, "sum"), input_range)
 
 
-def gatys(network: str = "vgg19", weights: Weights = "default", style: Tensor | str | Path | None = None) -> Loss:
+def gatys(
+    weights: Weights = "default", style: Tensor | str | Path | None = None, input_range: InputRange = UNIT
+) -> Loss:
     """Return Gatys' objective for one picture, with a content to style ratio of 1e-3."""
     # His style term is a quarter of the squared norm of the Gram matrices' difference, a fifth for each layer.
     style_layers = {f"conv{block}_1": 0.25 / 5 for block in range(1, 6)}
-    return PerceptualLoss("vgg19", {"conv4_2": 1e-3}, "half_sum", style_layers, "frobenius", style, weights=weights)
+    content = {"conv4_2": 1e-3}
+    return PerceptualLoss(
+        "vgg19", content, "half_sum", style_layers, "frobenius", style, input_range=input_range, weights=weights
+    )
 
 
-def vgg19(layers: dict[str, float], distance: str, pixel: float = 0.0, scale: float = 1.0) -> Callable[..., Loss]:
+def vgg19(layers: dict[str, float], distance: Distance, pixel: float = 0.0, scale: float = 1.0) -> Callable[..., Loss]:
     """Return what builds features of VGG-19 times ``scale``, plus ``pixel`` times L1."""
 
-    def build(network: str = "vgg19", weights: Weights = "default") -> Loss:
-        features = FeatureReconstructionLoss("vgg19", layers, distance, weights=weights)  # type: ignore[arg-type]
+    def build(weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
+        features = FeatureReconstructionLoss("vgg19", layers, distance, input_range, weights)
         scaled = features if scale == 1 else scale * features
-        return scaled + pixel * L1Loss() if pixel else scaled
+        return scaled + pixel * in_unit_range(L1Loss(), input_range) if pixel else scaled
 
     return build
 
 
-def dped(network: str = "vgg19", weights: Weights = "default") -> Loss:
+def dped(weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
     """Return DPED's content, colour and total variation; its sums over patches of 100 x 100 as means."""
-    content = FeatureReconstructionLoss("vgg19", {"relu5_4": 1.0}, weights=weights)
-    return 10 * content + 0.5 * (3 * 100**2 / 2) * BlurredColorLoss() + 2000 * TotalVariationLoss("squared")
+    content = FeatureReconstructionLoss("vgg19", {"relu5_4": 1.0}, input_range=input_range, weights=weights)
+    color = in_unit_range(BlurredColorLoss(), input_range)
+    smooth = in_unit_range(TotalVariationLoss("squared"), input_range)
+    return 10 * content + 0.5 * (3 * 100**2 / 2) * color + 2000 * smooth
 
 
 FIRST_RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -93,12 +124,12 @@ PRESETS: dict[str, Preset] = {
     "mse": Preset(
         "MSE",
         "mean squared error of the pixels",
-        lambda network, weights=None: MSELoss(),
+        lambda input_range=UNIT: in_unit_range(MSELoss(), input_range),
     ),
     "l1": Preset(
         "L1",
         "mean absolute error of the pixels",
-        lambda network, weights=None: L1Loss(),
+        lambda input_range=UNIT: in_unit_range(L1Loss(), input_range),
     ),
     "perceptual": Preset(
         "perceptual loss",
@@ -109,13 +140,13 @@ PRESETS: dict[str, Preset] = {
     "course": Preset(
         "the course's loss",
         "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains",
-        lambda network, weights="default": VGG16PerceptualLoss(weights=weights),
+        lambda weights="default", input_range=UNIT: VGG16PerceptualLoss(weights=weights, input_range=input_range),
         "the course's exercise 1",
     ),
     "johnson": Preset(
         "Johnson's feature loss",
         "squared difference of relu2_2, as Johnson et al. train super-resolution",
-        lambda network, weights="default": FeatureReconstructionLoss(network, {"relu2_2": 1.0}, weights=weights),
+        johnson,
         "Johnson et al., ECCV 2016",
     ),
     "johnson_style": Preset(
@@ -124,14 +155,12 @@ PRESETS: dict[str, Preset] = {
         johnson_style,
         "Johnson et al., ECCV 2016; weights and mean over Gram entries of the released code, whose content layer "
         "is relu3_3 and whose Caffe VGG has features of another scale: tune the style weight",
-        takes_style=True,
     ),
     "gatys": Preset(
         "Gatys' style transfer",
         "content at VGG-19's conv4_2, style at conv1_1, conv2_1, conv3_1, conv4_1 and conv5_1",
         gatys,
         "Gatys et al., CVPR 2016; there with average pooling and rescaled weights: tune the ratio",
-        takes_style=True,
     ),
     "srgan": Preset(
         "SRGAN's content loss",
@@ -158,9 +187,9 @@ PRESETS: dict[str, Preset] = {
         "UEGAN's perceptual loss",
         "squared difference of VGG-19's relu1_1 to relu5_1, every channel normalised over the picture",
         vgg19(dict(zip(FIRST_RELUS, (1 / 64, 1 / 64, 1 / 32, 1 / 32, 1.0), strict=True)), "instance"),
-        "Ni et al., IEEE TIP 2020, released code; compares the output with the input, and its relativistic "
-        "loss is the hinge one",
-        ("relativistic", 0.1),
+        "Ni et al., IEEE TIP 2020, released code, which halves the adversarial loss; compares the output with the "
+        "input",
+        ("relativistic_hinge", 0.1),
     ),
     "old_films": Preset(
         "old films' perceptual loss",
@@ -186,24 +215,36 @@ PRESETS: dict[str, Preset] = {
 
 def build_loss(
     name: str,
-    network: str = "compact",
+    network: str | None = None,
     weights: Weights = "default",
     style: Tensor | str | Path | None = None,
+    input_range: InputRange = UNIT,
 ) -> Loss:
     """Build a loss by its preset's name.
 
     Args:
         name: such as "perceptual", "johnson" or "esrgan" (see ``PRESETS`` and docs/losses.md).
-        network: the loss network, for the presets that do not say which one they look through.
-        weights: the loss network's weights (see :func:`loss_network`).
+        network: the loss network, for the presets that do not say which one they look through; by default "compact".
+        weights: the loss network's weights (see :func:`loss_network`), for the presets that look through one.
         style: a fixed style picture or file, for the presets of style transfer.
+        input_range: the range of the images (see :class:`Loss`); the same pictures give the same value in any.
 
     Raises:
-        InputError: for an unknown name, a style where none is taken, or weights that cannot be had.
+        InputError: for an unknown name, something that the preset does not take, or weights that cannot be had.
+
+    >>> import torch
+    >>> 255 * build_loss("l1")(torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2) / 255)
+    tensor(1.)
     """
     preset = PRESETS[check_choice("loss", name, PRESETS)]
-    if style is not None and not preset.takes_style:
-        takers = ", ".join(key for key, other in PRESETS.items() if other.takes_style)
-        raise InputError(f"a preset that takes a style ({takers})", repr(name))
-    options = {"weights": weights} if weights != "default" else {}
-    return preset.build(network, **options, **({"style": style} if style is not None else {}))
+    given = {"network": network, "weights": weights, "style": style, "input_range": input_range}
+    options = {option: value for option, value in given.items() if not _is(value, _LEFT_OUT[option])}
+    for option in options:
+        if option not in preset.takes:
+            takers = ", ".join(key for key, other in PRESETS.items() if option in other.takes)
+            raise InputError(f"a preset that takes {option} ({takers})", repr(name), f"Leave {option} away.")
+    return preset.build(**options)
+
+
+def _is(value: object, usual: object) -> bool:
+    return value is usual or (not isinstance(value, Tensor) and value == usual)

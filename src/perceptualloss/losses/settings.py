@@ -50,7 +50,8 @@ def loss_from_settings(settings: Any) -> Loss:
 
             - a name, of a class or of a preset: ``L1Loss``, ``perceptual``;
             - a sum, ``{name: weight}`` or ``{name: {weight: ..., option: ...}}``, where the options are those of
-              the class, or ``network``, ``weights`` and ``style`` of a preset;
+              the class, or ``network``, ``weights``, ``style`` and
+              ``input_range`` of a preset that takes them;
             - a list of such sums, where a name is needed twice;
             - ``{class_path: name, init_args: {...}}``, which is the same as a name with its options;
             - a loss, which is returned.

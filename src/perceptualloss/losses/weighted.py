@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from perceptualloss.checks import InputError, check_choice
+from perceptualloss.loss_networks.loss_network import InputRange
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.network_loss import NetworkLoss, share_networks, terms_of_one_pass
+from perceptualloss.losses.unit_range import to_unit_range
 
 
 class WeightedLoss(Loss):
@@ -22,8 +24,12 @@ class WeightedLoss(Loss):
         losses: the losses by name.
         weights: their weights by name, 1 where none is given.
 
+    Attributes:
+        input_range: that of the parts.
+
     Raises:
-        InputError: for no losses, or a weight without a loss.
+        InputError: for no losses, a weight without a loss, a part that gives a map, or parts that want pictures of
+            different ranges: all are given the same ones.
 
     >>> import torch
     >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
@@ -33,7 +39,7 @@ class WeightedLoss(Loss):
     """
 
     def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float] | None = None) -> None:
-        super().__init__()
+        super().__init__()  # the range becomes the parts'
         if not losses:
             raise InputError("at least one loss to sum", "none")
         for name in weights or {}:
@@ -45,6 +51,13 @@ class WeightedLoss(Loss):
             for inner, part, own in _parts(loss):
                 full = f"{name}/{inner}" if isinstance(loss, WeightedLoss) and len(loss.losses) > 1 else name
                 parts[full], self.weights[full] = part, weight * own
+        for full, part in parts.items():
+            if getattr(part, "spatial", False):
+                remedy = "Leave spatial=True away here; loss.map(output, target) gives the map."
+                raise InputError(
+                    f"{full} to give one number in a sum", "LPIPS(spatial=True), which gives a map", remedy
+                )
+        self.input_range = _common_range(parts)
         share_networks(parts.values())
         self.losses: Mapping[str, Loss] = nn.ModuleDict(parts)  # type: ignore[assignment]
         self.needs_target = any(loss.needs_target for loss in parts.values())
@@ -70,6 +83,40 @@ class WeightedLoss(Loss):
         """Check against every part's own needs and range."""
         for loss in self.losses.values():
             loss.check(output, target)
+
+
+def _common_range(parts: Mapping[str, Loss]) -> InputRange:
+    """Return the range that all parts want."""
+    ranges = {name: part.input_range for name, part in parts.items()}
+    if len(set(ranges.values())) > 1:
+        got = ", ".join(f"{name} {wanted}" for name, wanted in ranges.items())
+        raise InputError("parts of the same input_range, as they get the same pictures", got, "Say it for every part.")
+    return next(iter(ranges.values()))
+
+
+class _InUnitRange(Loss):
+    """A loss without a network, of pictures of another range as if they were in [0, 1]."""
+
+    def __init__(self, loss: Loss, input_range: InputRange) -> None:
+        super().__init__(input_range)
+        self.loss, self.needs_target, self.same_size = loss, loss.needs_target, loss.same_size
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return self.loss.per_image(*(to_unit_range(images, self.input_range) for images in (output, target)))
+
+
+def in_unit_range(loss: Loss, input_range: InputRange) -> Loss:
+    """Return a loss without a network that gives for pictures of any range what ``loss`` gives for [0, 1].
+
+    >>> import torch
+    >>> from perceptualloss.losses.pixel import MSELoss
+    >>> black = torch.zeros(1, 3, 4, 4)
+    >>> float(MSELoss((0, 255))(black, black + 255)), float(in_unit_range(MSELoss(), (0, 255))(black, black + 255))
+    (65025.0, 1.0)
+    """
+    if input_range == loss.input_range:
+        return loss
+    return WeightedLoss({loss_name(type(loss)): _InUnitRange(loss, input_range)})
 
 
 def add(loss: Loss, other: Loss) -> WeightedLoss:

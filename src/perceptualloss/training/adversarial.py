@@ -25,7 +25,8 @@ class Game:
     r"""The rules of the adversarial training.
 
     Args:
-        kind: of :class:`GANLoss`: "wasserstein", "vanilla", "least_squares", "hinge" or "relativistic".
+        kind: of :class:`GANLoss`: "wasserstein", "vanilla", "least_squares", "hinge", "relativistic" or
+            "relativistic_hinge".
         weight: :math:`\lambda_w`, of the adversarial loss beside the recipe's other losses.
         ramp_steps: steps, after the warm-up, over which that weight rises from zero in a line.
         n_critic: the critic's updates a step, on the step's batch.
@@ -173,7 +174,7 @@ class Adversarial(Supervised):
         if weight:
             self.critic.requires_grad_(False)
             with torch.no_grad():
-                real = self.critic(target) if self.game.kind == "relativistic" else None
+                real = self.critic(target) if self.adversarial_loss.needs_real else None
             score = self.critic(output)
             terms = {**terms, "adversarial": weight * self.adversarial_loss.generator_loss(score, real)}
         norm = self._update(GENERATOR, self.total(terms, output, target), counts=counts)
