@@ -17,6 +17,7 @@ from perceptualloss.networks.checkpoint import load_network, read_metadata, save
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.training.adversarial import Game
 from perceptualloss.training.fit import CHECKPOINT
 from perceptualloss.training.recipe import Recipe, train
@@ -68,6 +69,26 @@ def test_the_average_is_what_is_saved(small_photos: Path, tmp_path: Path) -> Non
     assert all(torch.equal(value, state[f"average.module.{name}"]) for name, value in saved.items())
     assert not torch.equal(saved["last.weight"], state["network.last.weight"])
     assert scores["psnr"] > 10
+
+
+def test_what_is_saved_is_the_fused_form_of_what_is_trained(small_photos: Path, tmp_path: Path) -> None:
+    network = SubPixelUpscaler(2, width=4, blocks=1, expand=2)
+    recipe = small(small_photos, degradation=Downscale(2))
+    train(replace(recipe, network=network), tmp_path)
+    saved, x = load_network(tmp_path / "network.safetensors"), torch.rand(1, 3, 6, 5)
+    assert isinstance(saved, SubPixelUpscaler)
+    assert saved.expand == 0
+    assert not any("middle" in name for name in saved.state_dict())
+    torch.testing.assert_close(saved(x), network(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_run_at_a_constant_rate_is_finished_by_falls_of_its_own(small_photos: Path, tmp_path: Path) -> None:
+    constant, falls = Schedule("constant"), Schedule("steps", at=(4, 5), factor=0.5)
+    train(small(small_photos, schedule=constant), tmp_path / "a")
+    train(small(small_photos, steps=6, schedule=falls), tmp_path / "a", resume=True)
+    train(small(small_photos, steps=6, schedule=falls), tmp_path / "b")
+    finished, whole = (load_network(tmp_path / f"{x}/network.safetensors").state_dict() for x in "ab")
+    assert all(torch.equal(value, whole[name]) for name, value in finished.items())
 
 
 def test_an_adversarial_recipe_resumes_exactly(small_photos: Path, tmp_path: Path) -> None:
