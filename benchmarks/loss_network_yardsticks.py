@@ -75,17 +75,19 @@ def measure_photo(photo: Tensor, networks: Mapping[str, LossNetwork]) -> dict[st
 
 
 def table(values: Mapping[str, Values]) -> str:
-    """Return the correlations of every distance with every yardstick, and its score, as Markdown."""
+    """Return the correlations of every distance with every yardstick, and its score, as Markdown.
+
+    The yardsticks have rows, too, without a score: how far they agree with each other is as far as any distance can.
+    """
     heads = [f"{figure}, {metric(name)}" for name in YARDSTICKS for figure in ("pooled", "within a kind")]
     lines = ["| | score | " + " | ".join(heads) + " |", "|---" * (len(heads) + 2) + "|"]
     for name, each in values.items():
-        if name not in YARDSTICKS:
-            cells = [f"{score(each, values):.3f}"]
-            for yardstick in YARDSTICKS:
-                for figure in (pooled, within):
-                    first, second = figure(each, values[yardstick]), figure(each, values[yardstick], kendall=True)
-                    cells.append(f"{first:.3f} ({second:.2f})")
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        cells = ["" if name in YARDSTICKS else f"{score(each, values):.3f}"]
+        for yardstick in YARDSTICKS:
+            for figure in (pooled, within):
+                first, second = figure(each, values[yardstick]), figure(each, values[yardstick], kendall=True)
+                cells.append("" if yardstick == name else f"{first:.3f} ({second:.2f})")
+        lines.append(f"| {metric(name) if name in YARDSTICKS else name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", "Spearman's correlation, in brackets Kendall's."])
 
 
