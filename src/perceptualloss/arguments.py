@@ -200,13 +200,22 @@ def _plain(what: str, value: Any, kind: type, largest: float) -> Any:
         if not abs(value) < 1e100:  # also what is not finite
             raise InputError(f"{what} to be a finite number", shown(value))
         return float(value)
-    if kind is Path and isinstance(value, str) and value and "\0" not in value:
+    if isinstance(value, str):
+        _check_text(what, value)
+    if kind is Path and isinstance(value, str) and value:
         return Path(value)
     if type(value) is int is kind and abs(value) > largest:
         raise InputError(f"{what} up to {largest:,.0f}", shown(value))
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise _Misfit
+
+
+def _check_text(what: str, text: str) -> None:
+    """Refuse what the file system would stumble over, should the text be a path."""
+    known = text.isprintable() and all(len(part.encode("utf-8", "replace")) <= 255 for part in text.split("/"))
+    if not known or len(text) > 4000:
+        raise InputError(f"{what} in letters, a path in names of at most 255 of them", shown(text))
 
 
 def _list(what: str, value: Any, kind: Any, known: Known, largest: float) -> Any:

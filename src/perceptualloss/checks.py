@@ -42,9 +42,10 @@ def check_choice(what: str, name: str, choices: Iterable[str], remedy: str = "")
     known = list(choices)
     if name in known:
         return name
-    near = difflib.get_close_matches(str(name), known, n=1)
+    shown = repr(name) if len(str(name)) <= 60 else f"{str(name)[:57]!r}..."
+    near = difflib.get_close_matches(str(name)[:60], known, n=1)
     meant = f"Did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"{what} to be one of {', '.join(known)}", repr(name), f"{meant} {remedy}".strip())
+    raise InputError(f"{what} to be one of {', '.join(known)}", shown, f"{meant} {remedy}".strip())
 
 
 def check_idle(settings: Mapping[str, Any], usual: Mapping[str, Any], where: str) -> None:

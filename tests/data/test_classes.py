@@ -86,7 +86,7 @@ def test_refuses_a_zip_file_that_unpacks_to_any_size(tmp_path: Path, monkeypatch
     monkeypatch.setattr(classes, "LARGEST_MEMBER", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("a/x.png", bytes(1001))
-    with pytest.raises(InputError, match="at most 1,000 bytes, got 1,001 for a/x.png"):
+    with pytest.raises(InputError, match="at most 1,000 bytes, got 1,001 for a"):
         read_classes(tmp_path / "bomb.zip")
     with pytest.raises(InputError, match="a file of another kind"):
         read_classes(Path("/dev/zero"))

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import get_loader
 
-from perceptualloss.arguments import shown
+from perceptualloss.arguments import checked, shown
 from perceptualloss.checks import InputError
 
 LARGEST = 2**20  # bytes of a file; the project's have one or two thousand
@@ -66,6 +66,7 @@ def check_places(settings: Mapping[str, Any], file: Path, names: tuple[str, ...]
             continue
         kinds = (PurePosixPath, PureWindowsPath)
         text = str(place)
+        checked(f"{name} in {file}", place, str)
         if any(kind(text).is_absolute() or kind(text).drive or ".." in kind(text).parts for kind in kinds):
             remedy = f"If you trust the recipe, say --{name.replace('_', '-')} on the command line."
             raise InputError(f"{name} in {file} to lie below this folder", shown(text), remedy)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perceptualloss.arguments import checked_arguments
+from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.checks import InputError, check_choice
 from perceptualloss.cli.recipe_file import check_places, read_data, read_recipe
 from perceptualloss.training.loss_network import train_loss_network
@@ -44,8 +45,8 @@ def with_checked_recipe(words: list[str]) -> list[str]:
         for name in settings:
             check_choice(f"setting in {file}", str(name), _FIELDS)
         check_places(settings, file, ("name", "out"))
-        if "name" in settings and Path(str(settings["name"])).name != str(settings["name"]):
-            raise InputError(f"name in {file} to be that of one folder", repr(settings["name"]))
+        if "name" in settings and not re.fullmatch(r"\w[\w .+-]{0,99}", str(settings["name"])):
+            raise InputError(f"name in {file} to be that of one folder, in letters and digits", shown(settings["name"]))
         check_settings({name: value for name, value in settings.items() if name not in ("name", "out")})
     kept, changed = _merged(words, {name: settings.get(name) for name in NESTED})
     check_settings(changed)

@@ -39,6 +39,7 @@ KINDS: tuple[type[Loss], ...] = (
     TotalVariationLoss,
 )
 LOSSES: dict[str, type[Loss]] = {kind.__name__: kind for kind in KINDS}
+LARGEST = 4096  # of whole numbers in a loss: the side of a window or of a picture, or how many of something
 _SUM = WeightedLoss.__name__  # a sum of losses that have names
 
 
@@ -123,7 +124,7 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
             check_loss_settings(part)
         return factor, found
     named = {} if name in LOSSES else {"name": name}
-    found = checked_arguments(LOSSES.get(name, build_loss), {**options, **named}, name)
+    found = checked_arguments(LOSSES.get(name, build_loss), {**options, **named}, name, largest=LARGEST)
     return factor, {option: value for option, value in found.items() if option not in named}
 
 

@@ -25,9 +25,9 @@ RANGES: dict[str, Bounds] = {
     "validate_every": (1, LONGEST),
     "checkpoint_every": (1, LONGEST),
     "learning_rate": (0, 1e3),
-    "devices": (1, 2**12),
+    "devices": (1, 64),
     "num_nodes": (1, 2**16),
-    "workers": (0, 256),
+    "workers": (0, 128),
     "seed": (0, 2**32 - 1),
 }
 GAME: dict[str, Bounds] = {
