@@ -13,6 +13,7 @@ from perceptualloss import cli
 from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
+from perceptualloss.experiments.compare import Settings, compare
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.optimize_style import StyleOptimization, optimize_style
 from perceptualloss.inference.tiles import transform
@@ -83,6 +84,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "the kind 'mse'": lambda: shipped_network(2, "mse", perception=0.5),
     "validation without": lambda: PhotoData(Noise(), validation=3),
     "scale with the protocol": lambda: evaluate([Path("a")], Path("b"), scale=4, protocol="rgb"),
+    "loss_network for mse and l1": lambda: compare(Settings(losses=("mse", "l1"), loss_network="vgg16"), Path("none")),
     "overlap for a network": lambda: transform(StyleTransferNetwork(4, 1), PICTURE, overlap=8),
     "seed with start": lambda: optimize_style(PICTURE, PICTURE, StyleOptimization(seed=3)),
     "validation with classes": lambda: train_loss_network("judge", Path("a"), classes=Path("b"), validation=3),

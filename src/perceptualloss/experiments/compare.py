@@ -15,7 +15,7 @@ import lightning as L
 import torch
 
 from perceptualloss.arguments import checked_arguments
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.checks import InputError, check_choice, check_idle
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
 from perceptualloss.experiments.curves import plot_curves
@@ -186,6 +186,9 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
         raise InputError("different losses to compare", " ".join(settings.losses) or "none")
     for name in settings.losses:
         check_choice("loss", name, PRESETS)
+    if not any("network" in PRESETS[name].takes for name in settings.losses):
+        usual = {"loss_network": Settings.loss_network}
+        check_idle({"loss_network": settings.loss_network}, usual, f"for {' and '.join(settings.losses)}")
     return {
         name: build_loss(name, settings.loss_network if "network" in PRESETS[name].takes else None)
         for name in settings.losses

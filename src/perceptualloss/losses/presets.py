@@ -139,9 +139,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "course": Preset(
         "the course's loss",
-        "L1 of VGG-16's relu3_3 at 224 x 224, as the course trains",
+        "L1 of VGG-16's relu3_3 at 224 x 224",
         lambda weights="default", input_range=UNIT: VGG16PerceptualLoss(weights=weights, input_range=input_range),
-        "the course's exercise 1",
+        "the course's exercise 1, with pictures normalised for VGG-16, of which the course says nothing",
     ),
     "johnson": Preset(
         "Johnson's feature loss",
