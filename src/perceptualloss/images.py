@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from perceptualloss.checks import InputError, check_image_batch
 from perceptualloss.decoding import Layers, decode, upright_layers
 from perceptualloss.sixteen_bit import encode_16_bit_png
+from perceptualloss.writing import write_whole
 
 READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -128,7 +128,7 @@ def write_image(
     samples = _samples(image, bits, alpha, grey)
     try:
         data = _encode(samples, path, bits)
-        _write_whole(data, path)
+        write_whole(data, path)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -229,17 +229,3 @@ def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: i
     buffer = io.BytesIO()
     Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(buffer, kind, **options[kind])
     return buffer.getvalue()
-
-
-def _write_whole(data: bytes, path: Path) -> None:
-    """Write beside ``path``, then rename, so that nobody ever sees half a file."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -10,7 +10,7 @@ from perceptualloss.experiments.compare import Settings, compare, read_settings,
 from perceptualloss.experiments.results import Comparison, Run
 from perceptualloss.metrics.named import OUTSIDE
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.training.callbacks import TrainingInterrupted
+from perceptualloss.training.saving import TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
 
 

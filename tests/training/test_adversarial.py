@@ -21,7 +21,8 @@ from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial, Game
 from perceptualloss.training.balance import WINDOW, Balance, verdict
-from perceptualloss.training.fit import CHECKPOINT, Budget, fit
+from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.fit import Budget, fit
 
 
 class Scale(TransformationNetwork):
@@ -150,7 +151,7 @@ def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
     run(whole, small_photos, tmp_path / "whole", 5, validate_every=2)
     with pytest.raises(ZeroDivisionError):
         run(first, small_photos, tmp_path / "cut", 5, Stop(), checkpoint_every=3, validate_every=2)
-    run(second, small_photos, tmp_path / "cut", 5, validate_every=2, resume=tmp_path / "cut" / CHECKPOINT)
+    run(second, small_photos, tmp_path / "cut", 5, validate_every=2, resume=newest_checkpoint(tmp_path / "cut"))
     state = second.state_dict()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, state[name]), name

@@ -17,8 +17,9 @@ from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.upscale import Upscale2x
-from perceptualloss.training.callbacks import SaveCheckpoint, TrainingInterrupted
-from perceptualloss.training.fit import CHECKPOINT, Budget, best_precision, fit
+from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
+from perceptualloss.training.fit import Budget, best_precision, fit
+from perceptualloss.training.saving import SaveCheckpoint, TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
 
 
@@ -55,7 +56,7 @@ def test_writes_what_tensorboard_shows(small_photos: Path, tmp_path: Path) -> No
     assert {"Loss", "Loss/l1", "PSNR", "MSE", "SSIM", "embedded judge"} <= set(tags["scalars"])
     assert any(tag.startswith("input | output | target") for tag in tags["images"])
     assert [step for step, _ in run.history["psnr"]] == [2]
-    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    saved = torch.load(checkpoint_files(tmp_path)[0], weights_only=True)
     assert saved["global_step"] == 2
     assert all(key.startswith("network.") for key in saved["state_dict"])  # no loss network in it
 
@@ -68,10 +69,17 @@ def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)  # a shell starts what runs in the background with it ignored
     with pytest.raises(TrainingInterrupted) as stop:
         fit(stopped, data(small_photos), tmp_path / "cut", budget(4), progress=False, callbacks=[ask])
-    assert stop.value.checkpoint == tmp_path / "cut" / CHECKPOINT
+    assert stop.value.folder == tmp_path / "cut"
     assert signal.getsignal(signal.SIGINT) is before
     resumed = task(warm_up_steps=2, loss=L1Loss())
-    fit(resumed, data(small_photos), tmp_path / "cut", budget(4), resume=stop.value.checkpoint, progress=False)
+    fit(
+        resumed,
+        data(small_photos),
+        tmp_path / "cut",
+        budget(4),
+        resume=newest_checkpoint(tmp_path / "cut"),
+        progress=False,
+    )
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     assert resumed.history["psnr"] == whole.history["psnr"]
@@ -85,9 +93,10 @@ def test_another_seed_sees_other_samples(small_photos: Path) -> None:
 def test_warm_up_steps_use_the_pixel_loss(small_photos: Path, tmp_path: Path) -> None:
     warm, pixel = task(L1Loss(), warm_up_steps=1), task(MSELoss())
     for name, run in (("warm", warm), ("pixel", pixel)):
-        save = SaveCheckpoint(tmp_path / f"{name}.ckpt", at=1)
+        save = SaveCheckpoint(tmp_path / f"{name} at 1", at=1)
         fit(run, data(small_photos), tmp_path / name, budget(2), progress=False, callbacks=[save])
-    first, second = (torch.load(tmp_path / f"{n}.ckpt", weights_only=True)["state_dict"] for n in ("warm", "pixel"))
+    saved = [checkpoint_files(tmp_path / f"{name} at 1")[0] for name in ("warm", "pixel")]
+    first, second = (torch.load(file, weights_only=True)["state_dict"] for file in saved)
     assert all(torch.equal(first[key], second[key]) for key in first)
     last = [run.network.state_dict() for run in (warm, pixel)]
     assert not all(torch.equal(last[0][key], last[1][key]) for key in last[0])
@@ -112,7 +121,7 @@ def test_the_progress_bar_counts_the_whole_run(
     with pytest.raises(TrainingInterrupted):
         fit(task(), data(small_photos), tmp_path, budget(3), callbacks=[interrupted])
     capsys.readouterr()
-    fit(task(), data(small_photos), tmp_path, budget(3), resume=tmp_path / CHECKPOINT)
+    fit(task(), data(small_photos), tmp_path, budget(3), resume=newest_checkpoint(tmp_path))
     shown = capsys.readouterr().out
     assert "3/3" in shown
     assert "Loss" in shown

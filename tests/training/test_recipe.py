@@ -19,7 +19,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.training.adversarial import Game
-from perceptualloss.training.fit import CHECKPOINT
+from perceptualloss.training.checkpoints import checkpoint_files
 from perceptualloss.training.recipe import Recipe, train
 from perceptualloss.training.schedule import Schedule
 
@@ -65,7 +65,7 @@ def small(photos: Path, **settings: Any) -> Recipe:
 def test_the_average_is_what_is_saved(small_photos: Path, tmp_path: Path) -> None:
     scores = train(small(small_photos, ema=0.9), tmp_path)
     saved = load_network(tmp_path / "network.safetensors").state_dict()
-    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)["state_dict"]
+    state = torch.load(checkpoint_files(tmp_path)[0], weights_only=True)["state_dict"]
     assert all(torch.equal(value, state[f"average.module.{name}"]) for name, value in saved.items())
     assert not torch.equal(saved["last.weight"], state["network.last.weight"])
     assert scores["psnr"] > 10

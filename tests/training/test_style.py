@@ -15,8 +15,9 @@ from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.upscale import Upscale2x
-from perceptualloss.training.callbacks import SaveCheckpoint
-from perceptualloss.training.fit import CHECKPOINT, Budget, fit
+from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
+from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import Jolt, StyleTransfer, draw_jolt, fill, instability, styles_of
 
@@ -41,7 +42,7 @@ def task(styles: int = 1, **options: Any) -> StyleTransfer:
 def train(run: StyleTransfer, photos: Path, folder: Path, steps: int, **options: Any) -> None:
     data = PhotoData(Unchanged(), photos, validation=1, crop=24, batch_size=3)
     budget = Budget(4, validate_every=4, device="cpu", precision="32-true")
-    callback = SaveCheckpoint(folder / "early.ckpt", at=steps)
+    callback = SaveCheckpoint(folder / "early", at=steps)
     fit(run, data, folder, budget, progress=False, callbacks=[callback], **options)
 
 
@@ -66,14 +67,15 @@ def test_the_objective_falls_and_is_logged_with_its_terms(small_photos: Path, tm
     assert not {"PSNR", "train PSNR"} & set(events["scalars"])
     assert any(tag.startswith("content | result | style") for tag in events["images"])
     assert all(
-        name.startswith("network.") for name in torch.load(tmp_path / CHECKPOINT, weights_only=True)["state_dict"]
+        name.startswith("network.")
+        for name in torch.load(checkpoint_files(tmp_path)[0], weights_only=True)["state_dict"]
     )
 
 
 def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
     runs = [task(2, stability=1.0, ema=0.9, seed=5) for _ in range(2)]
     train(runs[0], small_photos, tmp_path / "whole", 3)
-    train(runs[1], small_photos, tmp_path / "cut", 1, resume=tmp_path / "whole" / "early.ckpt")
+    train(runs[1], small_photos, tmp_path / "cut", 1, resume=newest_checkpoint(tmp_path / "whole" / "early"))
     states = [run.state_dict() for run in runs]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert runs[0].history == runs[1].history

@@ -17,7 +17,8 @@ from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.upscale import Upscale2x
-from perceptualloss.training.fit import CHECKPOINT, Budget, fit
+from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.fit import Budget, fit
 from perceptualloss.training.supervised import Supervised
 
 
@@ -87,7 +88,7 @@ def test_the_average_is_validated_and_resumed_exactly(small_photos: Path, tmp_pa
 
     with pytest.raises(ZeroDivisionError):
         fit(first, data, tmp_path / "cut", budget, progress=False, callbacks=[Stop()])
-    run(second, small_photos, tmp_path / "cut", 4, resume=tmp_path / "cut" / CHECKPOINT)
+    run(second, small_photos, tmp_path / "cut", 4, resume=newest_checkpoint(tmp_path / "cut"))
     for name, value in whole.result.state_dict().items():
         assert torch.equal(value, second.result.state_dict()[name]), name
     assert whole.history["mse"] == second.history["mse"]

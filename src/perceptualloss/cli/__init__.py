@@ -18,8 +18,9 @@ from perceptualloss.checks import InputError
 from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, stylize, train, train_loss_network, upscale
 from perceptualloss.cli.console import OptionError, as_option, complain, errors
 from perceptualloss.cli.recipe_options import with_checked_recipe
-from perceptualloss.training.callbacks import TrainingInterrupted
+from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.recipe_settings import trust
+from perceptualloss.training.saving import TrainingInterrupted
 
 COMMANDS = {
     "compare": compare,
@@ -36,19 +37,26 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 for bad input, 2 for bad options or a bad recipe, or 130 after Ctrl-C."""
     handler = RichHandler(console=errors, show_time=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.basicConfig(
+        level=logging.WARNING if is_first_process() else logging.ERROR, format="%(message)s", handlers=[handler]
+    )
     warnings.filterwarnings("ignore")  # libraries' advice to developers
     words = list(sys.argv[1:] if words is None else words)
     try:
         others = _trust(words)
         parser, commands = build_parser()
         options = _parse(parser, _usual_form(others))
-        COMMANDS[options.command].run(commands[options.command], options[options.command])
+        chosen = options[options.command]
+        if options.command in ("train", "train-loss-network"):
+            chosen.command_line = shlex.join(["perceptualloss", *words])  # for the record of the run
+        COMMANDS[options.command].run(commands[options.command], chosen)
     except InputError as error:
         complain("error:", str(error), "bold red")
         return 2 if isinstance(error, OptionError) else 1
     except TrainingInterrupted as stop:
-        complain("\nInterrupted;", f"{stop.checkpoint} holds everything up to here.", "")
+        if not is_first_process():
+            return 0  # all have stopped; another code would make the launcher kill the first one
+        complain("\nInterrupted;", f"{stop.folder} holds everything up to here.", "")
         complain("Go on with:", _resume_command(words, stop), "")
         return 130
     except KeyboardInterrupt:
@@ -99,6 +107,8 @@ def _usual_form(words: list[str]) -> list[str]:
     words = [re.sub(r"^--[\w.-]+", lambda name: "--" + name[0][2:].replace("-", "_"), word) for word in words]
     if len(words) > 1 and words[0] in ("train", "train-loss-network") and not words[1].startswith("-"):
         words = [words[0], "--recipe", *words[1:]]
+    if words[:1] == ["train"]:
+        words = train.with_own_recipe(words)
     if words[:1] in (["train"], ["train-loss-network"]):
         with as_option():
             words = with_checked_recipe(words)
@@ -107,8 +117,13 @@ def _usual_form(words: list[str]) -> list[str]:
 
 def _resume_command(words: list[str], stop: TrainingInterrupted) -> str:
     """Return the command line that goes on after an interruption."""
-    if words[0] == "compare":
-        return shlex.join(["perceptualloss", "compare", "--resume", str(stop.checkpoint.parents[2])])
-    if "--resume" in words:
-        return shlex.join(["perceptualloss", *words])
-    return shlex.join(["perceptualloss", *words, "--resume", str(stop.checkpoint.parent)])
+    command = next(word for word in words if word in COMMANDS)
+    trusted = [
+        word for n, word in enumerate(words) if word.startswith("--trust=") or "--trust" in words[max(0, n - 1) : n + 1]
+    ]
+    if command == "train-loss-network":
+        others = words if "--resume" in words else [*words, "--resume", "true"]
+    else:
+        folder = stop.folder.parents[1] if command == "compare" else stop.folder
+        others = [*trusted, command, "--resume", str(folder)]
+    return shlex.join(["perceptualloss", *others])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,20 +10,11 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.cli.console import (
-    bold,
-    check_unused,
-    console,
-    fields_of,
-    free_folder,
-    metric_table,
-    note,
-    say,
-    tell,
-)
+from perceptualloss.cli.console import bold, check_unused, console, fields_of, metric_table, note, say, tell
 from perceptualloss.experiments.compare import Settings, compare, read_settings
 from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
+from perceptualloss.training.run_folder import claimed_folder
 
 
 def build_parser() -> ArgumentParser:
@@ -49,12 +41,13 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     if options.resume is not None:
         names = [*(field.name for field in fields(Settings)), "name", "out"]
         check_unused(parser, options, names, "with --resume: the folder has the comparison's settings")
-        folder, settings = options.resume, read_settings(options.resume)
+        settings, place = read_settings(options.resume), nullcontext(options.resume)
     else:
         settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})
-        folder = free_folder(options.out, options.name or f"upscale{settings.scale}x")
-    tell("Writing to ", bold(folder))
-    comparison = compare(settings, folder, progress=True, say=say)
+        place = claimed_folder(options.out, options.name or f"upscale{settings.scale}x")
+    with place as folder:
+        tell("Writing to ", bold(folder))
+        comparison = compare(settings, folder, progress=True, say=say)
     console.print(score_table(comparison))
     for why in dict.fromkeys(comparison.missing.values()):
         note(why)

@@ -17,8 +17,10 @@ from rich.text import Text
 
 from perceptualloss.checks import InputError, check_idle
 from perceptualloss.metrics.metric import Metric
+from perceptualloss.training.processes import is_first_process
 
-console = Console(markup=False)  # names of files and what files say are no markup
+# Of several processes that train one network, the first one speaks; errors, which may be another's alone, all tell.
+console = Console(markup=False, quiet=not is_first_process())  # names of files and what files say are no markup
 errors = Console(stderr=True, markup=False)
 
 
@@ -110,15 +112,6 @@ def bars() -> Progress:
     """Return progress bars, with a description and the time that is left, that vanish at the end."""
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
     return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """Return ``parent/name``, or with a number behind it that no earlier run has taken."""
-    folder, number = parent / name, 1
-    while folder.exists():
-        number += 1
-        folder = parent / f"{name}-{number}"
-    return folder
 
 
 def fields_of(kind: type, options: Namespace) -> dict[str, Any]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import lightning as L
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from perceptualloss.cli.console import as_option, bold, fields_of, free_folder, tell
+from perceptualloss.cli.console import as_option, bold, fields_of, tell
 from perceptualloss.cli.recipe_options import NESTED, plain
 from perceptualloss.networks.checkpoint import NETWORKS
 from perceptualloss.training.recipe import Recipe, smoke, train
 from perceptualloss.training.recipe_checks import RANGES, check_range
 from perceptualloss.training.recipe_settings import CRITICS, DEGRADATIONS, build_recipe
+from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
 
+PLACES = ("inputs", "photos", "style", "start_from")  # settings that are paths
+SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 _NESTED_HELP = {
     "network": f"one of {', '.join(NETWORKS)}{_OPTIONS} --network.width 32",
@@ -35,20 +42,54 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, default="train", help="name of the folder in --out")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where that folder goes")
     parser.add_argument("--smoke", action="store_true", help="four steps on small crops, to see that a recipe works")
-    parser.add_argument("--resume", type=Path | None, help="the folder of an interrupted run to go on with")
+    parser.add_argument("--resume", type=Path | None, help="the folder of a run to go on with; it knows the recipe")
     return parser
 
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss train``."""
-    folder = options.resume or free_folder(options.out, options.name)
+    command = options.pop("command_line", "")
     with as_option():
         check_range("seed", options.seed, RANGES["seed"])
         L.seed_everything(options.seed, verbose=False)  # the network's first weights
         recipe = build_recipe(fields_of(Recipe, parser.instantiate_classes(options)))
     if options.smoke:
         recipe = smoke(recipe)
-    tell("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {options.out}")
-    scores = train(recipe, folder, resume=options.resume is not None, progress=True)
+    told: dict[str, Any] = {"progress": True, "command": command, "configuration": _yaml(parser, options, recipe)}
+    resume = options.resume is not None
+    with nullcontext(options.resume) if resume else claimed_folder(options.out, options.name) as folder:
+        tell("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
+        scores = train(recipe, folder, resume=resume, **told)
     tell("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     tell("Saved ", bold(folder / "network.safetensors"))
+
+
+def with_own_recipe(words: list[str]) -> list[str]:
+    """Return the words of ``train``, of which ``--resume FOLDER`` without a recipe stands for the one in that folder.
+
+    >>> with_own_recipe(["train", "--resume", "nowhere"])
+    ['train', '--resume', 'nowhere']
+    """
+    if any(word.partition("=")[0] == "--recipe" for word in words):
+        return words
+    given = [Path(words[n + 1]) for n, word in enumerate(words[:-1]) if word == "--resume"]
+    given += [Path(word.partition("=")[2]) for word in words if word.startswith("--resume=")]
+    own = [folder / CONFIGURATION for folder in given[:1] if (folder / CONFIGURATION).is_file()]
+    return [words[0], *(word for file in own for word in ("--recipe", str(file))), *words[1:]]
+
+
+def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
+    """Return all that was set, as a recipe: with whole paths, so that it means the same in any folder."""
+    settings = yaml.safe_load(parser.dump(options, skip_link_targets=False))
+    kept = {name: settings[name] for name in (*fields_of(Recipe, options), "name") if settings.get(name) is not None}
+    for name in SMOKED if options.smoke else ():
+        value = getattr(recipe, name)
+        kept[name] = asdict(value) if name == "schedule" else value
+    for name in PLACES:
+        places = getattr(recipe, name)
+        if places is not None:
+            whole = [str(place.resolve()) for place in (places if isinstance(places, list) else [places])]
+            kept[name] = whole if isinstance(places, list) else whole[0]
+        else:
+            kept.pop(name, None)
+    return str(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))

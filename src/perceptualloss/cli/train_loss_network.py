@@ -23,19 +23,20 @@ def build_parser() -> ArgumentParser:
         exit_on_error=False, description="Train a loss network on your own pictures, labelled or not."
     )
     parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
-    parser.add_function_arguments(train_loss_network)
+    parser.add_function_arguments(train_loss_network, skip={"command"})
     parser.set_defaults(progress=True)
     return parser
 
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss train-loss-network``."""
-    settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters}
+    command = options.pop("command_line", "")
+    settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters if name != "command"}
     with as_option():
         check_ranges(settings, LOSS_NETWORK)
     unlabelled = options.photos if options.classes is None else None
     photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
-    figures = train_loss_network(**settings)
+    figures = train_loss_network(**settings, command=command)
     tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     tell("Saved ", bold(options.out), f"; give it as weights of the network {options.architecture!r}.")
     folder = options.folder / "report"
@@ -77,6 +78,6 @@ def _command(name: str, function: Callable[..., Any], settings: dict[str, Any]) 
     """Return the command line that calls ``function`` with ``settings`` again."""
     words = ["perceptualloss", name]
     for key, parameter in inspect.signature(function).parameters.items():
-        if settings[key] != parameter.default and key not in {"resume", "progress"}:
+        if key not in {"resume", "progress", "command"} and settings[key] != parameter.default:
             words += [f"--{key.replace('_', '-')}", str(settings[key])]
     return shlex.join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ class TrainingData(L.LightningDataModule):
     """Batches of training samples, from the step at which the trainer is.
 
     Step s takes samples s * batch_size and on, so a resumed run goes on with the samples that it would have seen.
-    A subclass sets ``crops``, whose sample n depends on n and its seed alone, and defines ``val_dataloader``.
+    A subclass sets ``crops``, whose sample n depends on n and its seed alone, and defines ``val_dataloader`` and
+    ``files``.
 
     Args:
         batch_size: samples a step (on each device).
@@ -40,6 +42,11 @@ class TrainingData(L.LightningDataModule):
             raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
         self.batch_size, self.workers = batch_size, workers
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are trained and validated on."""
+        raise NotImplementedError
+
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the batches from the step at which the trainer is."""
         steps, step, rank, ranks = 1, 0, 0, 1
@@ -52,6 +59,7 @@ class TrainingData(L.LightningDataModule):
             self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            worker_init_fn=_leave_signals_to_the_trainer,
             persistent_workers=self.workers > 0,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
@@ -107,6 +115,11 @@ class PhotoData(TrainingData):
         self.training_photos, self.validation_photos = usable.only(training), usable.only(held_out)
         self.crops = Crops(self.training_photos, degradation, crop, samples=sys.maxsize, seed=seed)
 
+    @property
+    def files(self) -> list[Path]:
+        """The photos in use."""
+        return [*self.training_photos.files, *self.validation_photos.files]
+
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the middle of each validation photo, one at a time because their sizes may differ."""
         middles = [middle(photo, self.validation_size) for photo in self.validation_photos]
@@ -124,6 +137,13 @@ def middle(photo: Tensor, size: int) -> Tensor:
     """Return the middle of a photo (3, H, W), at most ``size`` pixels high and wide."""
     top, left = (max(0, (side - size) // 2) for side in photo.shape[-2:])
     return photo[:, top : top + size, left : left + size]
+
+
+def _leave_signals_to_the_trainer(_: int) -> None:
+    """Ignore what is sent to the whole group of processes: the trainer finishes its step, and then ends its workers."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class _Whole(Dataset[tuple[Tensor, Tensor]]):

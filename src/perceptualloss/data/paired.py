@@ -151,6 +151,12 @@ class PairedData(TrainingData):
         self.validation_pairs = Pairs({name: pair for name, pair in usable.items() if pair[1] not in chosen}, scale)
         self.crops = PairedCrops(self.training_pairs, scale, crop, seed)
 
+    @property
+    def files(self) -> list[Path]:
+        """The pairs' files in use."""
+        pairs = [*self.training_pairs.files.values(), *self.validation_pairs.files.values()]
+        return [file for pair in pairs for file in pair]
+
     def val_dataloader(self) -> DataLoader[Pair]:
         """Return the middle of each validation pair, one at a time because their sizes may differ."""
         return DataLoader(_Middles(self.validation_pairs, self.scale, self.validation_size), batch_size=1)

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import lightning as L
 import torch
 
 from perceptualloss.arguments import checked_arguments
@@ -32,11 +31,14 @@ from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.resize import resize
-from perceptualloss.training.callbacks import SaveCheckpoint
-from perceptualloss.training.fit import CHECKPOINT, Budget, best_precision, fit
+from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.fit import Budget, best_precision, fit
+from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
+from perceptualloss.training.saving import SaveCheckpoint
+from perceptualloss.training.seeded_steps import own_randomness
 from perceptualloss.training.supervised import Supervised
+from perceptualloss.writing import write_whole
 
-History = dict[str, list[tuple[int, float]]]
 INTERPOLATION = "bilinear"
 LARGEST = 10**12  # of the whole numbers in settings.json
 NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
@@ -99,10 +101,16 @@ class Settings:
         return shlex.join(words)
 
     def write(self, folder: Path) -> None:
-        """Write ``settings.json``, which :func:`read_settings` reads to resume."""
+        """Write ``settings.json``, which :func:`read_settings` reads to resume.
+
+        Raises:
+            InputError: if another comparison has written there.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(self), indent=2, default=str)
-        (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+        file = folder / "settings.json"
+        if file.is_file() and read_settings(folder) != self:
+            raise InputError(f"the settings of the comparison in {folder}", "others", "Choose another folder.")
+        write_whole((json.dumps(asdict(self), indent=2, default=str) + "\n").encode(), file)
 
 
 def read_settings(folder: Path) -> Settings:
@@ -158,12 +166,11 @@ def compare(
         workers=settings.workers,
     )
     say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
-    warm = folder / "warm-up.ckpt"
     tasks = {}
     for name, loss in losses.items():
         say(f"Training with {PRESETS[name].label}: {PRESETS[name].description}")
-        tasks[name] = _train(settings, loss, data, folder / "runs" / name, warm, progress)
-        save_network(tasks[name].network, folder / "networks" / f"{name}.safetensors", loss=name)
+        tasks[name] = _train(settings, loss, data, folder, name, progress)
+        save_network(tasks[name].network, folder / "networks" / f"{name}.safetensors", **_card(settings, name, data))
     say("Measuring whole validation photos")
     photos, scores = _transform(data, tasks, settings.scale)
     comparison = _comparison(settings, tasks, scores)
@@ -195,21 +202,30 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
     }
 
 
-def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, warm: Path, progress: bool) -> Supervised:
-    L.seed_everything(settings.seed, verbose=False)
-    task = Supervised(
-        NETWORKS[settings.network][settings.scale](),
-        loss,
-        learning_rate=settings.learning_rate,
-        warm_up_steps=settings.warm_up,
-    )
-    own = folder / CHECKPOINT
-    resume = own if own.is_file() else warm if warm.is_file() else None
-    save_warm = [] if warm.is_file() or not settings.warm_up else [SaveCheckpoint(warm, at=settings.warm_up)]
+def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: str, progress: bool) -> Supervised:
+    with own_randomness(settings.seed):
+        task = Supervised(
+            NETWORKS[settings.network][settings.scale](),
+            loss,
+            learning_rate=settings.learning_rate,
+            warm_up_steps=settings.warm_up,
+        )
+    own, warm = folder / "runs" / name, folder / "warm-up"
+    warmed = newest_checkpoint(warm)
+    resume = newest_checkpoint(own) or warmed
+    save_warm = [SaveCheckpoint(warm, at=settings.warm_up)] if settings.warm_up and warmed is None else []
     every = max(1, settings.steps // 8)
-    budget = Budget(settings.steps, validate_every=every, checkpoint_every=every, device=settings.device)
-    fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=save_warm)
+    budget = Budget(settings.steps, every, every, device=settings.device, devices=1, seed=settings.seed)
+    described = _described(settings) | {"loss": name}
+    record = WriteRecord(own, described, data_record(data.files), settings.command(), resumed=True)
+    fit(task, data, own, budget, resume=resume, progress=progress, callbacks=[record, *save_warm])
     return task
+
+
+def _card(settings: Settings, loss: str, data: PhotoData) -> dict[str, str]:
+    """Return what a saved network says of how it was trained."""
+    card = {name: value for name, value in _described(settings).items() if name not in ("network", "data")}
+    return card | {"loss": loss, "degradation": in_words(data.degradation), "data": json.dumps(data_record(data.files))}
 
 
 @torch.no_grad()
@@ -234,8 +250,6 @@ def _transform(
 def _comparison(
     settings: Settings, tasks: dict[str, Supervised], scores: dict[str, dict[str, dict[str, float]]]
 ) -> Comparison:
-    shared = next(iter(tasks.values())).history
-
     def run(name: str) -> Run:
         per_photo = scores[name]
         keys = next(iter(per_photo.values()))
@@ -251,7 +265,7 @@ def _comparison(
             settings.steps,
             task.seconds,
             mean,
-            _with_warm_up(task.history, shared, settings.warm_up),
+            task.history,
             per_photo,
         )
 
@@ -266,17 +280,6 @@ def _comparison(
         missing=missing,
         verdict=verdict(runs),
     )
-
-
-def _with_warm_up(own: History, shared: History, warm_up: int) -> History:
-    """Return a run's curves with the first run's up to the end of the warm-up, which all runs share.
-
-    The warm-up's checkpoint is written before the validation at its last step, which only the first run sees.
-    """
-    return {
-        name: [p for p in shared[name] if p[0] <= warm_up] + [p for p in points if p[0] > warm_up]
-        for name, points in own.items()
-    }
 
 
 def _described(settings: Settings) -> dict[str, str]:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 from perceptualloss.checks import InputError
 from perceptualloss.loss_networks.weight_files import read_features
+from perceptualloss.writing import write_whole
 
 IMAGENET = {
     "vgg16": VGG16_Weights.IMAGENET1K_V1,
@@ -147,10 +148,7 @@ def _keep_features(full: Path, network: str) -> Path:
     kept = _cache() / features_file_name(network)
     metadata = {"source": IMAGENET[network].url, "sha256": _digest(features)}
     try:
-        with tempfile.TemporaryDirectory(dir=_cache()) as folder:
-            part = Path(folder) / kept.name
-            save_file({name: value.contiguous() for name, value in features.items()}, part, metadata)
-            part.replace(kept)
+        write_whole(save({name: value.contiguous() for name, value in features.items()}, metadata), kept)
     except (OSError, SafetensorError):  # a cache that cannot be written, or a full disk: the whole file serves
         return full
     return kept

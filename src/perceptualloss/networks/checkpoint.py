@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from perceptualloss.arguments import checked_arguments, shown
@@ -24,6 +24,7 @@ from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.writing import write_whole
 
 NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,
@@ -69,13 +70,10 @@ def save_network(network: TransformationNetwork, path: str | Path, **notes: str)
     arguments = {p: getattr(network, p) for p in parameters}
     metadata = {"network": name, "arguments": json.dumps(arguments), **notes}
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, part, metadata)
-        part.replace(path)
+        write_whole(save(state, metadata), path)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{path} to be writable", str(error), "Is the disk full?") from error
     return path
 

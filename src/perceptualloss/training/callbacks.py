@@ -1,12 +1,8 @@
-"""What happens beside the training step: checkpoints, stopping on Ctrl-C, pictures for TensorBoard."""
+"""What shows how a training goes: the progress bar, and pictures for TensorBoard."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 import lightning as L
@@ -23,86 +19,6 @@ from rich.progress import (
 )
 from torch import Tensor
 from torch.nn import functional as F
-
-
-class TrainingInterrupted(Exception):
-    """The user stopped the training; ``checkpoint`` resumes it."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(f"training interrupted; the checkpoint {checkpoint} resumes it")
-        self.checkpoint = checkpoint
-
-
-def save_checkpoint(trainer: L.Trainer, file: Path) -> None:
-    """Write all state to ``file``: beside it first, then renamed, so that a crash leaves the old one whole."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            part.replace(file)
-    except (OSError, RuntimeError):
-        part.unlink(missing_ok=True)
-        raise
-
-
-class SaveCheckpoint(L.Callback):
-    """Write a checkpoint every so many steps, or once.
-
-    Args:
-        file: where to; an older one is replaced.
-        every: steps between two checkpoints; 0 for none.
-        at: a single step to write it at.
-    """
-
-    def __init__(self, file: Path, every: int = 0, at: int | None = None) -> None:
-        self.file, self.every, self.at = file, every, at
-
-    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
-        """Write it if the step is right."""
-        step = trainer.global_step
-        if step == self.at or (self.every and step % self.every == 0):
-            save_checkpoint(trainer, self.file)
-
-
-class StopOnSignal(L.Callback):
-    """On Ctrl-C or SIGTERM, finish the step, write a checkpoint and raise :class:`TrainingInterrupted`.
-
-    A second Ctrl-C stops at once, without a checkpoint.
-
-    Args:
-        checkpoint: the file to write.
-    """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
-        self.asked = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen while a training runs, where Python lets a thread listen; give the signals back after it."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
-        """Stop here if asked to: the step is whole."""
-        if self.asked:
-            save_checkpoint(trainer, self.checkpoint)
-            raise TrainingInterrupted(self.checkpoint)
-
-    def _ask(self, *_: Any) -> None:
-        self.asked = True
-        self._give_back()  # so that a second Ctrl-C stops at once
-
-    def _give_back(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 class ProgressBar(L.Callback):

@@ -10,18 +10,23 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.checks import InputError
-from perceptualloss.training.callbacks import ImageRows, ProgressBar, SaveCheckpoint, StopOnSignal, save_checkpoint
+from perceptualloss.training.callbacks import ImageRows, ProgressBar
+from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files
+from perceptualloss.training.processes import is_first_process
+from perceptualloss.training.run_folder import alone_in
+from perceptualloss.training.saving import KeepState
+from perceptualloss.training.seeded_steps import SeededSteps, own_randomness
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-CHECKPOINT = "last.ckpt"
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -37,6 +42,8 @@ class Budget:
         device: "auto", "cpu", "gpu" or "mps".
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
+        checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
+        seed: of what a step draws (see :class:`SeededSteps`).
     """
 
     steps: int
@@ -46,6 +53,15 @@ class Budget:
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int | Literal["auto"] = "auto"
     num_nodes: int = 1
+    checkpoint_minutes: float = 10.0
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise InputError for numbers that cannot be."""
+        if self.steps < 1 or self.validate_every < 1 or self.checkpoint_every < 1:
+            raise InputError("steps, validate_every and checkpoint_every from 1", str(self))
+        if not self.checkpoint_minutes > 0:
+            raise InputError("checkpoint_minutes above 0", repr(self.checkpoint_minutes), "Such as 10.")
 
 
 def best_precision(device: str = "auto") -> Precision:
@@ -69,35 +85,37 @@ def fit(
     progress: bool = True,
     callbacks: Sequence[L.Callback] = (),
 ) -> None:
-    """Train ``task`` on ``data`` and write TensorBoard's scalars, pictures and ``last.ckpt`` into ``folder``.
+    """Train ``task`` on ``data``; write TensorBoard's scalars and pictures and the last checkpoints into ``folder``.
 
     Args:
         task: what a step does.
         data: where samples come from.
-        folder: for everything that is written; made if missing.
-        budget: steps, intervals, precision and device.
-        resume: a checkpoint to go on from; the result is the same as of a run that was never stopped.
+        folder: for everything that is written; made if missing. Of several processes, the first one alone writes.
+        budget: steps, intervals, precision and device, and the seed of what a step draws.
+        resume: a checkpoint to go on from, such as :func:`newest_checkpoint` finds; the result is the same as of a run
+            that was never stopped.
         progress: whether to show a progress bar.
         callbacks: more callbacks for the trainer.
 
     Raises:
-        InputError: for an impossible budget or device, a checkpoint that does not load, or a full disk.
-        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+        InputError: for an impossible budget or device, a folder in which another run has written or still writes, a
+            checkpoint that does not load, or a full disk.
+        TrainingInterrupted: after Ctrl-C, SIGTERM or SIGUSR1, once the checkpoint is written.
     """
-    if budget.steps < 1 or budget.validate_every < 1 or budget.checkpoint_every < 1:
-        raise InputError("steps, validate_every and checkpoint_every from 1", str(budget))
+    budget.check()
     _quiet()
-    checkpoint = folder / CHECKPOINT
-    stop = StopOnSignal(checkpoint)
+    keep = KeepState(folder, budget.checkpoint_every, budget.checkpoint_minutes)
     shown = [ProgressBar()] if progress else []
-    always = [SaveCheckpoint(checkpoint, budget.checkpoint_every), *callbacks, stop, ImageRows(), *shown]
+    always = [SeededSteps(budget.seed), *callbacks, keep, ImageRows(), *shown]
     trainer = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trainer = _trainer(budget, folder, always)
-        with stop.listening():
-            trainer.fit(task, data, ckpt_path=resume, weights_only=True)
-        save_checkpoint(trainer, checkpoint)
+        with alone_in(folder), own_randomness(budget.seed):
+            if resume is None:
+                _check_unused(folder)
+            trainer = _trainer(budget, folder, always)
+            with keep.listening():
+                trainer.fit(task, data, ckpt_path=resume, weights_only=True)
+            keep.save(trainer)
     except MisconfigurationException as error:
         raise InputError("a device and precision that this machine has", str(error).splitlines()[0]) from error
     except OSError as error:
@@ -111,6 +129,12 @@ def fit(
         if "file write failed" in str(error) or "PytorchStreamWriter" in str(error):
             raise _explained(error, folder) from error
         raise
+
+
+def _check_unused(folder: Path) -> None:
+    if is_first_process() and (found := checkpoint_files(folder)):
+        remedy = "Resume that run, or choose another folder."
+        raise InputError(f"a folder without another run's checkpoints to begin in, not {folder}", found[0].name, remedy)
 
 
 def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
@@ -127,10 +151,18 @@ def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Tra
         log_every_n_steps=min(10, budget.steps),
         logger=TensorBoardLogger(folder, name="", version=""),
         callbacks=callbacks,
+        plugins=_plugins(),
+        default_root_dir=folder,
         enable_progress_bar=False,  # ours counts steps, not an epoch's batches
         enable_model_summary=False,
         enable_checkpointing=False,
     )
+
+
+def _plugins() -> list[Any]:
+    """Return how checkpoints are written; under SLURM, also that Lightning does not queue the job again by itself."""
+    slurm: list[Any] = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    return [HashedCheckpoints(), *slurm]
 
 
 def _explained(error: Exception, folder: Path) -> InputError:

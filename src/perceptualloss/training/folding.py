@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from perceptualloss.checks import InputError
 from perceptualloss.loss_networks.loss_network import normalised
+from perceptualloss.writing import write_whole
 
 
 def with_batch_norm(features: nn.Sequential) -> nn.Sequential:
@@ -43,7 +44,7 @@ def write_run_time_weights(features: nn.Sequential, crops: Tensor, out: Path) ->
     scale_activations(features, normalised(crops))
     state = {name: value.half().contiguous() for name, value in features.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(save(state))  # save_file would let nobody but the owner read it
+    write_whole(save(state), out)  # save_file would let nobody but the owner read it
 
 
 @torch.no_grad()

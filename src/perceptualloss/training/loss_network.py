@@ -23,10 +23,14 @@ from perceptualloss.loss_networks.loss_network import (
 )
 from perceptualloss.loss_networks.weight_files import read_features
 from perceptualloss.loss_networks.weights import embedded_weights
-from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
+from perceptualloss.training.fit import Budget, Precision, fit
 from perceptualloss.training.folding import with_batch_norm, without_batch_norm, write_run_time_weights
 from perceptualloss.training.ordering import OrderedData, Ordering
+from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
+from perceptualloss.training.seeded_steps import own_randomness
 
+NO_SETTINGS = ("folder", "resume", "progress", "command")
+FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
 
 
@@ -149,6 +153,7 @@ def train_loss_network(
     resume: bool = False,
     progress: bool = False,
     seed: int = 0,
+    command: str = "",
 ) -> dict[str, float]:
     """Train a loss network and write its run-time weights to ``out``.
 
@@ -175,54 +180,57 @@ def train_loss_network(
         check_every: steps between two checkpoints, and two checks on held-out pictures.
         precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
         device: "auto", "cpu", "gpu" or "mps".
-        resume: whether to go on from the folder's ``last.ckpt``.
+        resume: whether to go on with the interrupted training in ``folder``.
         progress: whether to show a progress bar.
         seed: the same seed gives the same crops in the same order, also after resuming.
+        command: the command line, for the record in ``run.json``.
 
     Returns:
         "loss", the last step's; "top1", the share of held-out pictures classified right, where there are any; and with
         ``strengths`` "ordered", the share of the last step's pairs in the right order.
 
     Raises:
-        InputError: neither or both sources given, a source or setting that cannot be used, or a full disk.
+        InputError: neither or both sources given, a source or setting that cannot be used, a folder in which another
+            training has written, a run to resume that has other settings in its checkpoint, or a full disk.
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
     check_choice("architecture", architecture, EMBEDDED)
+    given = {name: value for name, value in locals().items() if name not in NO_SETTINGS}
     idle = {"validation": validation, "crops_per_photo": crops_per_photo} if classes is not None else {}
     if strengths:
         idle |= {"weight_decay": weight_decay, "crops_per_photo": crops_per_photo}
     usual = {name: parameter.default for name, parameter in signature(train_loss_network).parameters.items()}
     check_idle(idle, usual, "with strengths" if strengths else "with classes")
-    checkpoint = folder / CHECKPOINT
-    if resume and not checkpoint.is_file():
-        raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without resume.")
+    settings = {name: in_words(value) for name, value in given.items()}
+    checkpoint = resumed_from(folder, settings, FIXED) if resume else None
     source, held_out = _sources(classes, photos, crop, crops_per_photo, validation)
-    L.seed_everything(seed, verbose=False)
-    features = ARCHITECTURES[architecture]()
-    task: Classifier | Ordering
-    data: CropData | OrderedData
-    if isinstance(source, PhotoCrops) and strengths:
-        if start_from == "default":
-            features.load_state_dict(embedded_weights(architecture))
-        elif start_from is not None:
-            features.load_state_dict(read_features(Path(start_from), features.state_dict()))
-        task = Ordering(features, layers_before_pooling(architecture), learning_rate)
-        data = OrderedData(OrderedBatches([levels[0] for levels in source.levels], batch_size, crop, seed))
-    elif strengths or start_from is not None:
-        got = "start_from without strengths" if start_from is not None else "strengths without photos"
-        raise InputError("strengths with photos, and start_from with strengths", got)
-    else:
-        task = Classifier(
-            features,
-            source.classes,
-            held_out,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            check_every=check_every,
-        )
-        data = CropData(CropBatches(source, batch_size, crop, seed))
-    budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1)
-    fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
+    with own_randomness(seed):
+        features = ARCHITECTURES[architecture]()
+        task: Classifier | Ordering
+        data: CropData | OrderedData
+        if isinstance(source, PhotoCrops) and strengths:
+            if start_from == "default":
+                features.load_state_dict(embedded_weights(architecture))
+            elif start_from is not None:
+                features.load_state_dict(read_features(Path(start_from), features.state_dict()))
+            task = Ordering(features, layers_before_pooling(architecture), learning_rate)
+            data = OrderedData(OrderedBatches([levels[0] for levels in source.levels], batch_size, crop, seed))
+        elif strengths or start_from is not None:
+            got = "start_from without strengths" if start_from is not None else "strengths without photos"
+            raise InputError("strengths with photos, and start_from with strengths", got)
+        else:
+            task = Classifier(
+                features,
+                source.classes,
+                held_out,
+                learning_rate=learning_rate,
+                weight_decay=weight_decay,
+                check_every=check_every,
+            )
+            data = CropData(CropBatches(source, batch_size, crop, seed))
+    budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1, seed=seed)
+    record = WriteRecord(folder, settings, data_record(_files(classes or photos)), command, resumed=resume)
+    fit(task, data, folder, budget, resume=checkpoint, progress=progress, callbacks=[record])
     generator = torch.Generator().manual_seed(seed)
     items = torch.randperm(len(source), generator=generator)[:SCALED_ON]
     task.export(source.cut(items, crop, generator)[0].float() / 255, out)
@@ -242,6 +250,13 @@ def _sources(
         return read_photos(photos, crop, per_photo, validation), None
     got = "neither" if photos is None else "both"
     raise InputError("either classes (a folder per class) or photos (a folder without labels)", got)
+
+
+def _files(source: Path | None) -> list[Path]:
+    """Return the files of a source: a zip file, or all in a folder."""
+    if source is None or source.is_file():
+        return [source] if source is not None else []
+    return [file for file in source.rglob("*") if file.is_file()]
 
 
 def _right(scores: Tensor, labels: Tensor) -> Tensor:

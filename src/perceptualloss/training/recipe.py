@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning as L
 from torch import nn
 
 from perceptualloss.checks import InputError
@@ -21,9 +22,12 @@ from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.fit import CHECKPOINT, Budget, Precision, fit
+from perceptualloss.training.fit import Budget, Precision, fit
+from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.recipe_checks import check_recipe
+from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.seeded_steps import own_randomness
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 
@@ -68,12 +72,13 @@ class Recipe:
         critic: that critic; without it, Critic.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
+        checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
         precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
         device: "auto", "cpu", "gpu" or "mps".
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
         workers: processes that load samples; 0 loads them in the training process.
-        seed: of the first weights, crops and flips.
+        seed: of the first weights, crops and flips, and what a step draws.
     """
 
     network: TransformationNetwork
@@ -102,6 +107,7 @@ class Recipe:
     critic: nn.Module | None = None
     validate_every: int = 500
     checkpoint_every: int = 500
+    checkpoint_minutes: float = 10.0
     precision: Literal["auto"] | Precision = "auto"
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int | Literal["auto"] = "auto"
@@ -127,44 +133,53 @@ def smoke(recipe: Recipe) -> Recipe:
     )
 
 
-def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = False) -> dict[str, float]:
-    """Train as the recipe says; write TensorBoard's files, ``last.ckpt`` and ``network.safetensors``.
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: bool = False,
+    command: str = "",
+    configuration: str = "",
+) -> dict[str, float]:
+    """Train as the recipe says; write ``run.json``, TensorBoard's files, checkpoints and ``network.safetensors``.
 
     Args:
         recipe: what to train and how. Seed the random generators before building its network.
         folder: for everything that is written.
-        resume: whether to go on from the folder's ``last.ckpt``.
+        resume: whether to go on from the folder's newest whole checkpoint; a run that was stopped before its first
+            one begins anew.
         progress: whether to show a progress bar.
+        command: the command line, for the record.
+        configuration: the recipe as YAML, to be written as ``config.yaml``.
 
     Returns:
         The last validation's scores.
 
     Raises:
-        InputError: for unusable settings, photos, weights or checkpoint, or a full disk.
-        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+        InputError: for unusable settings, photos, weights or checkpoints, another network or critic than the run to
+            resume has, or a full disk.
+        TrainingInterrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
     """
     check_recipe(recipe)
-    checkpoint = folder / CHECKPOINT
-    if resume and not checkpoint.is_file():
-        raise InputError("a checkpoint to resume", f"no file {checkpoint}", "Start without --resume.")
+    settings = {field.name: in_words(getattr(recipe, field.name)) for field in fields(recipe)}
+    checkpoint = resumed_from(folder, settings, ("network", "critic")) if resume else None
     losses = _losses(recipe)
-    if recipe.start_from is not None and not resume:
+    if recipe.start_from is not None and checkpoint is None:
         _start_from(recipe.network, recipe.start_from)
     data = _data(recipe)
-    L.seed_everything(recipe.seed, verbose=False)
-    task = _task(recipe, losses)
-    budget = Budget(
-        steps=recipe.steps,
-        validate_every=recipe.validate_every,
-        checkpoint_every=recipe.checkpoint_every,
-        precision=recipe.precision,
-        device=recipe.device,
-        devices=recipe.devices,
-        num_nodes=recipe.num_nodes,
-    )
-    fit(task, data, folder, budget, resume=checkpoint if resume else None, progress=progress)
-    save_network(task.result.fused(), folder / "network.safetensors", steps=str(recipe.steps), **_notes(recipe))
+    with own_randomness(recipe.seed):
+        task = _task(recipe, losses)
+    files = data_record(data.files)
+    record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
+    fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
+    if is_first_process():
+        save_network(task.result.fused(), folder / "network.safetensors", **_card(recipe, settings, files))
     return {name: curve[-1][1] for name, curve in task.history.items()}
+
+
+def _budget(recipe: Recipe) -> Budget:
+    return Budget(**{field.name: getattr(recipe, field.name) for field in fields(Budget)})
 
 
 def _data(recipe: Recipe) -> TrainingData:
@@ -219,12 +234,15 @@ def style_files(style: Path | list[Path] | None) -> list[Path]:
     return [file for path in named for file in (picture_files(path) if path.is_dir() else [path])]
 
 
-def _notes(recipe: Recipe) -> dict[str, str]:
-    """Return what the saved network should say of how it was trained."""
+def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the saved network says of how it was trained."""
+    told = ("loss", "degradation", "inputs", "style", "adversarial", "start_from", "steps", "seed")
+    card = {name: settings[name] for name in told if getattr(recipe, name) is not None}
+    card |= {"data": json.dumps(files), "versions": json.dumps(versions())}
     if recipe.style is None:
-        return {}
+        return card
     names = [file.stem for file in style_files(recipe.style)]
-    return objective_note(recipe.loss, names, recipe.style_size, recipe.style_strength)
+    return card | objective_note(recipe.loss, names, recipe.style_size, recipe.style_strength)
 
 
 def _start_from(network: TransformationNetwork, file: Path) -> None:

@@ -24,6 +24,7 @@ RANGES: dict[str, Bounds] = {
     "warm_up_steps": (0, LONGEST),
     "validate_every": (1, LONGEST),
     "checkpoint_every": (1, LONGEST),
+    "checkpoint_minutes": (1e-3, 1e6),
     "learning_rate": (0, 1e3),
     "devices": (1, 64),
     "num_nodes": (1, 2**16),

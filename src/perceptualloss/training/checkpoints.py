@@ -1,0 +1,108 @@
+"""A run's checkpoints: the last few, each written whole, with a hash of its content in its name."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from perceptualloss.checks import InputError
+from perceptualloss.writing import PART, whole_file
+
+log = logging.getLogger(__name__)
+FOLDER = "checkpoints"  # in the folder of a run
+KEPT = 3
+NAME = re.compile(r"step-(\d+)-([0-9a-f]{16})\.ckpt")
+
+
+def checkpoint_files(run: Path) -> list[Path]:
+    """Return the checkpoints in the folder of a run, the newest first, whole or not."""
+    files = [file for file in (run / FOLDER).glob("step-*.ckpt") if NAME.fullmatch(file.name)]
+    return sorted(files, key=lambda file: (step_of(file), file.stat().st_mtime_ns), reverse=True)
+
+
+def step_of(file: Path) -> int:
+    """Return after how many steps a checkpoint was written.
+
+    >>> step_of(Path("step-500-0123456789abcdef.ckpt"))
+    500
+    """
+    found = NAME.fullmatch(file.name)
+    return int(found[1]) if found else 0
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the newest whole checkpoint in the folder of a run, or None if there is none at all.
+
+    Warns of each damaged one, whose content has another hash than its name, and goes back to the one before.
+
+    Raises:
+        InputError: if there are checkpoints, but all are damaged.
+    """
+    files = checkpoint_files(run)
+    for file in files:
+        if is_whole(file):
+            return file
+        log.warning("%s is damaged: its content has another hash than its name; the one before it is taken", file)
+    if files:
+        raise InputError(f"a whole checkpoint in {run / FOLDER}", "damaged ones only", "Start a new run.")
+    return None
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a checkpoint's content has the hash in its name."""
+    found = NAME.fullmatch(file.name)
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return False
+    return found is not None and digest.startswith(found[2])
+
+
+def save_checkpoint(trainer: L.Trainer, run: Path) -> None:
+    """Write all state into the folder of a run, and let the oldest checkpoints go; all processes call it at once.
+
+    What was written after a later step belongs to a future that did not come, and goes, too.
+    """
+    folder, step = run / FOLDER, trainer.global_step
+    trainer.save_checkpoint(folder / f"step-{step}.ckpt")
+    if trainer.is_global_zero:
+        files = checkpoint_files(run)
+        known = [file for file in files if step_of(file) <= step]
+        for file in [*(file for file in files if step_of(file) > step), *known[KEPT:]]:
+            file.unlink(missing_ok=True)
+        for file in folder.glob(f".step-*{PART}"):  # of a process that was killed while it wrote
+            file.unlink(missing_ok=True)
+
+
+class HashedCheckpoints(TorchCheckpointIO):
+    """Lightning's way to write a checkpoint, without its detour through TMPDIR, and with a hash in the name."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write ``NAME-HASH.ckpt`` for the path ``NAME.ckpt``."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with whole_file(path, lambda: path.with_stem(f"{path.stem}-{digest.hexdigest()[:16]}")) as file:
+            torch.save(checkpoint, cast(BinaryIO, _Hashing(file, digest)))
+
+
+class _Hashing:
+    """A file that hashes what goes into it."""
+
+    def __init__(self, file: BinaryIO, digest: Any) -> None:
+        self.file, self.digest = file, digest
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
