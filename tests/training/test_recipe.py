@@ -155,9 +155,9 @@ def test_a_style_is_trained_and_its_objective_saved(small_photos: Path, tmp_path
             scores["objective"], rel=1e-4
         )
 
-    for style in (small_photos, styles):
+    for name, style in (("folder", small_photos), ("list", styles)):
         network = StyleTransferNetwork(4, blocks=1, styles=4)
-        train(replace(small(small_photos, style=style, **settings), network=network), tmp_path / "four")
-        assert saved_styles(read_metadata(tmp_path / "four" / "network.safetensors")) == [file.stem for file in styles]
+        train(replace(small(small_photos, style=style, **settings), network=network), tmp_path / name)
+        assert saved_styles(read_metadata(tmp_path / name / "network.safetensors")) == [file.stem for file in styles]
     with pytest.raises(InputError, match=r"as many style pictures .* got 4"):
         train(small(small_photos, style=small_photos, **settings), tmp_path / "none")

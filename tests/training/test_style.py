@@ -66,10 +66,8 @@ def test_the_objective_falls_and_is_logged_with_its_terms(small_photos: Path, tm
     assert logged | {"Loss"} <= set(events["scalars"])
     assert not {"PSNR", "train PSNR"} & set(events["scalars"])
     assert any(tag.startswith("content | result | style") for tag in events["images"])
-    assert all(
-        name.startswith("network.")
-        for name in torch.load(checkpoint_files(tmp_path)[0], weights_only=True)["state_dict"]
-    )
+    saved = torch.load(checkpoint_files(tmp_path)[0], weights_only=True)
+    assert all(name.startswith("network.") for name in saved["state_dict"])
 
 
 def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:

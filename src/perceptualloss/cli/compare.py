@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def build_parser() -> ArgumentParser:
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss compare``."""
+    place: AbstractContextManager[Path]
     if options.resume is not None:
         names = [*(field.name for field in fields(Settings)), "name", "out"]
         check_unused(parser, options, names, "with --resume: the folder has the comparison's settings")

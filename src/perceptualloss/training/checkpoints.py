@@ -75,9 +75,11 @@ def save_checkpoint(trainer: L.Trainer, run: Path) -> None:
     trainer.save_checkpoint(folder / f"step-{step}.ckpt")
     if trainer.is_global_zero:
         files = checkpoint_files(run)
-        known = [file for file in files if step_of(file) <= step]
-        for file in [*(file for file in files if step_of(file) > step), *known[KEPT:]]:
-            file.unlink(missing_ok=True)
+        newest = {step_of(file): file for file in reversed(files) if step_of(file) <= step}  # one of each step
+        kept = sorted(newest)[-KEPT:]
+        for file in files:
+            if file not in [newest[number] for number in kept]:
+                file.unlink(missing_ok=True)
         for file in folder.glob(f".step-*{PART}"):  # of a process that was killed while it wrote
             file.unlink(missing_ok=True)
 

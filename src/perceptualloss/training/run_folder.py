@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from torch import Tensor, nn
 
 from perceptualloss.checks import InputError
@@ -186,8 +187,8 @@ def changes(before: Record, now: Record) -> dict[str, tuple[str, str]]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on."""
-    found = {name: version(name) for name in ("perceptualloss", "torch", "lightning")}
-    return {"python": platform.python_version(), **found}
+    found = {name: version(name) for name in ("perceptualloss", "lightning")}
+    return {"python": platform.python_version(), "torch": torch.__version__, **found}
 
 
 def data_record(files: Sequence[Path]) -> Record:

@@ -1,0 +1,124 @@
+"""``perceptualloss train``: its folder repeats and resumes the run, and says what it needs to say once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from perceptualloss import cli
+from perceptualloss.cli.train import with_own_recipe
+from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.training.checkpoints import checkpoint_files, step_of
+from perceptualloss.training.run_folder import read_record
+from perceptualloss.training.supervised import Supervised
+
+RECIPE = """
+network: {class_path: ResidualUpscaler, init_args: {scale: 1, width: 4, blocks: 1}}
+loss: {PerceptualLoss: {network: compact, layers: {relu1_2: 1.0}, augment: geometric}, L1Loss: 0.5}
+degradation: {class_path: InTurn, init_args: {parts: [{class_path: Noise, init_args: {sigma: [0.1, 0.2]}}]}}
+schedule: {kind: steps, at: [2], factor: 0.5}
+betas: [0.9, 0.99]
+steps: 4
+batch_size: 2
+validation: 1
+device: cpu
+precision: 32-true
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.yaml"
+    file.write_text(RECIPE, encoding="utf-8")
+    return file
+
+
+def run(*words: object) -> int:
+    return cli.main([str(word) for word in words])
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_network(folder / "network.safetensors").state_dict()
+
+
+def same(first: Path, second: Path) -> bool:
+    other = weights(second)
+    return all(torch.equal(value, other[name]) for name, value in weights(first).items())
+
+
+def test_a_folders_configuration_repeats_the_run_in_any_place(
+    recipe: Path, small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(small_photos.parent)
+    words = ["train", recipe, "--photos", small_photos.name, "--crop", 40, "--out", tmp_path, "--name", "first"]
+    assert run(*words, "--loss.L1Loss", 0.25) == 0
+    record = read_record(tmp_path / "first")
+    assert record is not None
+    assert record["command"].startswith(f"perceptualloss train {recipe} --photos {small_photos.name} --crop 40")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("train", tmp_path / "first" / "config.yaml") == 0
+    assert same(tmp_path / "first", tmp_path / "elsewhere" / "runs" / "first")
+    again = read_record(tmp_path / "elsewhere" / "runs" / "first")
+    assert again is not None
+    assert again["settings"] == {**record["settings"], "photos": str(small_photos.resolve())}
+
+
+def test_resume_needs_the_folder_alone_and_takes_more_steps(
+    recipe: Path,
+    small_photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    words = ["train", recipe, "--photos", small_photos, "--crop", 40, "--out", tmp_path]
+    assert run(*words, "--name", "whole") == 0
+    step, asked = Supervised.training_step, []
+
+    def interrupted(self: Supervised, batch: Any, index: int) -> Any:
+        if self.global_step == 1 and not asked:
+            asked.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch, index)
+
+    monkeypatch.setattr(Supervised, "training_step", interrupted)
+    assert run(*words, "--name", "cut") == 130
+    shown = " ".join(capsys.readouterr().err.split())
+    assert f"Go on with: perceptualloss train --resume {tmp_path / 'cut'}" in shown
+    assert "Traceback" not in shown
+    assert [step_of(file) for file in checkpoint_files(tmp_path / "cut")] == [2]
+    assert run("train", "--resume", tmp_path / "cut") == 0
+    assert same(tmp_path / "whole", tmp_path / "cut")
+    with caplog.at_level(logging.WARNING):
+        assert run("train", "--resume", tmp_path / "cut", "--steps", 6) == 0
+    assert [record.getMessage() for record in caplog.records] == ["steps was 4 before, and is 6 from here on"]
+    assert step_of(checkpoint_files(tmp_path / "cut")[0]) == 6
+
+
+def test_a_smoke_run_repeats_as_one(recipe: Path, small_photos: Path, tmp_path: Path) -> None:
+    assert run("train", recipe, "--photos", small_photos, "--smoke", "--steps", 999, "--out", tmp_path) == 0
+    folder = next(path.parent for path in tmp_path.rglob("config.yaml"))
+    assert run("train", folder / "config.yaml", "--out", tmp_path / "again") == 0
+    assert same(folder, next((tmp_path / "again").iterdir()))
+
+
+def test_what_resume_stands_for(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+    own = ["--recipe", str(tmp_path / "config.yaml")]
+    assert with_own_recipe(["train", "--resume", str(tmp_path)]) == ["train", *own, "--resume", str(tmp_path)]
+    assert with_own_recipe(["train", f"--resume={tmp_path}"]) == ["train", *own, f"--resume={tmp_path}"]
+    given = ["train", "--recipe", "mine.yaml", "--resume", str(tmp_path)]
+    assert with_own_recipe(given) == given
+
+
+def test_bad_photos_leave_no_folder(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("train", recipe, "--photos", tmp_path / "empty", "--out", tmp_path / "runs") == 1
+    assert not list((tmp_path / "runs").iterdir())
