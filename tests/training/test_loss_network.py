@@ -140,7 +140,7 @@ def test_names_what_is_wrong(classes: Path, tmp_path: Path) -> None:
         train_loss_network("compct", out, classes=classes)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="crop from 8 to 64"):
         train_loss_network("compact", out, classes=classes, crop=96)
-    with pytest.raises(InputError, match="checkpoint to resume"):
+    with pytest.raises(InputError, match="the folder of an interrupted run"):
         train_loss_network("compact", out, classes=classes, folder=tmp_path, resume=True)
 
 
