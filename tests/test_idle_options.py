@@ -50,7 +50,6 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["train", "{recipe}", "--style-strength", "2"], "style_strength together with style"),
     (["train", "{recipe}", "--stability", "2"], "stability together with style"),
     (["train", "{recipe}", "--warm-up-steps", "20000"], "warm_up_steps below steps"),
-    (["train", "{recipe}", "--schedule", "{{kind: steps, at: [20000]}}"], "falls at steps of the run"),
 ]
 
 

@@ -37,7 +37,7 @@ class ProgressBar(L.Callback):
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[shown]}"),
+            TextColumn("{task.fields[shown]}", markup=False),  # names of terms, which a recipe gives
         )
         self.task: TaskID | None = None
 

@@ -129,7 +129,6 @@ def smoke(recipe: Recipe) -> Recipe:
         crop=max(1, min(recipe.crop, SMOKE_CROP) // scale) * scale,
         batch_size=2,
         start_from=None,
-        schedule=Schedule("constant") if recipe.schedule.at else recipe.schedule,
     )
 
 

@@ -122,6 +122,3 @@ def _check_idle(recipe: Recipe) -> None:
     if recipe.warm_up_steps >= recipe.steps:
         got = f"{recipe.warm_up_steps} of {recipe.steps}"
         raise InputError("warm_up_steps below steps, so that the loss is used", got, "Lower warm_up_steps.")
-    if recipe.schedule.at and max(recipe.schedule.at) >= recipe.steps:
-        got = f"{max(recipe.schedule.at)} of {recipe.steps}"
-        raise InputError("a schedule that falls at steps of the run", got, "Lower schedule.at.")
