@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from perceptualloss.checks import InputError
+from perceptualloss.experiments import measuring
 from perceptualloss.experiments.evaluate import evaluate
 from perceptualloss.experiments.evaluation import csv_text, json_text, sentence, to_json
 from perceptualloss.experiments.statistics import compare_paired
@@ -168,6 +169,22 @@ def test_batches_and_threads_change_nothing(targets: Path, tmp_path: Path) -> No
         one = evaluate([outputs / f"{name}.png"], targets / f"{name}.png", metrics=names, workers=1)
         for key in names:
             assert one.values[f"{name}.png"][key][name] == pytest.approx(whole.values["out"][key][name], abs=1e-6)
+
+
+def test_what_would_not_fit_into_memory_is_left_out_and_told(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    area = read_image(targets / "a.png")[0, 0].numel()
+    for free in (None, 1500 * area, 1500 * area - 1):
+        monkeypatch.setattr(measuring, "free_memory", lambda place, free=free: free)
+        found = evaluate(
+            [outputs / "a.png"], targets / "a.png", metrics=["psnr", "perceptual_distance", "st_lpips_vgg"]
+        )
+        ((candidate, means),) = found.means.items()
+        assert means["perceptual_distance"].value > 0, candidate
+        assert math.isnan(means["st_lpips_vgg"].value) == (free == 1500 * area - 1)
+    assert "GiB of free memory for ST-LPIPS VGG" in found.problems["a: ST-LPIPS VGG"]
 
 
 def test_candidates_of_one_name_are_told_apart(targets: Path, tmp_path: Path) -> None:

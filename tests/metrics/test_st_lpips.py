@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
@@ -98,6 +99,18 @@ def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     module._network.cache_clear()
     with pytest.raises(InputError, match=r"pip install 'perceptualloss\[metrics\]'"):
+        st_lpips(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
+
+
+def test_a_damaged_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "alex_shift_tolerant.pth"
+    torch.save({"net.slice1.0.weight": torch.zeros(64, 3, 3, 3)}, file)
+    monkeypatch.setattr(module, "weights_file", lambda net: file)
+    module._network.cache_clear()
+    with pytest.raises(InputError, match="another network"):
+        st_lpips(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="cut off"):
         st_lpips(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from perceptualloss.checks import InputError
 from perceptualloss.experiments.candidates import Candidate, Loaded, Task, complete, load
+from perceptualloss.inference.memory import free_memory
 from perceptualloss.metrics.conventions import Convention
 from perceptualloss.metrics.named import Named
 
@@ -109,6 +111,7 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], foun
     for measure in plan.measures:
         if not measure.by_pixels:
             try:
+                _check_memory(measure, target)
                 with torch.inference_mode():
                     values = measure.against(plan.convention.picture(target))
                     for candidate, output in outputs.items():
@@ -122,6 +125,18 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], foun
                 found.problems[f"{loaded.task.name}: {measure.metric.label}"] = str(value)
             else:
                 found.values[candidate][measure.metric.key][loaded.task.name] = value
+
+
+def _check_memory(measure: Named, target: Tensor) -> None:
+    """Refuse a picture that would not fit: a full CPU ends the program, and with it what was measured."""
+    free = free_memory(target.device)
+    needed = measure.bytes_per_pixel * target[:, 0].numel()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{needed / 2**30:.1f} GiB of free memory for {measure.metric.label}",
+            f"{free / 2**30:.1f}",
+            "Measure a piece of the picture, or choose others with --metrics.",
+        )
 
 
 def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, Named], float | InputError]:

@@ -36,13 +36,15 @@ OUTSIDE = ("st_lpips_alex", "st_lpips_vgg", "ssimulacra2")
 class Named:
     """A measure that was chosen by name: a function of target and output that gives one value per image.
 
-    ``by_pixels`` says whether it sees the convention's pixels (perhaps luminance) or, as networks do, RGB.
+    ``by_pixels`` says whether it sees the convention's pixels (perhaps luminance) or, as networks do, RGB;
+    ``bytes_per_pixel`` about how much memory it takes.
     """
 
     metric: Metric
     against: Against
     by_pixels: bool
     y_channel: bool | None = None
+    bytes_per_pixel: int = 0
 
     def seen(self, images: Tensor, convention: Convention, grey: bool = False) -> Tensor:
         """Return what of the pictures (N, 3, H, W) in [0, 1] this measure sees."""
@@ -69,6 +71,7 @@ class _Entry:
     build: Build
     by_pixels: bool = True
     digits: int | None = None
+    bytes_per_pixel: int = 0
 
 
 def metric(name: str) -> Metric:
@@ -101,7 +104,8 @@ def named(spec: str) -> Named:
     details = [text for text in (says, {"rgb": "RGB", "y": "Y"}.get(channel, "")) if text]
     label = f"{facts.label} {', '.join(details)}" if details else facts.label
     found = replace(facts, key=spec, label=label)
-    return Named(found, against, entry.by_pixels, None if channel == "convention" else channel == "y")
+    y_channel = None if channel == "convention" else channel == "y"
+    return Named(found, against, entry.by_pixels, y_channel, entry.bytes_per_pixel)
 
 
 def usual(protocol: str) -> tuple[list[str], dict[str, str]]:
@@ -198,6 +202,11 @@ def _st_lpips(net: str) -> Build:
     return lambda: ("", lambda target: st_lpips.distance_to(target, net))
 
 
+def _seen(label: str, note: str, build: Build, bytes_per_pixel: int) -> _Entry:
+    """Return a network's distance; the memory is what a megapixel on a CPU took, target and output together."""
+    return _Entry(label, "", False, note, build, by_pixels=False, bytes_per_pixel=bytes_per_pixel)
+
+
 _FITTED = "How different the pictures look to {}, fitted to people's judgement."
 _SHIFTED = "How different the pictures look to an {} that small shifts do not mislead, fitted to people's judgement."
 _ENTRIES = {
@@ -205,35 +214,32 @@ _ENTRIES = {
     "psnr": _Entry("PSNR", "dB", True, "How close the pixels are to the original's, on a logarithmic scale.", _psnr),
     "ssim": _Entry("SSIM", "", True, "How alike local brightness, contrast and structure are; 1 is identical.", _ssim),
     "ms_ssim": _Entry("MS-SSIM", "", True, "SSIM at several scales; 1 is identical.", _ms_ssim),
-    "lpips-alex": _Entry("LPIPS (AlexNet)", "", False, _FITTED.format("AlexNet"), _lpips("alex"), False),
-    "lpips-vgg": _Entry("LPIPS (VGG-16)", "", False, _FITTED.format("VGG-16"), _lpips("vgg"), False),
-    "lpips-squeeze": _Entry("LPIPS (SqueezeNet)", "", False, _FITTED.format("SqueezeNet"), _lpips("squeeze"), False),
-    "st_lpips_alex": _Entry("ST-LPIPS Alex", "", False, _SHIFTED.format("AlexNet"), _st_lpips("alex"), False),
-    "st_lpips_vgg": _Entry("ST-LPIPS VGG", "", False, _SHIFTED.format("VGG-16"), _st_lpips("vgg"), False),
+    "lpips-alex": _seen("LPIPS (AlexNet)", _FITTED.format("AlexNet"), _lpips("alex"), 120),
+    "lpips-vgg": _seen("LPIPS (VGG-16)", _FITTED.format("VGG-16"), _lpips("vgg"), 1500),
+    "lpips-squeeze": _seen("LPIPS (SqueezeNet)", _FITTED.format("SqueezeNet"), _lpips("squeeze"), 490),
+    "st_lpips_alex": _seen("ST-LPIPS Alex", _SHIFTED.format("AlexNet"), _st_lpips("alex"), 880),
+    "st_lpips_vgg": _seen("ST-LPIPS VGG", _SHIFTED.format("VGG-16"), _st_lpips("vgg"), 1500),
     "ssimulacra2": _Entry(
         "SSIMULACRA 2",
         "",
         True,
         "How near compressed pictures look, fitted to people's judgement; 100 is identical, 90 looks so.",
         lambda: ("", _plain(ssimulacra2.ssimulacra2)),
-        False,
-        1,
+        by_pixels=False,
+        digits=1,
+        bytes_per_pixel=460,
     ),
-    "perceptual_distance": _Entry(
+    "perceptual_distance": _seen(
         "embedded judge",
-        "",
-        False,
         "How different the pictures look to a small network of this package that took no part in the training.",
         lambda: ("", distance_to),
-        False,
+        540,
     ),
-    "structure_texture": _Entry(
+    "structure_texture": _seen(
         "structure and texture (embedded judge)",
-        "",
-        False,
         "How different structure and texture are to the embedded judge; texture may lie elsewhere.",
         lambda: ("", _plain(structure_texture)),
-        False,
+        540,
     ),
 }
 NAMES = tuple(_ENTRIES)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape, check_values
 from perceptualloss.loss_networks.loss_network import normalised
+from perceptualloss.loss_networks.weight_files import read_features
 from perceptualloss.losses.distance import unit_map
 
 NETS = ("alex", "vgg")
@@ -23,6 +24,7 @@ HOW_TO_GET = (
     "pip install 'perceptualloss[metrics]'."
 )
 SMALLEST = {"alex": 21, "vgg": 18}  # pixels a side: less leaves nothing to mirror at a border
+HEADS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}  # channels of the layers
 _VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
@@ -42,7 +44,7 @@ def st_lpips(output: Tensor, target: Tensor, net: Literal["alex", "vgg"] = "alex
         net: "alex" or "vgg".
 
     Raises:
-        InputError: for other shapes, types or ranges, or without the package.
+        InputError: for other shapes, types or ranges, without the package, or if its weights are damaged.
 
     Source: Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022; Zhang, "Making Convolutional
     Networks Shift-Invariant Again", 2019 for the filter before the stride.
@@ -156,10 +158,11 @@ def _network(net: str) -> _ShiftTolerant:
     file = weights_file(check_choice("net", net, NETS))
     if file is None:
         raise InputError("the weights of ST-LPIPS", "no package stlpips-pytorch", HOW_TO_GET)
-    state = torch.load(file, map_location="cpu", weights_only=True)
     network = _ShiftTolerant(net).requires_grad_(False).eval()
-    names = network.stages.state_dict()
-    network.stages.load_state_dict({name: state[f"net.{name}"] for name in names})
-    for i in range(5):
-        network.register_buffer(f"head{i}", state[f"lin{i}.model.1.weight"].flatten())
+    stages = network.stages.state_dict()
+    heads = {f"lin{i}.model.1.weight": torch.empty(1, count, 1, 1) for i, count in enumerate(HEADS[net])}
+    state = read_features(file, {f"net.{name}": value for name, value in stages.items()} | heads)
+    network.stages.load_state_dict({name: state[f"net.{name}"] for name in stages})
+    for i, name in enumerate(heads):
+        network.register_buffer(f"head{i}", state[name].flatten())
     return network.to(memory_format=torch.channels_last)
