@@ -188,3 +188,23 @@ def test_a_checkpoint_of_one_step(small_photos: Path, tmp_path: Path) -> None:
     assert [step_of(file) for file in checkpoint_files(tmp_path / "one")] == [2]
     saved = torch.load(checkpoint_files(tmp_path / "one")[0], weights_only=True)
     assert [step for step, _ in saved["history"]["psnr"]] == [2]  # the validation of that step is in it
+
+
+class Rates(L.Callback):
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, Any]] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        self.seen += [(group["lr"], group["betas"]) for o in trainer.optimizers for group in o.param_groups]
+
+
+def test_another_learning_rate_at_a_resume_counts(small_photos: Path, tmp_path: Path) -> None:
+    def task(rate: float) -> Supervised:
+        return Supervised(ResidualUpscaler(1, width=4, blocks=1), UsersOwn(), learning_rate=rate, betas=(rate, 0.9))
+
+    whole, cut = Rates(), Rates()
+    run(lambda: task(0.01), small_photos, tmp_path / "whole", whole)
+    with pytest.raises(Killed):
+        run(lambda: task(0.5), small_photos, tmp_path / "cut", KillAt(3))
+    run(lambda: task(0.01), small_photos, tmp_path / "cut", cut, resume=newest_checkpoint(tmp_path / "cut"))
+    assert cut.seen == whole.seen[3:]

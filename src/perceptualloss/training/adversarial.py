@@ -201,10 +201,11 @@ class Adversarial(Supervised):
 
     def _set_learning_rates(self, step: int) -> None:
         rates = (self.learning_rate, self.game.learning_rate)
+        decays = (self.betas, self.game.betas)
         factor = self.schedule.at_step(step, self.trainer.max_steps, self.warm_up_steps)
-        for optimizer, rate in zip(self.trainer.optimizers, rates, strict=True):
+        for optimizer, rate, betas in zip(self.trainer.optimizers, rates, decays, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate * factor
+                group |= {"lr": rate * factor, "betas": betas}  # of this run, whatever a checkpoint says
 
     def _places(self, number: int) -> torch.Generator:
         """Return the generator of the penalty's places: of seed and update alone, so that resuming is exact."""

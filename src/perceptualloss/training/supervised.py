@@ -156,8 +156,14 @@ class Supervised(L.LightningModule):
                 self.history.setdefault(name, []).append((self.global_step, value))
 
     def on_train_start(self) -> None:
-        """Start the clock."""
+        """Start the clock; go on with this run's learning rate and decays, of which a checkpoint may have others."""
         self._started = time.perf_counter() - self.seconds
+        for config in self.trainer.lr_scheduler_configs:
+            scheduler = cast(torch.optim.lr_scheduler.LambdaLR, config.scheduler)
+            scheduler.base_lrs = [self.learning_rate for _ in scheduler.base_lrs]
+            rate = self.learning_rate * scheduler.lr_lambdas[0](scheduler.last_epoch)
+            for group in scheduler.optimizer.param_groups:
+                group |= {"initial_lr": self.learning_rate, "lr": rate, "betas": self.betas}
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Let Adam forget the size of MSE's gradients at the end of the warm-up."""
