@@ -11,6 +11,7 @@ Parts, all by default:
 - training: super-resolution trained with each as the loss: PSNR and distances, panels;
 - grid: the energy at the pooling's period in flat areas of what was trained (``loss_network_grid.py``);
 - inversion: photos found again from their features;
+- imitation: how well distilled stands for VGG-16, its teacher (``loss_network_imitation.py``); needs --teacher;
 - cost: forward and backward per megapixel, against VGG-16.
 
 Random networks and mean squared error stand beside them. Photos: the last ones of --data by name, which no training of
@@ -27,12 +28,14 @@ from pathlib import Path
 from loss_network_agreement import agreement
 from loss_network_cost import cost
 from loss_network_grid import grid
+from loss_network_imitation import imitation
 from loss_network_inversion import inversion
 from loss_network_metrics import metrics
 from loss_network_photos import PHOTOS
 from loss_network_training import training
 from loss_network_yardsticks import yardsticks
 
+STYLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "styles"
 TRAINED = "upscale4x"  # in --out
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
@@ -44,6 +47,11 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     ),
     "grid": lambda o: grid(o.compared or o.out / TRAINED),
     "inversion": lambda o: inversion(o.out, o.data, weights=o.weights),
+    "imitation": lambda o: (
+        imitation(o.data, o.teacher, o.styles, size=o.size, weights=o.weights)
+        if o.teacher
+        else print("left out: name a file with VGG-16's weights, --teacher FILE")
+    ),
     "cost": lambda o: cost(),
 }
 
@@ -51,8 +59,8 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 def weights_file(text: str) -> tuple[str, str]:
     """Return the network and the file of ``network=file``."""
     network, _, file = text.partition("=")
-    if network not in ("compact", "judge") or not file:
-        raise argparse.ArgumentTypeError(f"expected compact=FILE or judge=FILE, got {text!r}")
+    if network not in ("compact", "judge", "distilled") or not file:
+        raise argparse.ArgumentTypeError(f"expected compact=FILE, judge=FILE or distilled=FILE, got {text!r}")
     return network, file
 
 
@@ -61,9 +69,16 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any, all of them")
     parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
-    parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
     parser.add_argument(
-        "--size", type=int, default=256, help="agreement, yardsticks, metrics: height and width of the photos"
+        "--weights", nargs="+", type=weights_file, default=[], help="compact=FILE, judge=FILE or distilled=FILE"
+    )
+    parser.add_argument("--teacher", type=Path, help="imitation: a file with VGG-16's weights")
+    parser.add_argument("--styles", type=Path, default=STYLES, help="imitation: a folder with pictures of styles")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=256,
+        help="agreement, yardsticks, metrics, imitation: height and width of the photos",
     )
     parser.add_argument(
         "--network", choices=("residual", "course"), default="residual", help="training: what is trained"

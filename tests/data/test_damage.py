@@ -21,9 +21,11 @@ from perceptualloss.data.damage import (
     line,
 )
 from perceptualloss.data.degrade import Degradation, Downscale
+from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
 from perceptualloss.resize import resize
 
 ALL = [Noise(), Jpeg(), Blur(), MotionBlur(), Grey(), Faded(), Scratches((1, 4)), OldPhoto(), InTurn([Noise(), Jpeg()])]
+ALL += [Enlarged(), Blocks(), Light(), Clouds(), OneOf([Noise(), Blur()])]
 PICTURES = torch.rand(2, 3, 20, 27, generator=torch.Generator().manual_seed(3))
 
 
@@ -135,3 +137,33 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     ):
         with pytest.raises(InputError):
             wrong()
+
+
+def test_one_of_gives_every_picture_one_of_its_parts() -> None:
+    parts = [Blur((1.0, 1.0)), Grey()]
+    both = [part(PICTURES, np.random.default_rng(0)) for part in parts]
+    counts = [0, 0]
+    for seed in range(20):
+        for number, picture in enumerate(OneOf(list(parts))(PICTURES, np.random.default_rng(seed))):
+            equal = [torch.allclose(picture, one[number], atol=1e-6) for one in both]
+            assert sum(equal) == 1
+            counts[equal.index(True)] += 1
+    assert min(counts) > 8
+    with pytest.raises(InputError, match="at least one part, all of one scale"):
+        OneOf([Grey(), Downscale(2)])
+
+
+def test_light_is_another_contrast_and_brightness() -> None:
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        found = Light((0.2, 0.2)).damage(PICTURES[0], 0.2, random)
+        slope = (found.max() - found.min()) / (PICTURES[0].max() - PICTURES[0].min())
+        assert 0.8 <= float(slope) <= 1.2
+        assert torch.allclose(found - found.mean(), slope * (PICTURES[0] - PICTURES[0].mean()), atol=1e-5)
+
+
+def test_clouds_have_the_deviation_asked_for_where_their_grain_is_a_pixel() -> None:
+    flat = torch.full((1, 3, 12, 12), 0.5)
+    found = torch.cat([Clouds((0.1, 0.1))(flat, np.random.default_rng(seed)) for seed in range(60)])
+    assert float(found.std()) == pytest.approx(0.1, rel=0.15)
+    assert float(found.mean()) == pytest.approx(0.5, abs=0.02)

@@ -150,7 +150,7 @@ def test_a_cache_that_cannot_be_written_serves_and_is_hashed_once(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "read-only")
 
-    monkeypatch.setattr(weights.tempfile, "TemporaryDirectory", refused)
+    monkeypatch.setattr(weights, "write_whole", refused)
     for _ in range(3):
         assert torch.equal(weights.imagenet_weights("squeezenet")["0.weight"], small["0.weight"])
     assert hashed == [full.name]

@@ -17,7 +17,7 @@ from perceptualloss.data.distortions import blur, jpeg
 Range = tuple[float, float]
 
 
-class _Damage(Degradation):
+class Damage(Degradation):
     """One damage of a strength that is drawn for each picture, evenly from a range (low, high)."""
 
     def __init__(self, strength: Range, least: float, most: float, name: str) -> None:
@@ -37,7 +37,7 @@ class _Damage(Degradation):
         raise TypeError(f"{type(self).__name__} must define damage(picture, strength, random)")
 
 
-class Noise(_Damage):
+class Noise(Damage):
     """Gaussian noise, of its own in each channel.
 
     Args:
@@ -53,10 +53,10 @@ class Noise(_Damage):
 
     def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
         """Return the picture with noise of a standard deviation of ``strength``."""
-        return picture + strength * _normal(picture.shape, random)
+        return picture + strength * normal(picture.shape, random)
 
 
-class Jpeg(_Damage):
+class Jpeg(Damage):
     """What saving as JPEG leaves.
 
     Args:
@@ -71,7 +71,7 @@ class Jpeg(_Damage):
         return jpeg(picture.cpu(), 100 - strength).to(picture)
 
 
-class Blur(_Damage):
+class Blur(Damage):
     """A Gaussian blur, as of a lens out of focus.
 
     Args:
@@ -86,7 +86,7 @@ class Blur(_Damage):
         return blur(picture, strength) if strength > 0 else picture
 
 
-class MotionBlur(_Damage):
+class MotionBlur(Damage):
     """The streaks of a camera that moved in a line, in any direction.
 
     Args:
@@ -112,7 +112,7 @@ class Grey(Degradation):
         return (weights * target).sum(dim=1, keepdim=True).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
 
-class Faded(_Damage):
+class Faded(Damage):
     """Contrast, colour and blacks that light took away, and the yellow of old paper.
 
     Args:
@@ -129,7 +129,7 @@ class Faded(_Damage):
         return torch.lerp(torch.lerp(picture, grey, strength), paper, 0.5 * strength)
 
 
-class Scratches(_Damage):
+class Scratches(Damage):
     """Thin bright or dark lines across the picture, and specks.
 
     Args:
@@ -215,5 +215,6 @@ def line(length: float, angle: float) -> Tensor:
     return (kernel / kernel.sum()).float()
 
 
-def _normal(shape: Sequence[int], random: np.random.Generator) -> Tensor:
+def normal(shape: Sequence[int], random: np.random.Generator) -> Tensor:
+    """Return values of a normal distribution, of mean 0 and variance 1."""
     return torch.from_numpy(random.standard_normal(tuple(shape), dtype=np.float32))

@@ -8,11 +8,13 @@ from typing import Any
 from torch import nn
 from torchvision.models.squeezenet import Fire
 
+from perceptualloss.loss_networks.factorised import Convolution, channels_of
+
 
 def channels_after(module: nn.Module, channels: int) -> int:
     """Return how many channels ``module`` gives for features of ``channels``."""
-    if isinstance(module, nn.Conv2d):
-        return module.out_channels
+    if isinstance(module, Convolution):
+        return channels_of(module)
     if isinstance(module, Fire):
         return int(module.expand1x1.out_channels + module.expand3x3.out_channels)
     return channels

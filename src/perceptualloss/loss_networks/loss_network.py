@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,10 @@ from torch.nn import functional as F
 from torchvision.models.squeezenet import Fire
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
-from perceptualloss.loss_networks.blur_pool import BlurPool2d
+from perceptualloss.loss_networks.blur_pool import BlurPool2d, MaxBlurPool2d
 from perceptualloss.loss_networks.compact import compact_features, judge_features
+from perceptualloss.loss_networks.distilled import distilled_features
+from perceptualloss.loss_networks.factorised import Convolution, HeadedConv2d
 from perceptualloss.loss_networks.geometry import channels_after, smallest_side
 from perceptualloss.loss_networks.lpips_backbones import alexnet_features, squeezenet_features
 from perceptualloss.loss_networks.vgg import vgg16_features, vgg19_features
@@ -25,7 +27,7 @@ InputRange = tuple[float, float] | Literal["imagenet"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d)
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d, MaxBlurPool2d)
 ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "vgg16": vgg16_features,
     "vgg19": vgg19_features,
@@ -33,8 +35,9 @@ ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "squeezenet": squeezenet_features,
     "compact": compact_features,
     "judge": judge_features,
+    "distilled": distilled_features,
 }
-EMBEDDED = ("compact", "judge")
+EMBEDDED = ("compact", "judge", "distilled")
 
 
 def layer_names(features: nn.Sequential) -> list[str]:
@@ -49,7 +52,7 @@ def layer_names(features: nn.Sequential) -> list[str]:
     names = []
     block, conv, fire = 1, 0, 2
     for module in features:
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, Convolution):
             conv += 1
             names.append(f"conv{block}_{conv}")
         elif isinstance(module, POOLS):
@@ -134,14 +137,7 @@ class LossNetwork(nn.Module):
         wanted = self.layers if layers is None else tuple(check_choice("layer", name, self.names) for name in layers)
         depth = max(self.names.index(layer) for layer in wanted) + 1
         x = self._normalised(images, smallest_side(self._frozen[:depth]), wanted)
-        found: dict[str, Tensor] = {}
-        for i, (name, module) in enumerate(zip(self.names[:depth], self._frozen, strict=False)):
-            if isinstance(module, nn.ReLU):  # in place is faster, and harmless unless its input is asked for
-                x = F.relu(x, inplace=i > 0 and self.names[i - 1] not in wanted)
-            else:
-                x = module(x)
-            if name in wanted:
-                found[name] = x
+        found = run_layers(self._frozen[:depth], self.names[:depth], x, wanted)
         return {layer: found[layer] for layer in wanted}
 
     def _normalised(self, images: Tensor, smallest: int, layers: tuple[str, ...]) -> Tensor:
@@ -168,6 +164,10 @@ class LossNetwork(nn.Module):
             == (other.source, other.input_range, other.mean.dtype, other.mean.device)
         )
 
+    def modules_in_turn(self) -> tuple[nn.Module, ...]:
+        """Return the convolutions, ReLUs and pools in the order in which they run."""
+        return tuple(self._frozen)
+
     def channels(self) -> dict[str, int]:
         """Return the number of channels of each layer asked for."""
         widths: dict[str, int] = {}
@@ -186,6 +186,45 @@ class LossNetwork(nn.Module):
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""
         return f"{self.name}, layers={self.layers}, input_range={self.input_range}"
+
+
+def run_layers(
+    modules: Sequence[nn.Module], names: Sequence[str], x: Tensor, wanted: Collection[str], *, in_place: bool = True
+) -> dict[str, Tensor]:
+    """Run ``modules`` one after another on normalised images and return the features of the ``wanted`` names.
+
+    Between a headed convolution and the next convolution, what is asked for is taken behind the head.
+
+    Args:
+        modules: the network's, in the order in which they run.
+        names: their names, as :func:`layer_names` gives them.
+        x: images (N, 3, H, W), normalised.
+        wanted: names of layers.
+        in_place: whether ReLUs may overwrite what is not asked for: faster, but not for modules that are trained.
+    """
+    found: dict[str, Tensor] = {}
+    wide: Tensor | None = None
+    for i, (name, module) in enumerate(zip(names, modules, strict=True)):
+        if isinstance(module, Convolution):
+            x = module(x)
+            headed = isinstance(module, HeadedConv2d) and bool(_shown_by(names, i) & set(wanted))
+            wide = cast(HeadedConv2d, module).head(x) if headed else None
+        elif isinstance(module, nn.ReLU):
+            asked = i > 0 and names[i - 1] in wanted
+            x = F.relu(x, inplace=in_place and i > 0 and not asked and wide is None)
+            wide = None if wide is None else F.relu(wide, inplace=in_place and not asked)
+        else:
+            x = module(x)
+            wide = None if wide is None else module(wide)
+        if name in wanted:
+            found[name] = x if wide is None else wide
+    return found
+
+
+def _shown_by(names: Sequence[str], i: int) -> set[str]:
+    """Return the names from the convolution ``i`` up to the next one."""
+    later = (j for j in range(i + 1, len(names)) if names[j].startswith("conv"))
+    return set(names[i : next(later, len(names))])
 
 
 def check_input_range(input_range: Any) -> InputRange:
@@ -231,8 +270,9 @@ def loss_network(
 
     Args:
         network: "vgg16" or "vgg19" (torchvision's, without batch norm), "compact" (small, embedded in the
-            package, needs no download), "judge" (embedded too, meant for measuring), or LPIPS's other backbones,
-            "alexnet" and "squeezenet".
+            package, needs no download), "distilled" (embedded too, sees what VGG-16 sees at an eighth of its
+            arithmetic, in layers of the same names and widths), "judge" (embedded too, meant for measuring), or
+            LPIPS's other backbones, "alexnet" and "squeezenet".
         layers: the layers whose features are wanted, such as ``["relu2_2", "relu3_3"]``.
         weights: "default" (the embedded ones, or else ImageNet's, downloaded once), a ``.pth`` or
             ``.safetensors`` file with the whole network or its features only, or None for random weights, for

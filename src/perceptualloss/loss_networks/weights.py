@@ -40,6 +40,15 @@ def embedded_weights(network: str) -> dict[str, Tensor]:
     return {name: value.float() for name, value in load(packed).items()}
 
 
+def start_weights(network: str, weights: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights to go on from: "default" names the embedded ones of ``network``, all else a file.
+
+    Raises:
+        InputError: no such file, or one with other weights.
+    """
+    return embedded_weights(network) if weights == "default" else read_features(Path(weights), expected)
+
+
 def imagenet_weights(network: str, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Return torchvision's ImageNet weights of a network's features: ``{"0.weight": ..., "0.bias": ..., ...}``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
 import torch
@@ -65,6 +65,7 @@ class ProgressBar(L.Callback):
         self.bar.stop()
 
 
+@runtime_checkable
 class ShowsPictures(Protocol):
     """A task that has pictures to look at."""
 
@@ -90,8 +91,10 @@ class ImageRows(L.Callback):
         logger = trainer.logger
         if batch_idx >= self.rows or trainer.sanity_checking or not isinstance(logger, TensorBoardLogger):
             return
+        if not isinstance(task, ShowsPictures):
+            return
         with torch.no_grad():
-            pictures = cast(ShowsPictures, task).pictures(batch)
+            pictures = task.pictures(batch)
         row = image_row(list(pictures.values()), self.size)
         logger.experiment.add_image(f"{' | '.join(pictures)}/{batch_idx}", row.cpu().numpy(), trainer.global_step)
 

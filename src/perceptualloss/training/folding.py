@@ -42,7 +42,12 @@ def write_run_time_weights(features: nn.Sequential, crops: Tensor, out: Path) ->
     """Write what ships to the safetensors file ``out``: half precision, mean activations 1 over [0, 1] ``crops``."""
     features = copy.deepcopy(features).cpu().float()
     scale_activations(features, normalised(crops))
-    state = {name: value.half().contiguous() for name, value in features.state_dict().items()}
+    write_weights(features, out)
+
+
+def write_weights(features: nn.Sequential, out: Path) -> None:
+    """Write the weights to the safetensors file ``out`` at half precision."""
+    state = {name: value.detach().cpu().half().contiguous() for name, value in features.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(save(state), out)  # save_file would let nobody but the owner read it
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -17,12 +18,11 @@ from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, Ph
 from perceptualloss.data.strengths import OrderedBatches
 from perceptualloss.loss_networks.loss_network import (
     ARCHITECTURES,
-    EMBEDDED,
     layers_before_pooling,
     normalised,
 )
-from perceptualloss.loss_networks.weight_files import read_features
-from perceptualloss.loss_networks.weights import embedded_weights
+from perceptualloss.loss_networks.weights import start_weights
+from perceptualloss.training.distillation import STUDENT, distil
 from perceptualloss.training.fit import Budget, Precision, fit
 from perceptualloss.training.folding import with_batch_norm, without_batch_norm, write_run_time_weights
 from perceptualloss.training.ordering import OrderedData, Ordering
@@ -31,7 +31,20 @@ from perceptualloss.training.seeded_steps import own_randomness
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
+TRAINABLE = (STUDENT, "compact", "judge")
+SIZES = ("batch_size", "crop", "learning_rate", "crops_per_photo", "weight_decay")
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What is usual without a teacher."""
+
+    batch_size: int = 128
+    crop: int = 48
+    learning_rate: float = 3e-3
+    crops_per_photo: int = 50
+    weight_decay: float = 0.05
 
 
 class CropData(L.LightningDataModule):
@@ -132,20 +145,21 @@ class Classifier(L.LightningModule):
 
 
 def train_loss_network(
-    architecture: Literal["compact", "judge"],
+    architecture: Literal["distilled", "compact", "judge"],
     out: Path,
     *,
+    teacher: Path | None = None,
     classes: Path | None = None,
     photos: Path | None = None,
     strengths: bool = False,
     start_from: str | None = None,
     validation: float = 0.1,
     steps: int = 5000,
-    batch_size: int = 128,
-    crop: int = 48,
-    crops_per_photo: int = 50,
-    learning_rate: float = 3e-3,
-    weight_decay: float = 0.05,
+    batch_size: int | None = None,
+    crop: int | None = None,
+    crops_per_photo: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
     folder: Path = Path("runs/loss-network"),
     check_every: int = 500,
     precision: Literal["auto"] | Precision = "auto",
@@ -157,25 +171,29 @@ def train_loss_network(
 ) -> dict[str, float]:
     """Train a loss network and write its run-time weights to ``out``.
 
-    Three signals: with ``classes``, which class a picture is of; with ``photos``, which photo a crop is from, for
-    which nobody has to label anything; with ``photos`` and ``strengths``, which of two distortions of one kind is
-    the stronger one, which makes a network that measures (see :class:`Ordering`). The last one goes well after
-    another one: name the file of that in ``start_from``.
+    Four signals. With ``teacher``, what VGG-16 sees in ``photos``, which is what "distilled" is made for (see
+    :class:`Distillation`). For the other architectures: with ``classes``, which class a picture is of; with ``photos``,
+    which photo a crop is from, for which nobody has to label anything; with ``photos`` and ``strengths``, which of two
+    distortions of one kind is the stronger one, which makes a network that measures (see :class:`Ordering`). The last
+    one goes well after another one: name the file of that in ``start_from``.
 
     Args:
-        architecture: "compact" or "judge".
-        out: the .safetensors file to write: convolutions alone, half precision, mean activation 1 in every layer.
+        architecture: "distilled" with a teacher; "compact" or "judge" without.
+        out: the .safetensors file to write, at half precision: convolutions alone, and mean activation 1 in every layer
+            or, with a teacher, the teacher's activations.
+        teacher: a file with VGG-16's weights, torchvision's or others of that architecture.
         classes: a folder or zip file with a folder of pictures per class, or with such folders in train/ and val/.
         photos: a folder with unlabelled photos.
         strengths: whether to learn the order of strengths of distortions of ``photos``.
-        start_from: with ``strengths``, weights to start from: a file, or "default" for the embedded ones.
+        start_from: with ``strengths`` or a teacher, weights to start from: a file, or "default" for the embedded ones.
         validation: how many of ``photos``, the last by name, stay out; below 1, what share.
         steps: optimiser steps.
-        batch_size: crops a step.
-        crop: height and width of the crops in pixels; with ``classes`` at most 64, the size of the pictures.
-        crops_per_photo: how many crops of each photo make an epoch.
-        learning_rate: the highest, reached after 15% of the steps.
-        weight_decay: AdamW's, on filters alone.
+        batch_size: crops a step, 128 unless given; with a teacher 4, each as it is and damaged.
+        crop: height and width of the crops in pixels, 48 unless given, with a teacher 128; with ``classes`` at most 64,
+            the size of the pictures.
+        crops_per_photo: how many crops of each photo make an epoch, 50 unless given; not with a teacher.
+        learning_rate: the highest, 3e-3 unless given, reached after 15% of the steps; with a teacher 5e-4, after 20.
+        weight_decay: AdamW's, on filters alone, 0.05 unless given; not with a teacher.
         folder: for checkpoints and TensorBoard's files.
         check_every: steps between two checkpoints, and two checks on held-out pictures.
         precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
@@ -187,34 +205,40 @@ def train_loss_network(
 
     Returns:
         "loss", the last step's; "top1", the share of held-out pictures classified right, where there are any; and with
-        ``strengths`` "ordered", the share of the last step's pairs in the right order.
+        ``strengths`` "ordered", the share of the last step's pairs in the right order. With a teacher, for each layer
+        "explained variance" and "Gram error" over the photos that stayed out.
 
     Raises:
         InputError: neither or both sources given, a source or setting that cannot be used, a folder in which another
             training has written, a run to resume that has other settings in its checkpoint, or a full disk.
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
-    check_choice("architecture", architecture, EMBEDDED)
+    check_choice("architecture", architecture, TRAINABLE)
     given = {name: value for name, value in locals().items() if name not in NO_SETTINGS}
-    idle = {"validation": validation, "crops_per_photo": crops_per_photo} if classes is not None else {}
-    if strengths:
-        idle |= {"weight_decay": weight_decay, "crops_per_photo": crops_per_photo}
-    usual = {name: parameter.default for name, parameter in signature(train_loss_network).parameters.items()}
-    check_idle(idle, usual, "with strengths" if strengths else "with classes")
+    _check_idle(given)
     settings = {name: in_words(value) for name, value in given.items()}
+    chosen: dict[str, Any] = {name: given[name] for name in SIZES if given[name] is not None}
     checkpoint = resumed_from(folder, settings, FIXED) if resume else None
-    source, held_out = _sources(classes, photos, crop, crops_per_photo, validation)
+    record = WriteRecord(folder, settings, data_record(_files(classes or photos)), command, resumed=resume)
+    budget = Budget(
+        steps, check_every if teacher else steps, check_every, precision=precision, device=device, devices=1, seed=seed
+    )
+    run: dict[str, Any] = {"resume": checkpoint, "progress": progress, "callbacks": [record]}
+    if teacher is not None:
+        seen: dict[str, Any] = {"start_from": start_from, "validation": validation}
+        return distil(teacher, cast(Path, photos), out, folder=folder, budget=budget, **seen, **run, **chosen)
+    alone = _Alone(**chosen)
+    source, held_out = _sources(classes, photos, alone.crop, alone.crops_per_photo, validation)
     with own_randomness(seed):
         features = ARCHITECTURES[architecture]()
         task: Classifier | Ordering
         data: CropData | OrderedData
         if isinstance(source, PhotoCrops) and strengths:
-            if start_from == "default":
-                features.load_state_dict(embedded_weights(architecture))
-            elif start_from is not None:
-                features.load_state_dict(read_features(Path(start_from), features.state_dict()))
-            task = Ordering(features, layers_before_pooling(architecture), learning_rate)
-            data = OrderedData(OrderedBatches([levels[0] for levels in source.levels], batch_size, crop, seed))
+            if start_from is not None:
+                features.load_state_dict(start_weights(architecture, start_from, features.state_dict()))
+            task = Ordering(features, layers_before_pooling(architecture), alone.learning_rate)
+            levels = [levels[0] for levels in source.levels]
+            data = OrderedData(OrderedBatches(levels, alone.batch_size, alone.crop, seed))
         elif strengths or start_from is not None:
             got = "start_from without strengths" if start_from is not None else "strengths without photos"
             raise InputError("strengths with photos, and start_from with strengths", got)
@@ -223,18 +247,37 @@ def train_loss_network(
                 features,
                 source.classes,
                 held_out,
-                learning_rate=learning_rate,
-                weight_decay=weight_decay,
+                learning_rate=alone.learning_rate,
+                weight_decay=alone.weight_decay,
                 check_every=check_every,
             )
-            data = CropData(CropBatches(source, batch_size, crop, seed))
-    budget = Budget(steps, steps, check_every, precision=precision, device=device, devices=1, seed=seed)
-    record = WriteRecord(folder, settings, data_record(_files(classes or photos)), command, resumed=resume)
-    fit(task, data, folder, budget, resume=checkpoint, progress=progress, callbacks=[record])
+            data = CropData(CropBatches(source, alone.batch_size, alone.crop, seed))
+    fit(task, data, folder, budget, **run)
     generator = torch.Generator().manual_seed(seed)
     items = torch.randperm(len(source), generator=generator)[:SCALED_ON]
-    task.export(source.cut(items, crop, generator)[0].float() / 255, out)
+    task.export(source.cut(items, alone.crop, generator)[0].float() / 255, out)
     return task.figures
+
+
+def _check_idle(given: dict[str, Any]) -> None:
+    """Refuse an architecture and a signal that do not go together, and settings that do nothing for the signal."""
+    usual = {name: parameter.default for name, parameter in signature(train_loss_network).parameters.items()}
+    taught = given["teacher"] is not None
+    if (given["architecture"] == STUDENT) != taught:
+        got = f"architecture {given['architecture']!r} {'with' if taught else 'without'} a teacher"
+        remedy = "Name VGG-16's weights: --teacher FILE."
+        raise InputError("distilled with a teacher, or compact or judge without", got, "" if taught else remedy)
+    if taught and given["photos"] is None and given["classes"] is None:
+        raise InputError("photos on which the teacher is imitated", "none", "Name a folder: --photos.")
+    signal: str = ""
+    idle: tuple[str, ...] = ()
+    if taught:
+        signal, idle = "a teacher", ("classes", "strengths", "crops_per_photo", "weight_decay")
+    elif given["strengths"]:
+        signal, idle = "strengths", ("weight_decay", "crops_per_photo")
+    elif given["classes"] is not None:
+        signal, idle = "classes", ("validation", "crops_per_photo")
+    check_idle({name: given[name] for name in idle}, usual, f"with {signal}")
 
 
 def _sources(

@@ -17,6 +17,7 @@ from perceptualloss.arguments import Known, checked_arguments, named_part
 from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Blur, Faded, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto, Scratches
 from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
+from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.settings import LOSSES, check_loss_settings
 from perceptualloss.networks.checkpoint import NETWORKS
@@ -27,10 +28,24 @@ from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
 
 CRITICS: dict[str, type[nn.Module]] = {"Critic": Critic}
-DEGRADATIONS: dict[str, type[Degradation]] = {
-    kind.__name__: kind
-    for kind in (Unchanged, Downscale, Noise, Jpeg, Blur, MotionBlur, Grey, Faded, Scratches, OldPhoto, InTurn)
-}
+_DAMAGES = (
+    Noise,
+    Jpeg,
+    Blur,
+    MotionBlur,
+    Grey,
+    Faded,
+    Scratches,
+    OldPhoto,
+    InTurn,
+    Enlarged,
+    Blocks,
+    Light,
+    Clouds,
+    OneOf,
+)
+_KINDS: tuple[type[Degradation], ...] = (Unchanged, Downscale, *_DAMAGES)
+DEGRADATIONS: dict[str, type[Degradation]] = {kind.__name__: kind for kind in _KINDS}
 KNOWN: Known = {TransformationNetwork: NETWORKS, nn.Module: CRITICS, Degradation: DEGRADATIONS}
 PARTS: dict[str, type] = {"network": TransformationNetwork, "critic": nn.Module, "degradation": Degradation}
 LISTS: tuple[tuple[type, dict[str, Any]], ...] = (
