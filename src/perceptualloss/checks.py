@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
 from torch import Tensor
 
 
@@ -69,14 +68,12 @@ def check_idle(settings: Mapping[str, Any], usual: Mapping[str, Any], where: str
 def check_image_batch(name: str, images: Tensor) -> None:
     """Raise unless ``images`` has the shape and type of an image batch: floating point, (N, 3, H, W).
 
-    Reads no values, so it never waits for a GPU; :func:`check_values` does that.
+    Reads no values, so it never waits for a GPU; :func:`perceptualloss.ranges.check_values` does that.
     """
     if not isinstance(images, Tensor):
-        raise InputError(
-            f"{name} to be a tensor of shape (N, 3, H, W)",
-            type(images).__name__,
-            "perceptualloss.read_image gives one from a file.",
-        )
+        array = "An array (H, W, 3) of 8 bits: torch.from_numpy(array).permute(2, 0, 1)[None] / 255."
+        remedy = array if type(images).__name__ == "ndarray" else "perceptualloss.read_image gives one from a file."
+        raise InputError(f"{name} to be a tensor of shape (N, 3, H, W)", type(images).__name__, remedy)
     shape = tuple(images.shape)
     if images.ndim != 4 or images.shape[1] != 3:
         remedy = ""
@@ -107,28 +104,3 @@ def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) 
             f"{tuple(images.shape)} and {tuple(other.shape)}",
             "perceptualloss.resize brings one to the other's size.",
         )
-
-
-def values_can_be_read() -> bool:
-    """Return whether a tensor's values are at hand: not while torch.compile or torch.func traces the computation."""
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
-
-
-def check_values(name: str, images: Tensor, low: float, high: float, slack: float = 0.5) -> None:
-    """Raise unless all values are finite and roughly within [``low``, ``high``].
-
-    ``slack`` times the range is allowed on either side: resampled pictures overshoot a little, untrained
-    networks a lot. Reads the values, so on a GPU it waits for them: losses call it on their first call only.
-    """
-    with torch.no_grad():
-        least, most = (v.item() for v in torch.aminmax(images.detach().float()))
-    room = slack * (high - low)
-    if not (least >= low - room and most <= high + room):  # also catches NaN
-        remedy = "Say what range your images have with input_range."
-        if not (abs(least) < float("inf") and abs(most) < float("inf")):
-            remedy = "The values are not finite: look at the network or the data that made them."
-        elif high <= 1 and most > 2:
-            remedy = "Divide 8-bit values by 255, or say input_range=(0, 255)."
-        elif low == 0 and least < -0.5:
-            remedy = "For images in [-1, 1] say input_range=(-1, 1)."
-        raise InputError(f"{name} with values in [{low:g}, {high:g}]", f"[{least:.4g}, {most:.4g}]", remedy)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError, check_image_batch
 from perceptualloss.decoding import Layers, decode, upright_layers
+from perceptualloss.ranges import FAR, check_values
 from perceptualloss.sixteen_bit import encode_16_bit_png
 from perceptualloss.writing import write_whole
 
@@ -121,8 +122,8 @@ def write_image(
         grey: Write one channel, the mean of the three.
 
     Raises:
-        InputError: Several pictures, values that are not finite, an unknown suffix, one that cannot hold 16 bits
-            or transparency, a missing or read-only folder, or a full disk.
+        InputError: Several pictures, values that are not finite or far beyond [0, 1], an unknown suffix, one that
+            cannot hold 16 bits or transparency, a missing or read-only folder, or a full disk.
     """
     path = Path(path)
     samples = _samples(image, bits, alpha, grey)
@@ -154,6 +155,8 @@ def luminance(images: Tensor) -> Tensor:
     tensor([[[[ 16., 235.]]]])
     """
     check_image_batch("images", images)
+    if images.device.type == "cpu":  # elsewhere reading values waits
+        check_values("images", images, 0, 1, FAR, "", finite=False, doubts=False)
     red, green, blue = images.to(torch.promote_types(images.dtype, torch.float32)).unbind(1)
     return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
 
@@ -207,6 +210,7 @@ def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDAr
         layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
     if not all(layer.isfinite().all() for layer in layers):
         raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
+    check_values("image", image, 0, 1, FAR, "")
     return whole_numbers(torch.cat(layers), bits)
 
 

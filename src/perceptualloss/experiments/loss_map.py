@@ -15,6 +15,7 @@ from perceptualloss.experiments.heat import as_pixels, colour, legend, ramp, sca
 from perceptualloss.experiments.panels import lay_out, text_cell, to_picture, whole_cell
 from perceptualloss.loss_networks.loss_network import loss_network
 from perceptualloss.losses.loss_map import enlarged, loss_maps
+from perceptualloss.ranges import check_pair
 
 _HEAT = 0.7  # of the colour is the map's, the rest the picture's
 _MIDDLE = "#808080"  # the picture's share of the legend
@@ -54,6 +55,7 @@ def layer_losses(
     """
     check_image_batch("output", output)
     check_same_shape("output", output, "target", target)
+    check_pair(output, target, finite=True)
     height, width = output.shape[-2:]
     maps = loss_maps(output, target, loss_network(network, layers, weights), distance=distance)
     return [

@@ -16,6 +16,7 @@ from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.style import StyleDistance
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.ranges import check_values
 from perceptualloss.resize import resize
 from perceptualloss.training.optimize_picture import Method, Step, optimize_picture
 from perceptualloss.training.picture_space import Space, noise
@@ -187,6 +188,7 @@ def _start(content: Tensor, size: tuple[int, int], settings: StyleOptimization) 
 def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:
     for name, picture in (("content", content), ("style", style)):
         check_image_batch(name, picture)
+        check_values(name, picture, 0, 1, setting="")
         if len(picture) != 1:
             raise InputError(f"one {name} picture, (1, 3, H, W)", str(tuple(picture.shape)), "Give one at a time.")
     check_choice("start", settings.start, get_args(Start))

@@ -20,6 +20,7 @@ from perceptualloss.losses.gram import gram_matrix
 from perceptualloss.losses.total_variation import total_variation
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
+from perceptualloss.ranges import check_values
 from perceptualloss.training.optimize_picture import Step, optimize_picture
 from perceptualloss.training.picture_space import Space, noise
 
@@ -92,6 +93,7 @@ def reconstruct(
     ('relu1_1', torch.Size([1, 3, 16, 16]), True)
     """
     check_image_batch("photo", photo)
+    check_values("photo", photo, 0, 1, setting="")
     if len(photo) != 1:
         raise InputError("one photo, (1, 3, H, W)", str(tuple(photo.shape)), "Give one at a time.")
     if not smooth >= 0:

@@ -21,6 +21,7 @@ from perceptualloss.loss_networks.lpips_backbones import alexnet_features, squee
 from perceptualloss.loss_networks.vgg import vgg16_features, vgg19_features
 from perceptualloss.loss_networks.weight_files import read_features
 from perceptualloss.loss_networks.weights import embedded_weights, imagenet_weights
+from perceptualloss.ranges import FAR, check_values, values_can_be_read
 
 InputRange = tuple[float, float] | Literal["imagenet"]
 
@@ -114,6 +115,7 @@ class LossNetwork(nn.Module):
         if not self.layers:
             raise InputError("at least one layer", "none", f"Known layers: {', '.join(names)}.")
         self.input_range = check_input_range(input_range)
+        self._values_checked = False
         self.name = "custom"
         self.source: Hashable | None = None  # what the weights are, where that is known
         depth = max(names.index(layer) for layer in self.layers) + 1
@@ -152,6 +154,9 @@ class LossNetwork(nn.Module):
             raise InputError(
                 "images in 32 bits or less", "float64", "Convert them with images.float(), or the loss with .double()."
             )
+        if not self._values_checked and values_can_be_read():
+            check_values("images", images, *range_bounds(self.input_range), slack=FAR)
+            self._values_checked = True
         # Laid out as channels_last by a way that torch.func.vmap knows, too.
         x = images.to(self.mean.dtype).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         return x if self.input_range == "imagenet" else (x - self.mean) / self.std
@@ -252,6 +257,14 @@ def range_normalisation(input_range: InputRange) -> tuple[Tensor, Tensor]:
     mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
     return low + mean * (high - low), std * (high - low)
+
+
+def range_bounds(input_range: InputRange) -> tuple[float, float]:
+    """Return the least and the largest value of pictures in a range."""
+    if input_range != "imagenet":
+        return input_range
+    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    return min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)
 
 
 def normalised(images: Tensor) -> Tensor:

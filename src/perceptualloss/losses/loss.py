@@ -5,13 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_image_batch, check_same_shape, check_values, values_can_be_read
-from perceptualloss.loss_networks.loss_network import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    InputRange,
-    check_input_range,
-)
+from perceptualloss.checks import InputError, check_image_batch, check_same_shape
+from perceptualloss.loss_networks.loss_network import InputRange, check_input_range, range_bounds
+from perceptualloss.ranges import FAR, check_values, values_can_be_read
 
 
 class Loss(nn.Module):
@@ -86,10 +82,10 @@ class Loss(nn.Module):
     def check(self, output: Tensor, target: Tensor | None = None) -> None:
         """Raise InputError unless shapes, types and values are as promised; reads the values."""
         self.check_shapes(output, target)
-        low, high = _bounds(self.input_range)
-        check_values("output", output, low, high, slack=10)  # untrained networks are far off
+        low, high = range_bounds(self.input_range)
         if target is not None:
             check_values("target", target, low, high)
+        check_values("output", output, low, high, slack=FAR)
 
     def __add__(self, other: Loss) -> Loss:
         from perceptualloss.losses.weighted import add  # noqa: PLC0415 (a sum is a Loss, so it lies above)
@@ -102,10 +98,3 @@ class Loss(nn.Module):
         return scale(self, weight) if isinstance(weight, int | float) else NotImplemented
 
     __rmul__ = __mul__
-
-
-def _bounds(input_range: InputRange) -> tuple[float, float]:
-    if input_range != "imagenet":
-        return input_range
-    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
-    return min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)

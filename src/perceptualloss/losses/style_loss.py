@@ -10,8 +10,9 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError, check_image_batch
 from perceptualloss.images import read_image
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, range_normalisation
+from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, range_bounds, range_normalisation
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
+from perceptualloss.ranges import check_values
 
 JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}
 
@@ -83,4 +84,5 @@ def _style_batch(style: Tensor | str | Path, input_range: InputRange) -> Tensor:
     check_image_batch("style", picture)
     if len(picture) != 1:
         raise InputError("one style picture, (3, H, W) or (1, 3, H, W)", str(tuple(style.shape)))
+    check_values("style", picture, *range_bounds(input_range))
     return picture

@@ -18,6 +18,7 @@ from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.weighted import WeightedLoss
+from perceptualloss.ranges import check_values
 from perceptualloss.resize import resize
 
 STYLE_LOSSES = (StyleReconstructionLoss, SlicedWassersteinLoss)
@@ -79,6 +80,7 @@ def style_picture(picture: Tensor | str | Path, size: int | None = None) -> Tens
     image = picture if isinstance(picture, Tensor) else read_image(picture)
     image = image[None] if image.ndim == 3 else image
     check_image_batch("style", image)
+    check_values("style", image, 0, 1, setting="")
     if size is None:
         return image
     if size < 1:

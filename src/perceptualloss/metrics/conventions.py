@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape
 from perceptualloss.images import luminance
+from perceptualloss.ranges import check_pair
 
 PROTOCOLS = {
     "sr": "as super-resolution papers: luminance (Y), a border of scale pixels left out, 8 bits",
@@ -99,14 +100,16 @@ def measured_pixels(
     Both are float64 (float32 on Apple's GPUs, which have no other).
 
     Raises:
-        InputError: Not two RGB batches of the same shape, a range that is no positive number, or a border
-            that leaves no pixel.
+        InputError: Not two RGB batches of the same shape, values of another range (see
+            :func:`perceptualloss.ranges.check_values`), a range that is no positive number, or a border that
+            leaves no pixel.
     """
     check_image_batch("output", output)
     check_image_batch("target", target)
     check_same_shape("output", output, "target", target)
     if not 0 < data_range < math.inf:
         raise InputError("data_range to be a positive number", f"{data_range}", "It is 1 for images in [0, 1].")
+    check_pair(output, target, 0, data_range, "data_range")
     window, exact = inside(output, crop_border), exact_for(output)
     pair = output[window].to(exact) / data_range, target[window].to(exact) / data_range
     return (luminance(pair[0]), luminance(pair[1])) if y_channel else pair

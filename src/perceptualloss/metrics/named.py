@@ -21,6 +21,7 @@ from perceptualloss.metrics.conventions import Convention
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.perceptual_distance import distance_to
 from perceptualloss.metrics.structure_texture import structure_texture
+from perceptualloss.ranges import check_pair
 
 Values = Callable[[Tensor, Tensor], Tensor]
 Against = Callable[[Tensor], Callable[[Tensor], Tensor]]
@@ -56,8 +57,9 @@ class Named:
         """Return the value of each picture, (N,).
 
         Raises:
-            InputError: Pictures too small for this measure.
+            InputError: Pictures too small for this measure, or of another range.
         """
+        check_pair(output, target)
         with torch.inference_mode():
             return self.against(self.seen(target, convention, grey))(self.seen(output, convention, grey))
 

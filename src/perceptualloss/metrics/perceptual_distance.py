@@ -11,6 +11,7 @@ from torch import Tensor
 from perceptualloss.checks import check_same_shape
 from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
 from perceptualloss.losses.distance import over_layers, unit
+from perceptualloss.ranges import check_pair
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 
@@ -29,11 +30,12 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
         target: the pictures they should look like, of the same shape.
 
     Raises:
-        InputError: for other shapes or types.
+        InputError: for other shapes, types or ranges.
 
     Source: the distance in a layer is LPIPS's without learned weights (Zhang et al. 2018).
     """
     check_same_shape("output", output, "target", target)
+    check_pair(output, target)
     return distance_to(target)(output)
 
 

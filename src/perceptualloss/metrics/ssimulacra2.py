@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_image_batch, check_same_shape, check_values
+from perceptualloss.checks import InputError, check_image_batch, check_same_shape
 from perceptualloss.metrics.conventions import result_dtype
+from perceptualloss.ranges import check_pair
 
 HOW_TO_GET = (
     "SSIMULACRA 2 needs the package ssimulacra2 (BSD), which is not here: pip install 'perceptualloss[metrics]'."
@@ -44,7 +45,7 @@ def ssimulacra2(output: Tensor, target: Tensor) -> Tensor:
     check_same_shape("output", output, "target", target)
     for name, images in (("output", output), ("target", target)):
         check_image_batch(name, images)
-        check_values(name, images, 0, 1)
+    check_pair(output, target, finite=True)
     if min(output.shape[-2:]) < SMALLEST:
         size = f"{output.shape[-2]} x {output.shape[-1]}"
         raise InputError(f"pictures of at least {SMALLEST} x {SMALLEST} pixels for SSIMULACRA 2", size)

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape, check_values
+from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape
 from perceptualloss.loss_networks.loss_network import normalised
 from perceptualloss.loss_networks.weight_files import read_features
 from perceptualloss.losses.distance import unit_map
+from perceptualloss.ranges import check_pair
 
 NETS = ("alex", "vgg")
 HOW_TO_GET = (
@@ -52,7 +53,7 @@ def st_lpips(output: Tensor, target: Tensor, net: Literal["alex", "vgg"] = "alex
     check_same_shape("output", output, "target", target)
     for name, images in (("output", output), ("target", target)):
         check_image_batch(name, images)
-        check_values(name, images, 0, 1)
+    check_pair(output, target, finite=True)
     return distance_to(target, net)(output)
 
 

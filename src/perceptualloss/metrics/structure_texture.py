@@ -8,6 +8,7 @@ from torch import Tensor
 from perceptualloss.checks import check_same_shape
 from perceptualloss.losses.distance import wide
 from perceptualloss.metrics.perceptual_distance import LAYERS, judge
+from perceptualloss.ranges import check_pair
 
 _C = 1e-6
 
@@ -28,13 +29,14 @@ def structure_texture(output: Tensor, target: Tensor) -> Tensor:
         target: the pictures they should look like, of the same shape.
 
     Raises:
-        InputError: for other shapes or types.
+        InputError: for other shapes, types or ranges.
 
     Source: the form is that of Ding et al., "Image Quality Assessment: Unifying Structure and Texture
     Similarity", 2020.
     """
     network = judge().to(output.device)
     check_same_shape("output", output, "target", target)
+    check_pair(output, target)
     with torch.autocast(output.device.type, enabled=False):
         features, wanted = network(output.float()), network(target.float())
         stages = [(output, target), *((features[layer], wanted[layer]) for layer in LAYERS)]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
+from perceptualloss.ranges import check_values
 from perceptualloss.training.picture_space import SPACES, Space
 from perceptualloss.training.projected_descent import ProjectedAdam, ProjectedLBFGS
 
@@ -160,6 +161,7 @@ class _Bounded(torch.autograd.Function):
 
 def _check(start: Tensor, steps: int, method: str, learning_rate: float | None) -> float:
     check_image_batch("start", start)
+    check_values("start", start, 0, 1, setting="")
     check_choice("method", method, get_args(Method))
     if steps < 0:
         raise InputError("steps to be at least 0", str(steps))
