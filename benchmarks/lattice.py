@@ -105,7 +105,8 @@ def rows_of(places: Sequence[Path], scale: int, networks: Sequence[str] = ()) ->
         inner = place / f"image_SRF_{scale}"
         last = VALIDATION if place == PHOTOS else None
         columns.append(figures(inner if inner.is_dir() else place, [*networks_of(scale), *networks], scale, last))
-    return [[f"{name} x{scale}", *(f"{column[name]:.1f}" for column in columns)] for name in columns[0]]
+    labels = {name: name if f"{scale}x" in name else f"{name} x{scale}" for name in columns[0]}
+    return [[label, *(f"{column[name]:.1f}" for column in columns)] for name, label in labels.items()]
 
 
 def main() -> None:
