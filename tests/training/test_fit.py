@@ -1,5 +1,6 @@
 """The training loop: what it writes, how it stops, and that resuming changes nothing."""
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -17,7 +18,7 @@ from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.upscale import Upscale2x
-from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
+from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
 from perceptualloss.training.fit import Budget, best_precision, fit
 from perceptualloss.training.saving import SaveCheckpoint, TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
@@ -83,6 +84,20 @@ def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     assert resumed.history["psnr"] == whole.history["psnr"]
+
+
+def test_sigterm_to_the_whole_group_leaves_a_checkpoint(small_photos: Path, tmp_path: Path) -> None:
+    def terminate() -> None:
+        workers = multiprocessing.active_children()
+        assert workers
+        for process in workers:
+            os.kill(process.pid or 0, signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loaded = PhotoData(Downscale(2), small_photos, validation=1, crop=16, batch_size=2, workers=1)
+    with pytest.raises(TrainingInterrupted):
+        fit(task(), loaded, tmp_path, budget(9), progress=False, callbacks=[After(2, terminate)])
+    assert [step_of(file) for file in checkpoint_files(tmp_path)] == [2]
 
 
 def test_another_seed_sees_other_samples(small_photos: Path) -> None:
