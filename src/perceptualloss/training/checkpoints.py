@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -23,8 +24,12 @@ NAME = re.compile(r"step-(\d+)-([0-9a-f]{16})\.ckpt")
 
 def checkpoint_files(run: Path) -> list[Path]:
     """Return the checkpoints in the folder of a run, the newest first, whole or not."""
-    files = [file for file in (run / FOLDER).glob("step-*.ckpt") if NAME.fullmatch(file.name)]
-    return sorted(files, key=lambda file: (step_of(file), file.stat().st_mtime_ns), reverse=True)
+    found = []
+    for file in (run / FOLDER).glob("step-*.ckpt"):
+        with suppress(FileNotFoundError):  # a run that still writes lets its oldest go
+            if NAME.fullmatch(file.name):
+                found.append((step_of(file), file.stat().st_mtime_ns, file))
+    return [file for *_, file in sorted(found, reverse=True)]
 
 
 def step_of(file: Path) -> int:
