@@ -220,12 +220,9 @@ def test_impossible_rules_are_refused(options: dict[str, Any], message: str) -> 
         Adversarial(Scale(), MeanCritic(), MSELoss(), Game(**options))
 
 
-@pytest.mark.parametrize(("precision", "devices"), [("16-mixed", 1), ("32-true", 2)])
-def test_what_two_optimisers_in_turn_do_not_work_with_is_refused(
-    precision: str, devices: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_two_optimisers_in_turn_do_not_work_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     task = small_task()
-    monkeypatch.setattr(Adversarial, "trainer", SimpleNamespace(precision=precision, world_size=devices))
+    monkeypatch.setattr(Adversarial, "trainer", SimpleNamespace(precision="16-mixed", world_size=1))
     with pytest.raises(InputError, match="for adversarial training"):
         task.on_fit_start()
 
@@ -238,6 +235,13 @@ def test_who_has_won() -> None:
     assert verdict(0.1, *even, ahead_is_well=True).startswith("the generator has won")
     assert verdict(0.7, (1.0, 500.0), (1.0, 1.0), ahead_is_well=True).startswith("the generator's gradient runs away")
     assert "critic" in verdict(0.7, (float("nan"), 1.0), (1.0, 1.0), ahead_is_well=True)
+
+
+def test_a_step_that_is_not_finite_leaves_the_averages() -> None:
+    balance, one = Balance(), torch.ones(())
+    for value in (one, one * float("nan"), one * float("inf")):
+        balance.update(one, value, one)
+    assert balance.averages.tolist() == [1, 1, 1]
 
 
 def test_a_warning_comes_once() -> None:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import lightning as L
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,12 @@ from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradi
 from perceptualloss.losses.loss import Loss
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.balance import WINDOW, Balance, ranked_right
+from perceptualloss.training.processes import (
+    average_gradients,
+    average_over_processes,
+    check_norms,
+    joined,
+)
 from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)
@@ -103,7 +110,11 @@ class Adversarial(Supervised):
         options: as :class:`Supervised`; ``gradient_clip`` is the generator's.
 
     Raises:
-        InputError: for rules that do not go together (:meth:`Game.check`); when run, on several devices or in fp16.
+        InputError: for rules that do not go together (:meth:`Game.check`); when run, in fp16, or on several processes
+            with batch norm that knows its own part of the batch alone.
+
+    On several processes, gradients are those of one process with the joined batch: each update's are averaged, the
+    scores of all are the adversarial loss's, and the penalty's places are those of the joined batch.
 
     Logs, beside what :class:`Supervised` does: "Loss/adversarial" (weighted), "generator/gradient norm", and
     "critic/" loss, penalty, gap (mean score of real minus generated pictures), balance (see
@@ -143,8 +154,12 @@ class Adversarial(Supervised):
         own = self.balance.averages[2]
         if plays:
             own = self._update_generator(output, target, self.loss, self.game.weight_at(step - self.warm_up_steps))
-        self.log("critic/balance", self.balance.update(ranked, norm, own))
-        if step % WINDOW == 0 and (said := self.balance.warning(ahead_is_well=self.game.kind == "wasserstein")):
+        self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
+        if (
+            step % WINDOW == 0
+            and self.trainer.is_global_zero
+            and (said := self.balance.warning(ahead_is_well=self.game.kind == "wasserstein"))
+        ):
             log.warning("step %d: %s", step, said)
 
     def _update_critic(self, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -152,10 +167,10 @@ class Adversarial(Supervised):
         real = real.contiguous(memory_format=torch.channels_last)
         for repeat in range(self.game.n_critic):
             scores, scores_fake = self.critic(real), self.critic(fake)
-            loss = self.adversarial_loss.critic_loss(scores, scores_fake)
+            loss = self.adversarial_loss.critic_loss(joined(scores), joined(scores_fake))
             parts = {"loss": loss, "gap": scores.float().mean() - scores_fake.float().mean()}
             if self.game.penalty is not None:
-                places = self._places(step * self.game.n_critic + repeat)
+                places = self._places(step * self.game.n_critic + repeat, len(real))
                 parts["penalty"] = gradient_penalty(self.critic, real, fake, self.game.penalty, places)
                 loss = loss + parts["penalty"]
             # The last update is the one that counts as the trainer's step.
@@ -176,7 +191,8 @@ class Adversarial(Supervised):
             with torch.no_grad():
                 real = self.critic(target) if self.adversarial_loss.needs_real else None
             score = self.critic(output)
-            terms = {**terms, "adversarial": weight * self.adversarial_loss.generator_loss(score, real)}
+            fooled = self.adversarial_loss.generator_loss(joined(score), None if real is None else joined(real))
+            terms = {**terms, "adversarial": weight * fooled}
         norm = self._update(GENERATOR, self.total(terms, output, target), counts=counts)
         self.critic.requires_grad_(True)
         self.log("generator/gradient norm", norm)
@@ -187,15 +203,23 @@ class Adversarial(Supervised):
         """Do one optimiser step; return the norm of the gradient before it is clipped."""
         wrapped: Any = self.optimizers()
         optimizer = wrapped[which]
-        optimizer.zero_grad()
-        self.manual_backward(loss)
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        callbacks: list[L.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        for callback in callbacks:
+            callback.on_before_backward(self.trainer, self, loss)
+        # Not backward(): DistributedDataParallel would wait for gradients of the other network, and knows none twice.
+        gradients = torch.autograd.grad(loss, trained, allow_unused=True)
+        for parameter, gradient in zip(trained, gradients, strict=True):
+            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+        average_gradients(trained)
+        for callback in callbacks:
+            callback.on_after_backward(self.trainer, self)
+        self.on_before_optimizer_step(optimizer.optimizer)  # a norm would spread what is not finite to all
         limit = self.gradient_clip if which == GENERATOR and self.gradient_clip else float("inf")
         norm = torch.nn.utils.clip_grad_norm_(trained, limit)
         if counts:
             optimizer.step()
         else:  # the trainer counts the steps of wrapped optimisers, and a step of ours is one batch
-            self.on_before_optimizer_step(optimizer.optimizer)
             optimizer.optimizer.step()
         return norm.detach()
 
@@ -207,9 +231,11 @@ class Adversarial(Supervised):
             for group in optimizer.param_groups:
                 group |= {"lr": rate * factor, "betas": betas}  # of this run, whatever a checkpoint says
 
-    def _places(self, number: int) -> torch.Generator:
-        """Return the generator of the penalty's places: of seed and update alone, so that resuming is exact."""
-        return torch.Generator().manual_seed(((self.seed << 40) + number) % 2**63)
+    def _places(self, number: int, count: int) -> torch.Generator:
+        """Return the generator of the penalty's places: of seed, update and sample alone, so that resuming is exact."""
+        generator = torch.Generator().manual_seed(((self.seed << 40) + number) % 2**63)
+        torch.rand(self.global_rank * count, generator=generator)  # those of the processes before this one
+        return generator
 
     def configure_optimizers(self) -> Any:
         """Return Adam for the generator and Adam for the critic; each step sets their learning rates."""
@@ -219,8 +245,8 @@ class Adversarial(Supervised):
         ]
 
     def on_fit_start(self) -> None:
-        """Refuse what two optimisers in turn do not work with."""
+        """Refuse what two optimisers in turn, or several processes, do not work with."""
+        super().on_fit_start()
+        check_norms(self.critic, self.trainer.world_size)
         if self.trainer.precision == "16-mixed":
             raise InputError("precision 32-true or bf16-mixed for adversarial training", "16-mixed")
-        if self.trainer.world_size > 1:
-            raise InputError("one device for adversarial training", f"{self.trainer.world_size}", "Set devices: 1.")

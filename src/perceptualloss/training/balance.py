@@ -70,10 +70,11 @@ class Balance(nn.Module):
 
     @torch.no_grad()
     def update(self, ranked: Tensor, critic_norm: Tensor, generator_norm: Tensor) -> Tensor:
-        """Take one step's values, scalars, and return the ranking's average."""
+        """Take one step's values, scalars, and return the ranking's average; what is not finite does not count."""
         self.steps += 1
-        new = torch.stack([ranked, critic_norm, generator_norm]).float()
-        self.averages.lerp_(new, (1 / self.steps).clamp(min=1 / WINDOW))
+        new = torch.stack([ranked.to(self.averages), critic_norm.to(self.averages), generator_norm.to(self.averages)])
+        new = torch.where(new.isfinite(), new, self.averages)
+        self.averages.lerp_(new, (1 / self.steps).clamp(min=1 / WINDOW).to(new))
         self.first.copy_(torch.where(self.steps <= WINDOW, self.averages, self.first))
         return self.averages[0]
 

@@ -148,6 +148,7 @@ def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Tra
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        sync_batchnorm=torch.cuda.is_available() and budget.device != "cpu",  # it has no CPU version
         log_every_n_steps=min(10, budget.steps),
         logger=TensorBoardLogger(folder, name="", version=""),
         callbacks=callbacks,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import cast
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from perceptualloss.checks import InputError
 
 
 def is_first_process() -> bool:
@@ -48,3 +52,64 @@ class Agreement:
         if self._group is not None and distributed.is_initialized():
             distributed.destroy_process_group(self._group)
         self._group = None
+
+
+def world_size() -> int:
+    """Return how many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+@torch.no_grad()
+def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over all processes, in one message; nothing for a single process.
+
+    For gradients that DistributedDataParallel does not see, such as those of two optimisers in turn and second
+    derivatives. All processes call it at once, with the same parameters.
+    """
+    if world_size() == 1:
+        return
+    gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    for gradient, mean in zip(gradients, (flat / world_size()).split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+@torch.no_grad()
+def average_over_processes(value: Tensor) -> Tensor:
+    """Return the mean of a tensor over all processes, which all ask at once."""
+    if world_size() == 1:
+        return value
+    total = value.clone()
+    distributed.all_reduce(total)
+    return total / world_size()
+
+
+def joined(values: Tensor) -> Tensor:
+    """Return the values of all R processes, (R N, ...), in their order; gradients reach this process's own alone.
+
+    Whatever a loss makes of them, also with means of the batch, it is the joined batch's on every process. Each has its
+    own part of that loss's gradient, which is multiplied by R, so that the mean over processes is the whole.
+    """
+    size = world_size()
+    if size == 1:
+        return values
+    found = [torch.empty_like(values) for _ in range(size)]
+    distributed.all_gather(found, values.detach().contiguous())
+    found[distributed.get_rank()] = values + (size - 1) * (values - values.detach())
+    return torch.cat(found)
+
+
+def check_norms(network: nn.Module, processes: int) -> None:
+    """Refuse batch norm that would know its own process's part of the batch alone.
+
+    Raises:
+        InputError: for a batch norm that is trained on several processes and does not ask the others.
+    """
+    for module in network.modules():
+        if processes > 1 and isinstance(module, _BatchNorm) and module.training:
+            if isinstance(module, nn.SyncBatchNorm):
+                continue
+            remedy = "Train it on one device, or on GPUs with Trainer(sync_batchnorm=True), which no CPU has."
+            got = f"a {type(network).__name__} with batch norm on {processes} processes"
+            raise InputError("norms whose statistics are those of the whole batch", got, remedy)

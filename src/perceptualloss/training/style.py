@@ -53,7 +53,9 @@ class Jolt:
         return Jolt(-self.down, -self.right, self.noise).inner(pictures)
 
 
-def draw_jolt(pictures: Tensor, seed: int, step: int, shift: int = SHIFT, noise: float = NOISE) -> Jolt:
+def draw_jolt(
+    pictures: Tensor, seed: int, step: int, shift: int = SHIFT, noise: float = NOISE, before: int = 0
+) -> Jolt:
     """Draw a jolt of pictures (N, 3, H, W): a pure function of (seed, step).
 
     Args:
@@ -62,10 +64,12 @@ def draw_jolt(pictures: Tensor, seed: int, step: int, shift: int = SHIFT, noise:
         step: the step of the training.
         shift: the largest shift, in pixels, either way.
         noise: the standard deviation of the Gaussian noise, in units of the pictures' range [0, 1].
+        before: how many pictures of the same batch come before these, in other processes.
     """
     random = np.random.default_rng([seed, step, 1])
     down, right = (int(pixels) for pixels in random.integers(-shift, shift + 1, size=2))
-    added = random.standard_normal(tuple(pictures.shape), dtype=np.float32) * np.float32(noise)
+    batch = (before + len(pictures), *pictures.shape[1:])
+    added = random.standard_normal(batch, dtype=np.float32)[before:] * np.float32(noise)
     return Jolt(down, right, torch.from_numpy(added).to(pictures))
 
 
@@ -149,9 +153,12 @@ class StyleTransfer(Supervised):
         self.objectives = nn.ModuleList(objectives)
         self.styles, self.stability, self.seed = [picture.detach() for picture in pictures], stability, seed
 
-    def on_fit_start(self) -> None:
-        """On a CPU, take the network out of channels_last: instance norm wants planes, and a step is 10% faster."""
-        if self.device.type == "cpu":
+    def setup(self, stage: str) -> None:
+        """On a CPU, take the network out of channels_last: instance norm wants planes, and a step is 10% faster.
+
+        Before the parameters are shared among processes: their gradients lie in memory as the parameters did then.
+        """
+        if self.trainer.strategy.root_device.type == "cpu":
             for network in (self.network, self.result):
                 network.to(memory_format=torch.contiguous_format)
 
@@ -172,7 +179,8 @@ class StyleTransfer(Supervised):
             return self.sum_of(self.pixel_loss.terms(output, content))
         terms = self.terms(output, content, styles)
         if self.stability:
-            jolt = draw_jolt(content, self.seed, self.global_step)
+            before = self.global_rank * len(content)
+            jolt = draw_jolt(content, self.seed, self.global_step, before=before)
             again = self(jolt(content), styles)
             terms["stability"] = self.stability * instability(output, again, jolt).mean()
         return self.sum_of(terms)

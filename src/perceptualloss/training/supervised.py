@@ -16,6 +16,7 @@ from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.average import moving_average
+from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule
 
 # Names for TensorBoard.
@@ -154,6 +155,10 @@ class Supervised(L.LightningModule):
             if tag in self.trainer.callback_metrics:
                 value = float(self.trainer.callback_metrics[tag])
                 self.history.setdefault(name, []).append((self.global_step, value))
+
+    def on_fit_start(self) -> None:
+        """Refuse what several processes do not train right."""
+        check_norms(self.network, self.trainer.world_size)
 
     def on_train_start(self) -> None:
         """Start the clock; go on with this run's learning rate and decays, of which a checkpoint may have others."""

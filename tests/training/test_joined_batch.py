@@ -1,0 +1,121 @@
+"""Two processes train as one does with the joined batch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.checks import InputError
+from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.training.processes import check_norms
+
+# Trains one kind of task after another; writes the gradients of all updates, and the state in the end.
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import nn
+
+from perceptualloss.data.degrade import Downscale, Unchanged
+from perceptualloss.data.module import PhotoData
+from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.style_objective import style_objective
+from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.style import StyleTransfer
+from perceptualloss.training.supervised import Supervised
+
+processes, out = int(sys.argv[1]), Path(sys.argv[2])
+GAMES = {
+    "penalty": Game(penalty=10.0, weight=0.1, n_critic=2),
+    "clip": Game(clip=0.05, weight=0.1),
+    "relativistic": Game("relativistic_hinge", weight=0.1),
+}
+
+
+class Keep(L.Callback):
+    def __init__(self):
+        self.kept = []
+
+    def on_before_optimizer_step(self, trainer, task, optimizer):
+        self.kept.append([p.grad.clone() for group in optimizer.param_groups for p in group["params"]])
+
+
+def task_of(kind):
+    torch.manual_seed(0)
+    if kind == "style":
+        picture = torch.rand(1, 3, 32, 32)
+        settings = {"PerceptualLoss": {"network": "compact", "layers": ["relu2_2"], "style_layers": {"relu1_2": 5.0}}}
+        objectives = [style_objective(settings, style, None, 1.0) for style in (picture, 1 - picture)]
+        network = StyleTransferNetwork(width=4, blocks=1, styles=2)
+        return StyleTransfer(network, objectives, [picture, 1 - picture], stability=0.5, ema=0.5)
+    network = ResidualUpscaler(2, width=4, blocks=1, detail=4)
+    nn.init.normal_(network.last.weight, std=0.1)
+    if kind == "supervised":
+        return Supervised(network, L1Loss(), ema=0.5)
+    critic = nn.Sequential(nn.Conv2d(3, 4, 5, 2, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 5, 2, 2))
+    return Adversarial(network, critic, L1Loss(), GAMES[kind], ema=0.5)
+
+
+for kind in sys.argv[3:]:
+    task, keep = task_of(kind), Keep()
+    degradation = Unchanged() if kind == "style" else Downscale(2)
+    data = PhotoData(degradation, crop=32, batch_size=4 // processes, validation_size=32)
+    budget = Budget(2, validate_every=100, precision="64-true", device="cpu", devices=processes)
+    fit(task, data, out / kind, budget, progress=False, callbacks=[keep])
+    if task.global_rank == 0:
+        state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
+        torch.save((keep.kept, state), out / f"{kind}.pt")
+"""
+KINDS = ("supervised", "style", "penalty", "clip", "relativistic")
+Found = tuple[list[list[Tensor]], dict[str, Tensor]]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Found]]:
+    """What one process and what two find, by kind."""
+    folder = tmp_path_factory.mktemp("processes")
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    results: dict[int, dict[str, Found]] = {}
+    for processes in (1, 2):
+        out = folder / str(processes)
+        command = [sys.executable, str(script), str(processes), str(out), *KINDS]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        results[processes] = {kind: torch.load(out / f"{kind}.pt", weights_only=True) for kind in KINDS}
+    return results
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_have_the_gradients_of_one_with_the_joined_batch(
+    kind: str, found: dict[int, dict[str, Found]]
+) -> None:
+    (one, weights), (two, also) = found[1][kind], found[2][kind]
+    assert len(one) == len(two) > 0
+    first = len(one) // 2  # of the first step; later ones follow from weights that Adam made
+    for alone, shared in zip(one[:first], two[:first], strict=True):
+        largest = max(float(gradient.abs().max()) for gradient in alone)
+        assert largest > 0
+        for a, b in zip(alone, shared, strict=True):
+            assert torch.allclose(a, b, rtol=0, atol=1e-6 * min(1.0, largest))
+    for name, value in weights.items():
+        assert torch.allclose(value, also[name], atol=1e-5), name
+
+
+def test_batch_norm_of_a_part_of_the_batch_is_refused() -> None:
+    check_norms(Upscale2x(), 1)
+    check_norms(Upscale2x().eval(), 2)
+    check_norms(nn.SyncBatchNorm.convert_sync_batchnorm(Upscale2x()), 2)
+    with pytest.raises(InputError, match="batch norm on 2 processes"):
+        check_norms(Upscale2x(), 2)
