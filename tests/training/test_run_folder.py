@@ -17,7 +17,16 @@ from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.networks.checkpoint import load_network, read_metadata
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.recipe import Recipe, train
-from perceptualloss.training.run_folder import alone_in, claim_folder, claimed_folder, data_record, in_words
+from perceptualloss.training.run_folder import (
+    RECORD,
+    alone_in,
+    claim_folder,
+    claimed_folder,
+    data_record,
+    in_words,
+    read_record,
+    resumed_from,
+)
 
 
 def recipe(photos: Path, width: int = 4, **settings: Any) -> Recipe:
@@ -115,6 +124,17 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(small_pho
     assert all(torch.equal(value, networks[1][name]) for name, value in networks[0].items())
     with pytest.raises(InputError, match="the folder of an interrupted run"):
         train(recipe(small_photos), tmp_path / "nothing", resume=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", "{", "\x00", "[" * 100_000, '{"settings": "x"}', '{"data": [1]}', '{"versions": 3}', '{"resumed": {}}'],
+)
+def test_a_record_of_a_strangers_that_is_none_counts_as_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text(text)
+    assert read_record(tmp_path) is None
+    with pytest.raises(InputError, match="the folder of an interrupted run"):
+        resumed_from(tmp_path, {"steps": "5"}, ["steps"])
 
 
 def test_data_are_told_apart_by_names_and_sizes(tmp_path: Path) -> None:

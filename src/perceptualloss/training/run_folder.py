@@ -141,12 +141,14 @@ class WriteRecord(L.Callback):
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what ``run.json`` says, or None where there is none that can be read."""
+    """Return what ``run.json`` says, or None where there is none that can be read, or that is no record."""
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    parts = ("settings", "data", "versions")
+    known = isinstance(found, dict) and all(isinstance(found.get(part, {}), dict) for part in parts)
+    return found if known and isinstance(found.get("resumed", []), list) else None
 
 
 def resumed_from(folder: Path, settings: Mapping[str, str], fixed: Sequence[str]) -> Path | None:
