@@ -1,11 +1,14 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
 from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.data.module import PhotoData, _Numbers, middle
+from perceptualloss.data.module import PhotoData, middle
+from perceptualloss.data.numbers import Numbers
 from perceptualloss.resize import resize
 
 
@@ -33,9 +36,15 @@ def test_validation_pairs_are_whole_photos(small_photos: Path) -> None:
 
 
 def test_ranks_share_the_samples_and_resuming_goes_on_with_the_next() -> None:
-    ranks = [list(_Numbers(0, 3, 2, rank, 2)) for rank in (0, 1)]
+    def numbers(rank: int, step: int, batches: int) -> list[int]:
+        trainer = SimpleNamespace(
+            world_size=2, global_rank=rank, global_step=step, accumulate_grad_batches=1, max_epochs=2, max_steps=-1
+        )
+        return list(Numbers(cast(Any, trainer), 2, batches))
+
+    ranks = [numbers(rank, 0, 3) for rank in (0, 1)]
     assert ranks == [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7, 10, 11]]
-    assert list(_Numbers(1 * 2 * 2, 2, 2, 1, 2)) == ranks[1][2:]
+    assert numbers(1, 1, 2) == ranks[1][2:]
 
 
 def test_the_middle_of_a_photo() -> None:

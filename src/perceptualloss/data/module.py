@@ -9,12 +9,13 @@ from pathlib import Path
 
 import lightning as L
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from perceptualloss.checks import InputError, check_idle
 from perceptualloss.data.crops import Crops, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, split_files
+from perceptualloss.data.numbers import Numbers
 from perceptualloss.data.photos import builtin_photos
 from perceptualloss.images import picture_files
 
@@ -22,13 +23,15 @@ from perceptualloss.images import picture_files
 class TrainingData(L.LightningDataModule):
     """Batches of training samples, from the step at which the trainer is.
 
-    Step s takes samples s * batch_size and on, so a resumed run goes on with the samples that it would have seen.
-    A subclass sets ``crops``, whose sample n depends on n and its seed alone, and defines ``val_dataloader`` and
-    ``files``.
+    Step s takes samples s * batch_size and on, so a resumed run goes on with the samples that it would have seen, and
+    every epoch has new ones (see :class:`Numbers`). A subclass sets ``crops``, whose sample n depends on n and its seed
+    alone, and defines ``val_dataloader`` and ``files``.
 
     Args:
         batch_size: samples a step (on each device).
         workers: processes that load samples; 0 loads them in the training process.
+        epoch_samples: about how many samples an epoch has on all devices, rounded to whole batches, at least one.
+            Unless given, ``usual_samples``; in a run by steps alone, the whole run is one epoch.
 
     Raises:
         InputError: for impossible sizes.
@@ -36,24 +39,30 @@ class TrainingData(L.LightningDataModule):
 
     crops: Dataset[tuple[Tensor, Tensor]]
 
-    def __init__(self, batch_size: int, workers: int) -> None:
+    def __init__(self, batch_size: int, workers: int, epoch_samples: int | None = None) -> None:
         super().__init__()
+        if epoch_samples is not None and epoch_samples < 1:
+            raise InputError("epoch_samples from 1", str(epoch_samples))
         if batch_size < 1 or workers < 0:
             raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
-        self.batch_size, self.workers = batch_size, workers
+        self.batch_size, self.workers, self.epoch_samples = batch_size, workers, epoch_samples
 
     @property
     def files(self) -> list[Path]:
         """The files that are trained and validated on."""
         raise NotImplementedError
 
+    @property
+    def usual_samples(self) -> int:
+        """How many samples an epoch has unless ``epoch_samples`` says it."""
+        raise NotImplementedError
+
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Return the batches from the step at which the trainer is."""
-        steps, step, rank, ranks = 1, 0, 0, 1
-        if self.trainer is not None:
-            steps, step = self.trainer.max_steps, self.trainer.global_step
-            rank, ranks = self.trainer.global_rank, self.trainer.world_size
-        sampler = _Numbers(step * ranks * self.batch_size, steps, self.batch_size, rank, ranks)
+        """Return the batches of an epoch, from the step at which the trainer is."""
+        ranks = 1 if self.trainer is None else self.trainer.world_size
+        samples = self.usual_samples if self.epoch_samples is None else self.epoch_samples
+        batches = max(1, round(samples / (self.batch_size * ranks)))
+        sampler = Numbers(self.trainer, self.batch_size, batches, always=self.epoch_samples is not None)
         return DataLoader(
             self.crops,
             self.batch_size,
@@ -83,6 +92,8 @@ class PhotoData(TrainingData):
         shorter_side: pixels to which the shorter side of larger photos is shrunk first; None leaves them.
         seed: of crops, flips and degradations.
         workers: processes that load samples; 0 loads them in the training process.
+        epoch_samples: about how many samples an epoch has on all devices, rounded to whole batches, at least one.
+            Unless given, one crop for each photo; in a run by steps alone, the whole run is one epoch.
 
     Raises:
         InputError: for a folder without usable pictures, a crop that does not fit, or impossible sizes.
@@ -100,8 +111,9 @@ class PhotoData(TrainingData):
         shorter_side: int | None = None,
         seed: int = 0,
         workers: int = 0,
+        epoch_samples: int | None = None,
     ) -> None:
-        super().__init__(batch_size, workers)
+        super().__init__(batch_size, workers, epoch_samples)
         if photos is None:
             where = "without a folder of photos: the built-in ones have theirs"
             check_idle({"validation": validation}, {"validation": 0.1}, where)
@@ -119,6 +131,11 @@ class PhotoData(TrainingData):
     def files(self) -> list[Path]:
         """The photos in use."""
         return [*self.training_photos.files, *self.validation_photos.files]
+
+    @property
+    def usual_samples(self) -> int:
+        """One for each photo."""
+        return len(self.training_photos)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the middle of each validation photo, one at a time because their sizes may differ."""
@@ -155,18 +172,3 @@ class _Whole(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return whole(self.photos[index], self.degradation, seed=index)
-
-
-class _Numbers(Sampler[int]):
-    """Sample numbers from ``start``: batch after batch, each rank taking its own."""
-
-    def __init__(self, start: int, steps: int, batch_size: int, rank: int, ranks: int) -> None:
-        self.start, self.steps, self.batch_size, self.rank, self.ranks = start, steps, batch_size, rank, ranks
-
-    def __len__(self) -> int:
-        return self.steps * self.batch_size
-
-    def __iter__(self) -> Iterator[int]:
-        for step in range(self.steps):
-            first = self.start + (step * self.ranks + self.rank) * self.batch_size
-            yield from range(first, first + self.batch_size)

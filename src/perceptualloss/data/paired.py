@@ -121,6 +121,7 @@ class PairedData(TrainingData):
         validation_size: the largest height and width of the pieces of the validation targets, from their middle.
         seed: of crops and flips.
         workers: processes that load samples.
+        epoch_samples: as :class:`PhotoData`; unless given, one crop for each pair.
 
     Raises:
         InputError: for folders without usable pairs, or impossible sizes.
@@ -138,8 +139,9 @@ class PairedData(TrainingData):
         validation_size: int = 192,
         seed: int = 0,
         workers: int = 0,
+        epoch_samples: int | None = None,
     ) -> None:
-        super().__init__(batch_size, workers)
+        super().__init__(batch_size, workers, epoch_samples)
         found = pair_files(inputs, targets)
         for file in found.unmatched:
             log.warning("skipped %s: no partner of its name", file)
@@ -156,6 +158,11 @@ class PairedData(TrainingData):
         """The pairs' files in use."""
         pairs = [*self.training_pairs.files.values(), *self.validation_pairs.files.values()]
         return [file for pair in pairs for file in pair]
+
+    @property
+    def usual_samples(self) -> int:
+        """One for each pair."""
+        return len(self.training_pairs)
 
     def val_dataloader(self) -> DataLoader[Pair]:
         """Return the middle of each validation pair, one at a time because their sizes may differ."""

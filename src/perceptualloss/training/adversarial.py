@@ -21,6 +21,7 @@ from perceptualloss.training.processes import (
     check_norms,
     joined,
 )
+from perceptualloss.training.steps import run_steps
 from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ class Adversarial(Supervised):
     def _set_learning_rates(self, step: int) -> None:
         rates = (self.learning_rate, self.game.learning_rate)
         decays = (self.betas, self.game.betas)
-        factor = self.schedule.at_step(step, self.trainer.max_steps, self.warm_up_steps)
+        factor = self.schedule.at_step(step, run_steps(self.trainer), self.warm_up_steps)
         for optimizer, rate, betas in zip(self.trainer.optimizers, rates, decays, strict=True):
             for group in optimizer.param_groups:
                 group |= {"lr": rate * factor, "betas": betas}  # of this run, whatever a checkpoint says

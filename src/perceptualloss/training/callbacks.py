@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,6 +20,8 @@ from rich.progress import (
 )
 from torch import Tensor
 from torch.nn import functional as F
+
+from perceptualloss.training.steps import run_steps
 
 
 class ProgressBar(L.Callback):
@@ -40,18 +43,21 @@ class ProgressBar(L.Callback):
             TextColumn("{task.fields[shown]}", markup=False),  # names of terms, which a recipe gives
         )
         self.task: TaskID | None = None
+        self.steps = math.inf
 
     def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Show the bar where the run stands."""
         if trainer.is_global_zero:
-            self.task = self.bar.add_task("Training", total=trainer.max_steps, completed=trainer.global_step, shown="")
+            self.steps = run_steps(trainer)
+            total = None if self.steps == math.inf else self.steps
+            self.task = self.bar.add_task("Training", total=total, completed=trainer.global_step, shown="")
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
         """Move it one step on."""
         if self.task is None:
             return
-        if trainer.global_step % self.EVERY == 0 or trainer.global_step == trainer.max_steps:
+        if trainer.global_step % self.EVERY == 0 or trainer.global_step == self.steps:
             values = trainer.progress_bar_metrics.items()
             shown = " ".join(f"{name.removeprefix('train ')} {float(value):.3g}" for name, value in values)
             self.bar.update(self.task, completed=trainer.global_step, shown=shown)

@@ -31,6 +31,7 @@ from perceptualloss.training.folding import write_weights
 from perceptualloss.training.layerwise import fit_layerwise
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.seeded_steps import own_randomness
+from perceptualloss.training.steps import over_run
 
 STUDENT, TEACHER = "distilled", "vgg16"
 FITTED_ON = 128  # samples, each a crop and a damaged one, on which the first weights are fitted
@@ -164,11 +165,7 @@ class Distillation(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam, whose learning rate falls to zero along half a cosine."""
         optimizer = torch.optim.Adam(self.student.parameters(), lr=self.learning_rate, betas=(0.9, 0.99))
-
-        def factor(step: int) -> float:
-            return Schedule().at_step(step, self.trainer.max_steps)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, over_run(Schedule(), self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from perceptualloss.checks import InputError, check_choice, check_idle
 from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, PhotoCrops, read_classes, read_photos
+from perceptualloss.data.numbers import Numbers
 from perceptualloss.data.strengths import OrderedBatches
 from perceptualloss.loss_networks.loss_network import (
     ARCHITECTURES,
@@ -28,11 +30,13 @@ from perceptualloss.training.folding import with_batch_norm, without_batch_norm,
 from perceptualloss.training.ordering import OrderedData, Ordering
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
 from perceptualloss.training.seeded_steps import own_randomness
+from perceptualloss.training.steps import run_steps
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
 TRAINABLE = (STUDENT, "compact", "judge")
 SIZES = ("batch_size", "crop", "learning_rate", "crops_per_photo", "weight_decay")
+KNOWN = "Give the Trainer max_steps, or max_epochs and data that have a length."
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
 
 
@@ -55,9 +59,8 @@ class CropData(L.LightningDataModule):
         self.batches = batches
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Return as many batches as the trainer has steps."""
-        steps, step = (self.trainer.max_steps, self.trainer.global_step) if self.trainer else (1, 0)
-        return DataLoader(self.batches, batch_size=None, sampler=range(step, step + steps))
+        """Return the batches of an epoch, or of all steps of a run by steps alone."""
+        return DataLoader(self.batches, batch_size=None, sampler=Numbers(self.trainer, 1, self.batches.per_epoch))
 
 
 class Classifier(L.LightningModule):
@@ -89,6 +92,7 @@ class Classifier(L.LightningModule):
         self.held_out, self.check_every = held_out, check_every
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.figures: dict[str, float] = {}
+        self._checked_at = -1
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the scores (N, classes) of [0, 1] images (N, 3, H, W)."""
@@ -107,13 +111,21 @@ class Classifier(L.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Check on the held-out pictures now and then."""
-        last = self.global_step == self.trainer.max_steps
-        if self.global_step % self.check_every and not last:
-            return
+        if self.global_step % self.check_every == 0 or self.global_step == run_steps(self.trainer):
+            self._check()
+            if "top1" in self.figures:
+                self.log("top1", self.figures["top1"], prog_bar=True)
+
+    def on_train_end(self) -> None:
+        """Check after the last step, where only the trainer knew that it was the last."""
+        if self._checked_at != self.global_step:
+            self._check()
+
+    def _check(self) -> None:
         if self.held_out is not None and len(self.held_out):
             self.figures["top1"] = self.accuracy(self.held_out)
-            self.log("top1", self.figures["top1"], prog_bar=True)
-        self.figures |= {"loss": float(self.trainer.callback_metrics["Loss"])}
+        self.figures["loss"] = float(self.trainer.callback_metrics["Loss"])
+        self._checked_at = self.global_step
 
     @torch.no_grad()
     def accuracy(self, pictures: ClassPictures) -> float:
@@ -128,14 +140,21 @@ class Classifier(L.LightningModule):
         return torch.cat(right).mean().item()
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW and its schedule over the trainer's steps."""
+        """Return AdamW and its schedule over the trainer's steps.
+
+        Raises:
+            InputError: where their number cannot be known.
+        """
+        steps = run_steps(self.trainer)
+        if not 0 < steps < math.inf:
+            raise InputError("a number of steps, for a learning rate that rises and falls over them", str(steps), KNOWN)
         groups = [
             {"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": self.weight_decay},
             {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=self.trainer.max_steps + 1, pct_start=0.15, cycle_momentum=False
+            optimizer, self.learning_rate, total_steps=int(steps) + 1, pct_start=0.15, cycle_momentum=False
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from perceptualloss.data.numbers import Numbers
 from perceptualloss.data.strengths import OrderedBatch, OrderedBatches
 from perceptualloss.loss_networks.loss_network import layer_names, normalised
 from perceptualloss.losses.distance import unit_channels
 from perceptualloss.training.folding import write_run_time_weights
+from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.steps import over_run
 
 SLOPE = 4.0  # of the loss, per factor e between two distances
-RISE = 20  # steps over which the learning rate rises
 
 
 class OrderedData(L.LightningDataModule):
@@ -29,9 +30,9 @@ class OrderedData(L.LightningDataModule):
         self.batches = batches
 
     def train_dataloader(self) -> DataLoader[OrderedBatch]:
-        """Return as many batches as the trainer has steps."""
-        steps, step = (self.trainer.max_steps, self.trainer.global_step) if self.trainer else (1, 0)
-        return DataLoader(self.batches, batch_size=None, sampler=range(step, step + steps))
+        """Return the batches of an epoch (one crop for each photo), or of all steps of a run by steps alone."""
+        epoch = max(1, round(len(self.batches.photos) / self.batches.batch_size))
+        return DataLoader(self.batches, batch_size=None, sampler=Numbers(self.trainer, 1, epoch))
 
 
 class Ordering(L.LightningModule):
@@ -81,19 +82,15 @@ class Ordering(L.LightningModule):
         self.log("ordered", right, prog_bar=True)
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_end(self) -> None:
         """Keep the last step's figures for whoever runs the training."""
-        if self.global_step == self.trainer.max_steps:
-            metrics = self.trainer.callback_metrics
-            self.figures = {"loss": float(metrics["Loss"]), "ordered": float(metrics["ordered"])}
+        metrics = self.trainer.callback_metrics
+        self.figures = {"loss": float(metrics["Loss"]), "ordered": float(metrics["ordered"])}
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule over the trainer's steps."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
-        steps = max(1, self.trainer.max_steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min(1.0, (step + 1) / RISE) * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, over_run(Schedule(), self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def export(self, crops: Tensor, out: Path) -> None:

@@ -42,10 +42,11 @@ class Schedule:
         if not 0 < self.factor <= 1:
             raise InputError("the schedule's factor above 0 and at most 1", repr(self.factor))
 
-    def at_step(self, step: int, steps: int, warm_up: int = 0) -> float:
+    def at_step(self, step: int, steps: float, warm_up: int = 0) -> float:
         """Return the factor, in [0, 1], at a step of a run of so many.
 
-        The first 20 steps, and the first 20 after ``warm_up``, where the loss changes, rise to it.
+        In a run of infinitely many (by time alone, say), the cosine stays at its start. The first 20 steps, and the
+        first 20 after ``warm_up``, where the loss changes, rise to it.
         """
         since = step - warm_up if step >= warm_up else step
         rise = min(1.0, (since + 1) / RISE)

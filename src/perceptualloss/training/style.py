@@ -211,6 +211,8 @@ class StyleTransfer(Supervised):
 
     def on_validation_epoch_end(self) -> None:
         """Keep the curves for whoever runs the training."""
+        if self.trainer.sanity_checking:  # of a Trainer of one's own, on a few photos
+            return
         for tag, value in self.trainer.callback_metrics.items():
             if tag.startswith(CHECKED):
                 self.history.setdefault(tag.removeprefix(CHECKED), []).append((self.global_step, float(value)))

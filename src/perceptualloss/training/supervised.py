@@ -18,6 +18,7 @@ from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.steps import over_run
 
 # Names for TensorBoard.
 TAGS = {
@@ -151,6 +152,8 @@ class Supervised(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Keep the curves for whoever runs the training."""
+        if self.trainer.sanity_checking:  # of a Trainer of one's own, on a few photos
+            return
         for name, tag in TAGS.items():
             if tag in self.trainer.callback_metrics:
                 value = float(self.trainer.callback_metrics[tag])
@@ -193,10 +196,7 @@ class Supervised(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule over the trainer's steps."""
         optimizer = adam(self.network, self.learning_rate, self.betas)
-
-        def factor(step: int) -> float:
-            return self.schedule.at_step(step, self.trainer.max_steps, self.warm_up_steps)
-
+        factor = over_run(self.schedule, self.trainer, self.warm_up_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
