@@ -60,7 +60,7 @@ def save_network(network: TransformationNetwork, path: str | Path, **notes: str)
         notes: more entries for the file's metadata, such as ``loss="mse"``.
 
     Raises:
-        InputError: for another network, another suffix, or a file that cannot be written.
+        InputError: for another network, another suffix, weights that are not finite, or a file that cannot be written.
     """
     path = Path(path)
     name = check_choice("network", type(network).__name__, NETWORKS)
@@ -70,6 +70,10 @@ def save_network(network: TransformationNetwork, path: str | Path, **notes: str)
     arguments = {p: getattr(network, p) for p in parameters}
     metadata = {"network": name, "arguments": json.dumps(arguments), **notes}
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    for key, value in state.items():
+        if not value.isfinite().all():
+            remedy = "The training has failed: lower its learning rate. Nothing was written."
+            raise InputError(f"a {name} with finite weights to save", f"NaN or infinity in {key}", remedy)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(save(state, metadata), path)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from perceptualloss.checks import InputError
+from perceptualloss.training.finite import count_not_finite
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
@@ -14,7 +15,8 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
     After update n (from 0), :math:`\bar W \leftarrow d_n \bar W + (1 - d_n) W` with
     :math:`d_n = \min(d, \frac{1 + n}{10 + n})`; the first one copies. So a short run forgets its first weights,
-    too. Buffers, such as the statistics of batch norm, are copied.
+    too. Buffers, such as the statistics of batch norm, are copied. Weights that are not all
+    finite are not followed: one NaN would stay for ever.
 
     Args:
         network: is copied, and left as it is.
@@ -40,7 +42,9 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     @torch.no_grad()
     def follow(averages: PARAM_LIST, currents: PARAM_LIST, count: Tensor | int) -> None:
         kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averages, currents, 1 - kept)
+        well = count_not_finite(currents) == 0  # stays on the device
+        followed = [torch.where(well, current, average) for current, average in zip(currents, averages, strict=True)]
+        torch._foreach_lerp_(averages, followed, 1 - kept)
 
     average = AveragedModel(network, multi_avg_fn=follow)
     return average.requires_grad_(False)

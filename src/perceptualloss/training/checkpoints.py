@@ -14,6 +14,8 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from perceptualloss.checks import InputError
+from perceptualloss.training.finite import is_well
+from perceptualloss.training.processes import is_first_process
 from perceptualloss.writing import PART, whole_file
 
 log = logging.getLogger(__name__)
@@ -71,11 +73,16 @@ def is_whole(file: Path) -> bool:
     return found is not None and digest.startswith(found[2])
 
 
-def save_checkpoint(trainer: L.Trainer, run: Path) -> None:
+def save_checkpoint(trainer: L.Trainer, run: Path) -> bool:
     """Write all state into the folder of a run, and let the oldest checkpoints go; all processes call it at once.
 
     What was written after a later step belongs to a future that did not come, and goes, too.
+
+    Returns:
+        Whether it was written: not if something in it, or the last step, is not finite (:func:`is_well`).
     """
+    if not is_well(trainer):
+        return False
     folder, step = run / FOLDER, trainer.global_step
     trainer.save_checkpoint(folder / f"step-{step}.ckpt")
     if trainer.is_global_zero:
@@ -87,6 +94,22 @@ def save_checkpoint(trainer: L.Trainer, run: Path) -> None:
                 file.unlink(missing_ok=True)
         for file in folder.glob(f".step-*{PART}"):  # of a process that was killed while it wrote
             file.unlink(missing_ok=True)
+    return True
+
+
+def last_good(run: Path, suspect: int | None) -> str:
+    """Say which checkpoint is the last good one, after a training has gone wrong.
+
+    Args:
+        run: the folder of the run.
+        suspect: a checkpoint of this step is no good one, and is removed if there is an older one to go back to.
+    """
+    files = checkpoint_files(run)
+    if len(files) > 1 and step_of(files[0]) == suspect:
+        if is_first_process():
+            files[0].unlink(missing_ok=True)
+        files = files[1:]
+    return f"The last good checkpoint is {files[0]}." if files else "There is no checkpoint yet."
 
 
 class HashedCheckpoints(TorchCheckpointIO):

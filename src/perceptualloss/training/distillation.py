@@ -26,6 +26,7 @@ from perceptualloss.loss_networks.weight_files import read_features
 from perceptualloss.loss_networks.weights import start_weights
 from perceptualloss.metrics.imitation import Imitation, gram_errors
 from perceptualloss.training.average import moving_average
+from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.fit import Budget, fit
 from perceptualloss.training.folding import write_weights
 from perceptualloss.training.layerwise import fit_layerwise
@@ -152,6 +153,10 @@ class Distillation(L.LightningModule):
         self.log_dict(self.figures)
         self.log("seen", self.figures[f"explained variance/{self.main[-1]}"], prog_bar=True)
         self._imitation = Imitation()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Count what of a gradient is not finite as zero."""
+        zero_not_finite(self.parameters())
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
         """Shorten a gradient that is too long."""

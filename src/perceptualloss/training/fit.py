@@ -20,7 +20,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.checks import InputError
 from perceptualloss.training.callbacks import ImageRows, ProgressBar
-from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files
+from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
+from perceptualloss.training.finite import NotFinite, WatchFinite
 from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.run_folder import alone_in
 from perceptualloss.training.saving import KeepState
@@ -100,13 +101,14 @@ def fit(
     Raises:
         InputError: for an impossible budget or device, a folder in which another run has written or still writes, a
             checkpoint that does not load, or a full disk.
+        NotFinite: where losses, gradients or weights are not finite (see :class:`WatchFinite`).
         TrainingInterrupted: after Ctrl-C, SIGTERM or SIGUSR1, once the checkpoint is written.
     """
     budget.check()
     _quiet()
     keep = KeepState(folder, budget.checkpoint_every, budget.checkpoint_minutes)
     shown = [ProgressBar()] if progress else []
-    always = [SeededSteps(budget.seed), *callbacks, keep, ImageRows(), *shown]
+    always = [SeededSteps(budget.seed), WatchFinite(), *callbacks, keep, ImageRows(), *shown]
     trainer = None
     try:
         with alone_in(folder), own_randomness(budget.seed):
@@ -116,6 +118,8 @@ def fit(
             with keep.listening():
                 trainer.fit(task, data, ckpt_path=resume, weights_only=True)
             keep.save(trainer)
+    except NotFinite as error:
+        raise error.with_kept(last_good(folder, error.suspect)) from error
     except MisconfigurationException as error:
         raise InputError("a device and precision that this machine has", str(error).splitlines()[0]) from error
     except OSError as error:

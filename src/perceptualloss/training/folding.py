@@ -46,8 +46,16 @@ def write_run_time_weights(features: nn.Sequential, crops: Tensor, out: Path) ->
 
 
 def write_weights(features: nn.Sequential, out: Path) -> None:
-    """Write the weights to the safetensors file ``out`` at half precision."""
+    """Write the weights to the safetensors file ``out`` at half precision.
+
+    Raises:
+        InputError: for weights that are not finite, or too large for half precision; nothing is written.
+    """
     state = {name: value.detach().cpu().half().contiguous() for name, value in features.state_dict().items()}
+    for name, value in state.items():
+        if not value.isfinite().all():
+            remedy = "The training has failed: lower its learning rate."
+            raise InputError("weights that are finite in half precision", f"NaN or infinity in {name}", remedy)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(save(state), out)  # save_file would let nobody but the owner read it
 

@@ -25,6 +25,7 @@ from perceptualloss.loss_networks.loss_network import (
 )
 from perceptualloss.loss_networks.weights import start_weights
 from perceptualloss.training.distillation import STUDENT, distil
+from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.fit import Budget, Precision, fit
 from perceptualloss.training.folding import with_batch_norm, without_batch_norm, write_run_time_weights
 from perceptualloss.training.ordering import OrderedData, Ordering
@@ -138,6 +139,10 @@ class Classifier(L.LightningModule):
             right.append(_right(scores.cpu(), pictures.labels[rows]))
         self.train(training)
         return torch.cat(right).mean().item()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Count what of a gradient is not finite as zero."""
+        zero_not_finite(self.parameters())
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule over the trainer's steps.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from perceptualloss.checks import InputError, check_choice, check_image_batch
 from perceptualloss.ranges import check_values
+from perceptualloss.training.finite import count_not_finite
 from perceptualloss.training.picture_space import SPACES, Space
 from perceptualloss.training.projected_descent import ProjectedAdam, ProjectedLBFGS
 
@@ -139,8 +140,9 @@ class _Objective:
         self.terms = {name: float(value.detach()) for name, value in terms.items()}
         self.picture = picture.detach()
         value = float(total.detach())
-        if not math.isfinite(value):
-            raise InputError("a loss with finite values", f"{value}", "Lower its weights or the learning rate.")
+        if not math.isfinite(value) or count_not_finite([gradient]):
+            got = f"{value}" if not math.isfinite(value) else "a gradient with NaN or infinity"
+            raise InputError("a loss with finite values and gradients", got, "Lower its weights or the learning rate.")
         return value, gradient
 
 

@@ -15,6 +15,7 @@ from perceptualloss.data.numbers import Numbers
 from perceptualloss.data.strengths import OrderedBatch, OrderedBatches
 from perceptualloss.loss_networks.loss_network import layer_names, normalised
 from perceptualloss.losses.distance import unit_channels
+from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.folding import write_run_time_weights
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.steps import over_run
@@ -86,6 +87,10 @@ class Ordering(L.LightningModule):
         """Keep the last step's figures for whoever runs the training."""
         metrics = self.trainer.callback_metrics
         self.figures = {"loss": float(metrics["Loss"]), "ordered": float(metrics["ordered"])}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Count what of a gradient is not finite as zero."""
+        zero_not_finite(self.parameters())
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule over the trainer's steps."""

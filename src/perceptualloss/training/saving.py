@@ -62,7 +62,7 @@ class SaveCheckpoint(BetweenSteps):
         self.folder, self.at = folder, at
 
     def after_step(self, trainer: L.Trainer) -> None:
-        """Write it if the step is right."""
+        """Write it if the step is right, and finite."""
         if trainer.global_step == self.at:
             save_checkpoint(trainer, self.folder)
 
@@ -84,7 +84,7 @@ class KeepState(BetweenSteps):
 
     def __init__(self, folder: Path, every: int, minutes: float) -> None:
         self.folder, self.every, self.seconds = folder, every, 60 * minutes
-        self.asked = False
+        self.asked = self._due = False
         self._written, self._at = 0.0, -1  # when, and after which step
         self._agreement = Agreement()
         self._before: dict[int, Any] = {}
@@ -112,15 +112,17 @@ class KeepState(BetweenSteps):
         """Write a checkpoint if it is time; stop here if asked to."""
         late = time.monotonic() - self._written >= self.seconds
         stop, late = self._agreement.on(self.asked, late)
-        if stop or late or trainer.global_step % self.every == 0:
+        if stop or late or self._due or trainer.global_step % self.every == 0:
             self.save(trainer)
         if stop:
             raise TrainingInterrupted(self.folder)
 
     def save(self, trainer: L.Trainer) -> None:
-        """Write a checkpoint, unless there is one of this step."""
+        """Write a checkpoint, unless there is one of this step; after one that is not finite, at the next that is."""
         if trainer.global_step != self._at:
-            save_checkpoint(trainer, self.folder)
+            self._due = not save_checkpoint(trainer, self.folder)
+            if self._due:
+                return
         self._written, self._at = time.monotonic(), trainer.global_step
 
     def _listen(self) -> None:

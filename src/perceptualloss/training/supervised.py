@@ -16,6 +16,7 @@ from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
 from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.average import moving_average
+from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.steps import over_run
@@ -122,17 +123,19 @@ class Supervised(L.LightningModule):
         low, target = batch
         return {"input": low, "output": self(low), "target": target}
 
+    def configure_callbacks(self) -> list[L.Callback]:
+        """Return what stops a training that is not finite, for a trainer without it."""
+        callbacks: list[L.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [] if any(isinstance(callback, WatchFinite) for callback in callbacks) else [WatchFinite()]
+
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
         """Shorten a gradient that is too long."""
         if self.gradient_clip:
             self.clip_gradients(optimizer, self.gradient_clip, "norm")
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Count what of a gradient is not finite as zero: bf16 gives that now and then, and Adam would never forget."""
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
+        """Count what of a gradient is not finite as zero, before it is clipped."""
+        zero_not_finite(parameter for group in optimizer.param_groups for parameter in group["params"])
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """Do the step, and let the average follow before a checkpoint can be written."""
