@@ -122,3 +122,16 @@ def test_bad_photos_leave_no_folder(recipe: Path, tmp_path: Path, capsys: pytest
     (tmp_path / "empty").mkdir()
     assert run("train", recipe, "--photos", tmp_path / "empty", "--out", tmp_path / "runs") == 1
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(("rate", "ends"), [("1e30", 2), ("1000", 1)])  # refused as an option, and while it trains
+def test_a_training_that_is_not_finite_ends_with_an_error(
+    rate: str, ends: int, recipe: Path, small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", recipe, "--photos", small_photos, "--crop", 40, "--out", tmp_path, "--name", "wild"]
+    words += ["--network.blocks", 8, "--steps", 40, "--checkpoint-every", 1, "--schedule.at", "[39]"]
+    code = run(*words, "--learning-rate", rate)
+    said = " ".join(capsys.readouterr().err.split())
+    assert code == ends, said
+    assert ("expected learning_rate" if ends == 2 else "Lower the learning rate") in said
+    assert not (tmp_path / "wild" / "network.safetensors").exists()

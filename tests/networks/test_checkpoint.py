@@ -48,3 +48,15 @@ def test_what_cannot_be_saved_or_loaded_says_why(tmp_path: Path) -> None:
         build_network("Upscale2")
     with pytest.raises(InputError, match="no options of Upscale2x"):
         build_network("Upscale2x", {"width": 3})
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_not_saved(bad: float, tmp_path: Path) -> None:
+    network = build_network("Upscale2x")
+    file = save_network(network, tmp_path / "network.safetensors")
+    before = file.read_bytes()
+    name, buffer = next((n, b) for n, b in network.named_buffers() if b.is_floating_point())
+    buffer.view(-1)[0] = bad
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        save_network(network, file)
+    assert file.read_bytes() == before
