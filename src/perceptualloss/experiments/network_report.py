@@ -84,7 +84,7 @@ def report_network(
     each pooling.
 
     Args:
-        architecture: "compact" or "judge".
+        architecture: "compact", "distilled" or "judge".
         weights: the network's file.
         photos: by name, all of one shape (3, H, W), in [0, 1]; :func:`report_photos` gives some.
         folder: for everything that is written; made if missing.
