@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torchvision.models import alexnet, squeezenet1_1, vgg16
 
 from loss_network_photos import PHOTOS
-from perceptualloss.experiments.evaluate import evaluate
-from perceptualloss.images import picture_files, read_image, write_image
-from perceptualloss.resize import resize
+from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.resize import resize
+from perceptualloss.studies.evaluate.evaluate import evaluate
 from timing import side_by_side
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {"alex": alexnet, "squeeze": squeezenet1_1, "vgg": vgg16}

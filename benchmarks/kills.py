@@ -175,7 +175,7 @@ def flipped_row(file: Path) -> Row:
 
 def photos(folder: Path) -> Path:
     from perceptualloss.data.photos import builtin_photos  # noqa: PLC0415
-    from perceptualloss.images import read_image, write_image  # noqa: PLC0415
+    from perceptualloss.pictures.images import read_image, write_image  # noqa: PLC0415
 
     for file in builtin_photos()[:3]:
         write_image(read_image(file)[:, :, 100:148, 100:156], folder / f"{file.stem}.png")

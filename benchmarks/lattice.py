@@ -29,10 +29,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loss_network_grid import SIZE, flat, spectra, windows
-from perceptualloss.checks import InputError
-from perceptualloss.experiments.candidates import complete, line_up, load
-from perceptualloss.images import luminance
+from perceptualloss.errors import InputError
 from perceptualloss.networks.shipped import KINDS, shipped
+from perceptualloss.pictures.images import luminance
+from perceptualloss.studies.evaluate.candidates import complete, line_up, load
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SHARE = 0.2  # of the windows

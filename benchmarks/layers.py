@@ -12,11 +12,11 @@ import argparse
 from pathlib import Path
 from typing import Literal
 
-from perceptualloss.experiments.compare import Settings, compare
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
+from perceptualloss.studies.compare.compare import Settings, compare
 
 FIRST, LAST = ("relu1_1", "relu2_1", "relu3_1"), ("relu1_2", "relu2_2", "relu3_3")
 # name: layers, distance, weight of L1

@@ -20,7 +20,9 @@ from pathlib import Path
 from torch import Tensor
 
 from loss_network_photos import validation_photos
-from perceptualloss.experiments.agreement import (
+from perceptualloss.features.network import layers_before_pooling, loss_network
+from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.studies.loss_network.agreement import (
     Distance,
     NetworkDistance,
     equal_psnr,
@@ -29,8 +31,6 @@ from perceptualloss.experiments.agreement import (
     measure,
     random_distance,
 )
-from perceptualloss.loss_networks.loss_network import layers_before_pooling, loss_network
-from perceptualloss.metrics.perceptual_distance import perceptual_distance
 
 LAYERS = {name: layers_before_pooling(name) for name in ("compact", "judge")}
 DRAWS = 3  # of random weights; their figures are averaged

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.features.network import loss_network
 from timing import print_ratios, side_by_side
 
 REFERENCE = "VGG-16, relu3_3"

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from loss_network_photos import validation_photos
+from perceptualloss.apply.optimize_picture import optimize_picture
 from perceptualloss.data.distortions import STRENGTHS, down_up
 from perceptualloss.data.folder import split_files
 from perceptualloss.data.module import middle
-from perceptualloss.images import picture_files, read_image
-from perceptualloss.loss_networks.loss_network import LossNetwork, layers_before_pooling, loss_network
+from perceptualloss.features.network import LossNetwork, layers_before_pooling, loss_network
 from perceptualloss.losses.gram import gram_matrix
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.metrics.imitation import Imitation
-from perceptualloss.training.layerwise import least_squares
-from perceptualloss.training.optimize_picture import optimize_picture
+from perceptualloss.pictures.images import picture_files, read_image
+from perceptualloss.studies.loss_network.layerwise import least_squares
 
 KINDS = ("blur", "motion", "noise", "speckle", "jpeg", "down-up", "pixelate", "quantise", "gamma", "wave")
 STRENGTH = 2  # the middle one of five

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from loss_network_photos import validation_photos
-from perceptualloss.experiments.reconstruct import reconstruct
-from perceptualloss.images import write_image
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.features.network import loss_network
+from perceptualloss.pictures.images import write_image
+from perceptualloss.studies.layers.reconstruct import reconstruct
 
 # label: network, its last layer before the third pool, whether its weights are random
 NETWORKS = {

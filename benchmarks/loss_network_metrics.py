@@ -18,8 +18,8 @@ from torch import Tensor
 
 from loss_network_agreement import LAYERS, embedded
 from loss_network_photos import validation_photos
-from perceptualloss.experiments.agreement import Distance, ladders, mean_squared_error, random_distance
 from perceptualloss.metrics.ssim import ms_ssim, ssim
+from perceptualloss.studies.loss_network.agreement import Distance, ladders, mean_squared_error, random_distance
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 PEOPLE: Mapping[str, Metric] = {

@@ -12,10 +12,10 @@ from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.folder import split_files
 from perceptualloss.data.module import PhotoData, middle
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.experiments.compare import INTERPOLATION, read_settings
-from perceptualloss.images import picture_files, read_image
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.resize import resize
+from perceptualloss.pictures.images import picture_files, read_image
+from perceptualloss.pictures.resize import resize
+from perceptualloss.studies.compare.compare import INTERPOLATION, read_settings
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 PHOTOS = _SHARED if _SHARED.is_dir() else None  # None: the photos that scikit-image ships

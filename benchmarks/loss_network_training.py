@@ -11,14 +11,14 @@ from typing import Literal
 import torch
 
 from loss_network_photos import validation_outputs
-from perceptualloss.experiments.agreement import NetworkDistance
-from perceptualloss.experiments.compare import Settings, compare
-from perceptualloss.experiments.results import Run
-from perceptualloss.loss_networks.loss_network import layers_before_pooling, loss_network
+from perceptualloss.features.network import layers_before_pooling, loss_network
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
+from perceptualloss.studies.compare.compare import Settings, compare
+from perceptualloss.studies.compare.results import Run
+from perceptualloss.studies.loss_network.agreement import NetworkDistance
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the preset "perceptual" and one more, which helps at x4
 

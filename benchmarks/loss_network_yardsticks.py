@@ -26,7 +26,7 @@ from torch import Tensor
 from loss_network_agreement import LAYERS
 from loss_network_photos import validation_photos
 from perceptualloss.data.distortions import STRENGTHS
-from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.distance import over_layers, squared, unit
 from perceptualloss.metrics.named import named
 from perceptualloss.metrics.ssim import ssim

@@ -22,12 +22,12 @@ import av
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.inference.device import find_device
-from perceptualloss.inference.steady import Steady
-from perceptualloss.inference.stylist import Stylist, stylist, with_longer_side
-from perceptualloss.inference.tiles import Precision, transform
-from perceptualloss.inference.video import as_picture
+from perceptualloss.apply.device import find_device
+from perceptualloss.apply.steady import Steady
+from perceptualloss.apply.stylist import Stylist, stylist, with_longer_side
+from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.video import as_picture
 from timing import side_by_side
 
 WIDTHS = {"half": 16, "full": 32}

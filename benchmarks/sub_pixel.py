@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from loss_network_grid import figures_of
 from loss_network_photos import PHOTOS
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.presets import build_loss
 from perceptualloss.metrics.psnr import psnr
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.sub_pixel import EvenSubPixel, SubPixelUpscaler
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.supervised import Supervised
 
 

@@ -32,19 +32,19 @@ import torch
 from torch import Tensor, nn
 
 import lattice
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.data.pairing import target_files
-from perceptualloss.experiments.candidates import Task, load
-from perceptualloss.experiments.evaluate import evaluate
-from perceptualloss.experiments.evaluation import Evaluation, best, shown
-from perceptualloss.inference.tiles import transform
-from perceptualloss.metrics.conventions import Convention
+from perceptualloss.apply.tiles import transform
+from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.named import OUTSIDE, named
+from perceptualloss.metrics.protocol import Convention
 from perceptualloss.networks.blend import blend
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.shipped import FOLDER, KINDS, shipped
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
-from perceptualloss.resize import resize
+from perceptualloss.pictures.pairing import target_files
+from perceptualloss.pictures.resize import resize
+from perceptualloss.studies.evaluate.candidates import Task, load
+from perceptualloss.studies.evaluate.evaluate import evaluate
+from perceptualloss.studies.evaluate.results import Evaluation, best, shown
 from published import BICUBIC
 from timing import side_by_side
 

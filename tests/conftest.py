@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import torch
 
 from perceptualloss import cli
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.experiments import network_report
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.studies.loss_network import report as network_report
 from perceptualloss.training.recipe import Recipe, smoke
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"

@@ -13,12 +13,12 @@ from torch.func import grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from perceptualloss.exact import exact_product
+from perceptualloss.features.view import draw_change, geometric
 from perceptualloss.losses.gram import gram_matrix
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
-from perceptualloss.losses.view import draw_change, geometric
-from perceptualloss.resize import resize
+from perceptualloss.pictures.resize import resize
 
 PRECISIONS = ("highest", "high", "medium")
 

@@ -10,15 +10,13 @@ import pytest
 import torch
 
 from perceptualloss import cli
-from perceptualloss.checks import InputError
+from perceptualloss.apply.optimize_style import StyleOptimization, optimize_style
+from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.upscale import upscale
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
-from perceptualloss.experiments.compare import Settings, compare
-from perceptualloss.experiments.evaluate import evaluate
-from perceptualloss.experiments.optimize_style import StyleOptimization, optimize_style
-from perceptualloss.inference.tiles import transform
-from perceptualloss.inference.upscale import upscale
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
@@ -26,7 +24,9 @@ from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.shipped import shipped_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.studies.compare.compare import Settings, compare
+from perceptualloss.studies.evaluate.evaluate import evaluate
+from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe import Recipe, train
 from perceptualloss.training.schedule import Schedule
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import read_image, write_image
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.pictures.images import read_image, write_image
 
 GRAIN = 0.03
 

@@ -12,11 +12,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import write_image
+from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import objective_note
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.images import write_image
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -9,11 +9,11 @@ from types import ModuleType
 
 import pytest
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import picture_files, read_image, write_image
+from perceptualloss.errors import InputError
 from perceptualloss.networks import shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.pictures.images import picture_files, read_image, write_image
 
 TEXT = "# Title\n\n<!-- table: {} -->\nold\n<!-- end -->\n\nAfter.\n"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from perceptualloss import cli
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, read_metadata
 from perceptualloss.training.recipe_settings import LISTS, trust
 
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from perceptualloss.data.degrade import Degradation, Downscale
 from perceptualloss.losses.pixel import L1Loss
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
 
 class Own(TransformationNetwork):
     def __init__(self, width: int = 2) -> None:

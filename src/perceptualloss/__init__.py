@@ -2,19 +2,18 @@
 
 Losses, loss networks, transformation networks and measures, all on one contract: an image batch is RGB,
 (N, 3, H, W), floating point, in [0, 1]. Training and comparison are in ``perceptualloss.training`` and
-``perceptualloss.experiments``, and on the command line; importing this package loads neither.
+``perceptualloss.studies``, and on the command line; importing this package loads neither.
 """
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import luminance, read_image, write_image
-from perceptualloss.inference.stylize import stylize
-from perceptualloss.inference.upscale import upscale
-from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.apply.stylize import stylize
+from perceptualloss.apply.upscale import upscale
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
@@ -39,7 +38,8 @@ from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
-from perceptualloss.resize import resize
+from perceptualloss.pictures.images import luminance, read_image, write_image
+from perceptualloss.pictures.resize import resize
 
 __all__ = [
     "LPIPS",

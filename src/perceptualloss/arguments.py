@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
 
 Known = Mapping[type, Mapping[str, type]]
 """Which classes data may name where a class is wanted: by that class, {name: class}."""
@@ -121,7 +121,7 @@ def checked(what: str, value: Any, kind: Any, known: Known | None = None, larges
     (1, 2)
     >>> checked("size", "large", int | None)
     Traceback (most recent call last):
-    perceptualloss.checks.InputError: expected size to be a whole number or null, got 'large'
+    perceptualloss.errors.InputError: expected size to be a whole number or null, got 'large'
     """
     try:
         return _fit(what, value, kind, known or {}, largest)

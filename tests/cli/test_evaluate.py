@@ -11,11 +11,11 @@ import pytest
 from perceptualloss import cli
 from perceptualloss.cli import evaluate as command
 from perceptualloss.cli.console import console
-from perceptualloss.experiments.evaluate import evaluate
-from perceptualloss.images import picture_files, read_image, write_image
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.upscale import Upscale2x
-from perceptualloss.resize import resize
+from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.resize import resize
+from perceptualloss.studies.evaluate.evaluate import evaluate
 
 
 def run(*words: object) -> int:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from perceptualloss import cli
-from perceptualloss.images import write_image
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.images import write_image
 
 NAMES = ("o[", "[red]x", "[]", "[bold", "x\x1b[31m")
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from perceptualloss.cli import main
-from perceptualloss.images import write_image
+from perceptualloss.pictures.images import write_image
 
 
 @pytest.fixture(name="photo")

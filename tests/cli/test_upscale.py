@@ -10,10 +10,10 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss import cli
-from perceptualloss.images import read_image, write_image
 from perceptualloss.networks import shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.pictures.images import read_image, write_image
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perceptualloss.checks import InputError
 from perceptualloss.data import classes
 from perceptualloss.data.classes import (
     ClassPictures,
@@ -21,7 +20,8 @@ from perceptualloss.data.classes import (
     recolour,
     tint,
 )
-from perceptualloss.images import write_image
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import write_image
 
 
 def grey(value: int, height: int = 64, width: int = 64) -> torch.Tensor:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.crops import Crops, whole
 from perceptualloss.data.degrade import Degradation, Downscale
+from perceptualloss.errors import InputError
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import (
     Blur,
     Faded,
@@ -22,7 +21,8 @@ from perceptualloss.data.damage import (
 )
 from perceptualloss.data.degrade import Degradation, Downscale
 from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.resize import resize
 
 ALL = [Noise(), Jpeg(), Blur(), MotionBlur(), Grey(), Faded(), Scratches((1, 4)), OldPhoto(), InTurn([Noise(), Jpeg()])]
 ALL += [Enlarged(), Blocks(), Light(), Clouds(), OneOf([Noise(), Blur()])]

@@ -6,9 +6,9 @@ import torch
 from torchvision.transforms.v2.functional import InterpolationMode
 from torchvision.transforms.v2.functional import resize as torchvision_resize
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation, Downscale
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.resize import resize
 
 RANDOM = np.random.default_rng(0)
 

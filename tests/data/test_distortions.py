@@ -10,7 +10,7 @@ from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, UNITS, WORSE, blur, motion, shift
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image
+from perceptualloss.pictures.images import read_image
 
 KINDS = sorted(STRENGTHS)
 

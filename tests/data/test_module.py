@@ -5,11 +5,11 @@ from typing import Any, cast
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData, middle
 from perceptualloss.data.numbers import Numbers
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.resize import resize
 
 
 def test_the_split_is_by_name_and_training_never_sees_validation(small_photos: Path) -> None:

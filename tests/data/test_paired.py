@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.paired import PairedCrops, PairedData, Pairs
-from perceptualloss.images import read_image, write_image
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.resize import resize
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.folder import Photos, split_files
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.resize import resize
 
 SIZES = {"a.png": (30, 20), "b.png": (25, 40), "c.png": (16, 16)}  # height, width
 

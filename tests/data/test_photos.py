@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from perceptualloss.checks import InputError
 from perceptualloss.data import photos
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import read_image
 
 
 def test_the_split_is_fixed_and_keeps_both_motorcycles_on_one_side() -> None:

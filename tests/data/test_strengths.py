@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perceptualloss.checks import InputError
 from perceptualloss.data import distortions
 from perceptualloss.data.strengths import STRENGTHS, OrderedBatches
+from perceptualloss.errors import InputError
 
 
 def photo(seed: int = 0, size: int = 64) -> torch.Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.features.network import LossNetwork
 
 TinyNetwork = Callable[..., LossNetwork]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
 from perceptualloss.networks.critic import Critic
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss, angular_error, blurred_squared
 from perceptualloss.losses.gaussian import gaussian_weights
-from perceptualloss.losses.loss import Loss
 
 LOSSES = {"angle": AngularColorLoss(), "blurred": BlurredColorLoss(), "small": BlurredColorLoss(5, 1.0)}
 

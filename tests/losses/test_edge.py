@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.filters import sobel as sobel_by_scikit_image
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.edge import EdgeLoss, edge_distance, edge_mask, sobel
 
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import vgg16
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss, feature_reconstruction
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
 from perceptualloss.losses.loss_map import enlarged, loss_maps
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import ARCHITECTURES, loss_network
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import ARCHITECTURES, loss_network
 from perceptualloss.losses.lpips import LAYERS, LPIPS, NETS
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.weighted import WeightedLoss

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss

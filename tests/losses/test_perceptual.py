@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.perceptual import PerceptualLoss

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, normalised
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import InputRange, LossNetwork, normalised
 from perceptualloss.losses.adversarial import Kind
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.losses.settings import loss_from_settings

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.settings import KINDS, LOSSES, loss_from_settings
 

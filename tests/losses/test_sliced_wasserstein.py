@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss, sliced_wasserstein
 from perceptualloss.losses.style_objective import style_objective

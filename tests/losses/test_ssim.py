@@ -11,8 +11,8 @@ from skimage.metrics import structural_similarity as by_scikit_image
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as by_torchmetrics
 
-from perceptualloss.checks import InputError
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, MSSSIMLoss, SSIMLoss, multi_scale_structural_similarity
 
 TWO_SCALES = (0.4, 0.6)

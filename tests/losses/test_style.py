@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import read_image, write_image
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.pictures.images import read_image, write_image
 
 TinyNetwork = Callable[..., LossNetwork]
 COMPACT = {"relu1_2": 1.0, "relu2_2": 2.0}

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import write_image
+from perceptualloss.errors import InputError
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.style import StyleReconstructionLoss
@@ -19,7 +18,8 @@ from perceptualloss.losses.style_objective import (
     style_objective,
     style_picture,
 )
-from perceptualloss.resize import resize
+from perceptualloss.pictures.images import write_image
+from perceptualloss.pictures.resize import resize
 
 LAYERS = {"relu1_2": 2.0, "relu2_1": 3.0}
 PERCEPTUAL: dict[str, Any] = {"network": "compact", "layers": {"relu2_1": 1.0}, "style_layers": LAYERS}

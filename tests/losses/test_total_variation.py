@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss, total_variation
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.func import grad, jacrev, vmap
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.presets import build_loss

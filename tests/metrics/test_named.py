@@ -13,17 +13,17 @@ from safetensors.torch import save_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image
-from perceptualloss.loss_networks.loss_network import ARCHITECTURES
-from perceptualloss.loss_networks.lpips_backbones import alexnet_features
+from perceptualloss.errors import InputError
+from perceptualloss.features.lpips_backbones import alexnet_features
+from perceptualloss.features.network import ARCHITECTURES
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.metrics import ssimulacra2, st_lpips
-from perceptualloss.metrics.conventions import Convention, protocol
 from perceptualloss.metrics.named import NAMES, OUTSIDE, metric, named, usual
 from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.metrics.protocol import Convention, protocol
 from perceptualloss.metrics.ssim import ms_ssim
+from perceptualloss.pictures.images import read_image
 
 
 def photo_pair() -> tuple[Tensor, Tensor]:

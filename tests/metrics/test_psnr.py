@@ -8,10 +8,10 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import luminance
+from perceptualloss.errors import InputError
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
+from perceptualloss.pictures.images import luminance
 
 
 def test_equals_scikit_image_and_torchmetrics() -> None:

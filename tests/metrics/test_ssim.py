@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import luminance, read_image
+from perceptualloss.errors import InputError
 from perceptualloss.metrics.ssim import ssim
+from perceptualloss.pictures.images import luminance, read_image
 
 
 def by_scikit_image(output: torch.Tensor, target: torch.Tensor, data_range: float = 1.0) -> float:

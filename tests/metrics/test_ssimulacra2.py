@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss import ssimulacra2
-from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image, write_image
+from perceptualloss.errors import InputError
 from perceptualloss.metrics import ssimulacra2 as module
+from perceptualloss.pictures.images import read_image, write_image
 
 
 @pytest.fixture(name="photo", scope="module")

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from perceptualloss import st_lpips
-from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import read_image
+from perceptualloss.errors import InputError
 from perceptualloss.metrics import st_lpips as module
+from perceptualloss.pictures.images import read_image
 
 Theirs = Callable[[str], Callable[[Tensor, Tensor], Tensor]]
 

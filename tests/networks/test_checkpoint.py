@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import (
     NETWORKS,
     build_network,

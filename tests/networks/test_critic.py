@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import gradient_penalty
 from perceptualloss.networks.critic import Critic
 

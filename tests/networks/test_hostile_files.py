@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from perceptualloss import cli
-from perceptualloss.checks import InputError
-from perceptualloss.images import write_image
+from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import saved_objective
 from perceptualloss.networks.checkpoint import build_network, load_network, save_network
 from perceptualloss.networks.limits import bounded
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.images import write_image
 
 GOOD: dict[str, Any] = {"scale": 1, "width": 4, "blocks": 1, "detail": 4}
 

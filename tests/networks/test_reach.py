@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.networks.generator import Generator
-from perceptualloss.networks.network import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork

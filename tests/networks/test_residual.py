@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.residual import ResidualUpscaler
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks import shipped as module
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.residual import ResidualUpscaler

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import luminance, read_image
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.style_norm import StyleNorm, style_shares
 from perceptualloss.networks.style_transfer import StyleTransferNetwork, mirror
+from perceptualloss.pictures.images import luminance, read_image
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 

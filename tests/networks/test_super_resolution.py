@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import NETWORKS
 

@@ -13,16 +13,16 @@ from lightning.pytorch import Callback, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss, MSELoss
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial, Game
 from perceptualloss.training.balance import WINDOW, Balance, verdict
 from perceptualloss.training.checkpoints import newest_checkpoint
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 
 
 class Scale(TransformationNetwork):

@@ -17,10 +17,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.networks.critic import Critic
@@ -28,7 +28,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.checkpoints import KEPT, checkpoint_files, is_whole, newest_checkpoint, step_of
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
 from perceptualloss.training.finite import NotFinite, WatchFinite, count_not_finite, zero_not_finite
-from perceptualloss.training.fit import Budget, fit
-from perceptualloss.training.folding import write_weights
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised

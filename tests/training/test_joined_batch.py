@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.networks.upscale import Upscale2x
 from perceptualloss.training.processes import check_norms
 
@@ -30,7 +30,7 @@ from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 

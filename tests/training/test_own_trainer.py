@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.classes import ClassPictures, CropBatches
 from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.data.strengths import OrderedBatches
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.pixel import MSELoss
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.studies.loss_network.distillation import Distillation
+from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
+from perceptualloss.studies.loss_network.train import Classifier, CropData
 from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.distillation import Distillation
-from perceptualloss.training.loss_network import Classifier, CropData
-from perceptualloss.training.ordering import OrderedData, Ordering
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.images import read_image
+from perceptualloss.errors import InputError
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import saved_objective, saved_styles
 from perceptualloss.networks.checkpoint import load_network, read_metadata, save_network
@@ -18,6 +17,7 @@ from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
+from perceptualloss.pictures.images import read_image
 from perceptualloss.training.adversarial import Game
 from perceptualloss.training.checkpoints import checkpoint_files
 from perceptualloss.training.recipe import Recipe, train

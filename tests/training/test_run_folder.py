@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Noise
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.networks.checkpoint import load_network, read_metadata
 from perceptualloss.networks.residual import ResidualUpscaler

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.training.schedule import RISE, Schedule
 
 

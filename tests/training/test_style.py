@@ -8,15 +8,15 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.upscale import Upscale2x
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import Jolt, StyleTransfer, draw_jolt, fill, instability, styles_of

@@ -11,14 +11,14 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.upscale import Upscale2x
 from perceptualloss.training.checkpoints import newest_checkpoint
-from perceptualloss.training.fit import Budget, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.supervised import Supervised
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.logging import RichHandler
 
-from perceptualloss.checks import InputError
 from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, stylize, train, train_loss_network, upscale
 from perceptualloss.cli.console import OptionError, as_option, complain, errors
 from perceptualloss.cli.recipe_options import with_checked_recipe
+from perceptualloss.errors import InputError
 from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.recipe_settings import trust
 from perceptualloss.training.saving import TrainingInterrupted

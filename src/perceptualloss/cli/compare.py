@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from perceptualloss.cli.console import bold, check_unused, console, fields_of, metric_table, note, say, tell
-from perceptualloss.experiments.compare import Settings, compare, read_settings
-from perceptualloss.experiments.results import Comparison, best_runs, format_value
 from perceptualloss.losses.presets import PRESETS
+from perceptualloss.studies.compare.compare import Settings, compare, read_settings
+from perceptualloss.studies.compare.results import Comparison, best_runs, format_value
 from perceptualloss.training.run_folder import claimed_folder
 
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.checks import InputError, check_idle
+from perceptualloss.errors import InputError, check_idle
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.training.processes import is_first_process
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from rich.progress import Progress, TaskID
 
-from perceptualloss.checks import InputError
 from perceptualloss.cli.console import bars, bold, complain, make_folder, printable, tell
+from perceptualloss.errors import InputError
 
 
 class Tell(Protocol):

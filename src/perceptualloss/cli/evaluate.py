@@ -13,7 +13,6 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.checks import InputError
 from perceptualloss.cli.console import (
     bold,
     complain,
@@ -26,12 +25,13 @@ from perceptualloss.cli.console import (
     say,
     tell,
 )
-from perceptualloss.experiments.error_maps import write_error_maps
-from perceptualloss.experiments.evaluate import evaluate
-from perceptualloss.experiments.evaluation import Evaluation, Mean, best, best_values, csv_text, json_text, shown
-from perceptualloss.experiments.evaluation_report import render_evaluation
+from perceptualloss.errors import InputError
 from perceptualloss.metrics.metric import Metric, telling
 from perceptualloss.metrics.named import NAMES
+from perceptualloss.studies.evaluate.error_maps import write_error_maps
+from perceptualloss.studies.evaluate.evaluate import evaluate
+from perceptualloss.studies.evaluate.report import render_evaluation
+from perceptualloss.studies.evaluate.results import Evaluation, Mean, best, best_values, csv_text, json_text, shown
 
 _MOST_ROWS, _SHOWN_ROWS = 20, 12
 _FILES = {"json": json_text, "csv": csv_text}

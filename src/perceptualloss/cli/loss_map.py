@@ -8,11 +8,11 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.checks import InputError
+from perceptualloss.apply.device import find_device
 from perceptualloss.cli.console import console, make_folder, tell
-from perceptualloss.experiments.loss_map import layer_losses, loss_map_panel
-from perceptualloss.images import read_image
-from perceptualloss.inference.device import find_device
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import read_image
+from perceptualloss.studies.layers.loss_map import layer_losses, loss_map_panel
 
 
 def build_parser() -> ArgumentParser:

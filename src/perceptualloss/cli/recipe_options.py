@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from perceptualloss.arguments import checked_arguments, shown
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.cli.recipe_file import check_places, read_data, read_recipe
-from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe_file import check_places, read_data, read_recipe
 from perceptualloss.training.recipe_settings import LARGEST, PARTS, check_settings
 
 NESTED = ("loss", *PARTS)  # settings that are written by names and options

@@ -7,14 +7,14 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.checks import InputError
+from perceptualloss.apply.device import find_device
+from perceptualloss.apply.optimize_picture import Step
+from perceptualloss.apply.picture_space import Space
+from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.cli.console import bars, console, make_folder, tell
-from perceptualloss.experiments.reconstruct import Kind, reconstruct_layers, write_reconstructions
-from perceptualloss.images import read_image
-from perceptualloss.inference.device import find_device
-from perceptualloss.inference.stylist import with_longer_side
-from perceptualloss.training.optimize_picture import Step
-from perceptualloss.training.picture_space import Space
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import read_image
+from perceptualloss.studies.layers.reconstruct import Kind, reconstruct_layers, write_reconstructions
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_3"]
 

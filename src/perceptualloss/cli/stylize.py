@@ -8,19 +8,19 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.apply.device import find_device
+from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress, optimize_style
+from perceptualloss.apply.steady import Steady
+from perceptualloss.apply.stylist import stylist, with_longer_side
+from perceptualloss.apply.tiles import Precision
 from perceptualloss.cli.console import OptionError, check_unused
 from perceptualloss.cli.each import Tell, Work, do_each
-from perceptualloss.experiments.optimize_style import Start, StyleOptimization, StyleProgress, optimize_style
-from perceptualloss.images import read_image, write_image
-from perceptualloss.inference.device import find_device
-from perceptualloss.inference.files import is_video, pair_up
-from perceptualloss.inference.picture import Picture, change_file
-from perceptualloss.inference.steady import Steady
-from perceptualloss.inference.stylist import stylist, with_longer_side
-from perceptualloss.inference.tiles import Precision
-from perceptualloss.inference.transparency import fill_hidden
-from perceptualloss.inference.video import transform_video
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.folders import is_video, pair_up
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.picture import Picture, change_file
+from perceptualloss.pictures.transparency import fill_hidden
+from perceptualloss.pictures.video import transform_video
 
 _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network", "every")  # options of --method optimize alone
 

@@ -11,9 +11,9 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.cli.console import as_option, bold, console, say, tell
-from perceptualloss.experiments.network_figures import NetworkReport, percent
-from perceptualloss.experiments.network_report import report_network, report_photos
-from perceptualloss.training.loss_network import train_loss_network
+from perceptualloss.studies.loss_network.figures import NetworkReport, percent
+from perceptualloss.studies.loss_network.report import report_network, report_photos
+from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe_checks import LOSS_NETWORK, check_ranges
 
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from perceptualloss.apply.tiles import Precision
+from perceptualloss.apply.upscale import upscaler
 from perceptualloss.cli.each import do_each
-from perceptualloss.inference.files import pair_up
-from perceptualloss.inference.tiles import Precision
-from perceptualloss.inference.upscale import upscaler
 from perceptualloss.networks.shipped import Kind
+from perceptualloss.pictures.folders import pair_up
 
 
 def build_parser() -> ArgumentParser:

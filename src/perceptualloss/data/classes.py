@@ -14,10 +14,10 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.folder import Photos, split_files
-from perceptualloss.images import READ_SUFFIXES, picture_files, read_image
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import READ_SUFFIXES, picture_files, read_image
+from perceptualloss.pictures.resize import resize
 
 HELD_OUT_EVERY = 20  # without train/ and val/ folders, every 20th picture of a class checks the training
 LARGEST_MEMBER = 2**28  # bytes of a picture in a zip file, which may say that it unpacks to any size

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.errors import InputError
 
 
 class Crops(Dataset[tuple[Tensor, Tensor]]):

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.distortions import blur, jpeg
+from perceptualloss.errors import InputError
 
 Range = tuple[float, float]
 

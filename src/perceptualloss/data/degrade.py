@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
 from perceptualloss.data.distortions import blur
-from perceptualloss.resize import Method, resize
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.pictures.resize import Method, resize
 
 
 class Degradation(ABC):

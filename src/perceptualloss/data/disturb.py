@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Damage, Range, normal
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.distortions import down_up, pixelate
+from perceptualloss.errors import InputError
 
 
 class Enlarged(Damage):

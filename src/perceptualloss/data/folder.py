@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.checks import InputError
-from perceptualloss.images import read_image
-from perceptualloss.resize import resize
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import read_image
+from perceptualloss.pictures.resize import resize
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Photos(Sequence[Tensor]):
     file turn unreadable later, the next one takes its place, so a long training goes on.
 
     Args:
-        files: Picture files, such as :func:`perceptualloss.images.picture_files` gives.
+        files: Picture files, such as :func:`perceptualloss.pictures.images.picture_files` gives.
         min_size: Pixels that each side must have: the crop, for training.
         memory_limit: Bytes to keep decoded pictures in.
         shorter_side: Pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.

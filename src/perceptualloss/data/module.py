@@ -11,13 +11,13 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.checks import InputError, check_idle
 from perceptualloss.data.crops import Crops, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, split_files
 from perceptualloss.data.numbers import Numbers
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import picture_files
+from perceptualloss.errors import InputError, check_idle
+from perceptualloss.pictures.images import picture_files
 
 
 class TrainingData(L.LightningDataModule):

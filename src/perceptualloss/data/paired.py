@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.crops import flip, numbers_of
 from perceptualloss.data.folder import decode, picture_size, split_files
 from perceptualloss.data.module import TrainingData
-from perceptualloss.data.pairing import pair_files
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.pairing import pair_files
 
 log = logging.getLogger(__name__)
 Pair = tuple[Tensor, Tensor]

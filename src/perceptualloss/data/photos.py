@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
 
 TRAINING = (
     "astronaut.png",

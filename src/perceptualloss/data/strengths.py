@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 
 Distortion = Callable[[Tensor, float, np.random.Generator], Tensor]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError, check_choice, check_same_shape
+from perceptualloss.errors import InputError, check_choice, check_same_shape
 from perceptualloss.losses.distance import wide
 
 Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "relativistic_hinge", "wasserstein"]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.features.network import InputRange
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.distance import wide
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.unit_range import to_unit_range
 
 Mask = Literal["soft", "hard"]

@@ -8,8 +8,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from perceptualloss.checks import check_choice
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.errors import check_choice
+from perceptualloss.features.network import InputRange, LossNetwork
 from perceptualloss.losses.distance import DISTANCES
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
 

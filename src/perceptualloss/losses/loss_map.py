@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.checks import check_choice, check_same_shape
-from perceptualloss.loss_networks.loss_network import LossNetwork
+from perceptualloss.errors import check_choice, check_same_shape
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.distance import unit_map, wide
 
 MAP_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -45,7 +45,7 @@ def loss_maps(
 
     Source: Johnson et al. 2016, equation 2, without its mean over height and width; maps as in Zhang et al. 2018.
 
-    >>> from perceptualloss.loss_networks.loss_network import loss_network
+    >>> from perceptualloss.features.network import loss_network
     >>> output, target = torch.rand(2, 1, 3, 32, 32)
     >>> loss_maps(output, target, loss_network("compact", ["relu2_2"]))["relu2_2"].shape
     torch.Size([1, 16, 16])

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.features.network import InputRange, LossNetwork
 from perceptualloss.losses.distance import unit_map
 from perceptualloss.losses.loss_map import enlarged
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network

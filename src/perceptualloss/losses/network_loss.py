@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice, check_idle
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, check_input_range, loss_network
-from perceptualloss.losses.loss import Loss
-from perceptualloss.losses.view import View
+from perceptualloss.errors import InputError, check_choice, check_idle
+from perceptualloss.features.network import InputRange, LossNetwork, check_input_range, loss_network
+from perceptualloss.features.view import View
+from perceptualloss.losses.base import Loss
 
 Features = Mapping[str, Tensor]
 Augment = Literal["geometric"]

@@ -8,11 +8,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice, check_idle
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.errors import InputError, check_choice, check_idle
+from perceptualloss.features.network import InputRange, LossNetwork
 from perceptualloss.losses import lpips as lpips_module
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import STYLE_DISTANCES, StyleDistance, StyleReconstructionLoss

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError
-from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import InputRange
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.distance import absolute, charbonnier, squared
-from perceptualloss.losses.loss import Loss
 
 
 class MSELoss(Loss):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.features.network import InputRange
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from perceptualloss.arguments import checked_arguments, short_name, shown
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.loss import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss

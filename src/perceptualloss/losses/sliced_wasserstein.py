@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.exact import exact_product
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.features.network import InputRange, LossNetwork
 from perceptualloss.losses.distance import wide
 from perceptualloss.losses.network_loss import Augment, Features
 from perceptualloss.losses.style_loss import StyleLoss

@@ -8,8 +8,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from perceptualloss.checks import check_choice
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork
+from perceptualloss.errors import check_choice
+from perceptualloss.features.network import InputRange, LossNetwork
 from perceptualloss.losses.gram import gram_matrix
 from perceptualloss.losses.network_loss import Augment, Features
 from perceptualloss.losses.style_loss import StyleLoss

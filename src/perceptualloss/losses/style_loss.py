@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_image_batch
-from perceptualloss.images import read_image
-from perceptualloss.loss_networks.loss_network import InputRange, LossNetwork, range_bounds, range_normalisation
+from perceptualloss.errors import InputError, check_image_batch
+from perceptualloss.features.network import InputRange, LossNetwork, range_bounds, range_normalisation
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
-from perceptualloss.ranges import check_values
+from perceptualloss.pictures.images import read_image
+from perceptualloss.pictures.ranges import check_values
 
 JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}
 

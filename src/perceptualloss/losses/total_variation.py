@@ -7,10 +7,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice, check_idle
-from perceptualloss.loss_networks.loss_network import InputRange
+from perceptualloss.errors import InputError, check_choice, check_idle
+from perceptualloss.features.network import InputRange
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.distance import wide
-from perceptualloss.losses.loss import Loss
 
 Kind = Literal["l1", "squared", "power"]
 Reduction = Literal["mean", "sum"]

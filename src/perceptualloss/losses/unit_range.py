@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from perceptualloss.loss_networks.loss_network import IMAGENET_MEAN, IMAGENET_STD, InputRange
+from perceptualloss.features.network import IMAGENET_MEAN, IMAGENET_STD, InputRange
 from perceptualloss.losses.distance import wide
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from perceptualloss.loss_networks.at_hand import why_no_imagenet
+from perceptualloss.features.at_hand import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.metrics.named import OUTSIDE, Against, named, why_missing
 from perceptualloss.metrics.perceptual_distance import distance_to

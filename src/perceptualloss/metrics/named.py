@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.loss_networks.at_hand import why_no_imagenet
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.features.at_hand import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.losses.lpips import LPIPS, NETS
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, multi_scale_structural_similarity, structural_similarity
 from perceptualloss.metrics import ssimulacra2, st_lpips
-from perceptualloss.metrics.conventions import Convention
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.perceptual_distance import distance_to
+from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.structure_texture import structure_texture
-from perceptualloss.ranges import check_pair
+from perceptualloss.pictures.ranges import check_pair
 
 Values = Callable[[Tensor, Tensor], Tensor]
 Against = Callable[[Tensor], Callable[[Tensor], Tensor]]

@@ -8,10 +8,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import check_same_shape
-from perceptualloss.loss_networks.loss_network import LossNetwork, loss_network
+from perceptualloss.errors import check_same_shape
+from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.distance import over_layers, unit
-from perceptualloss.ranges import check_pair
+from perceptualloss.pictures.ranges import check_pair
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 

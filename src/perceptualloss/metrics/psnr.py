@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from perceptualloss.metrics.conventions import measured_pixels, result_dtype
+from perceptualloss.metrics.protocol import measured_pixels, result_dtype
 
 
 def psnr(
@@ -26,7 +26,7 @@ def psnr(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
 
     Returns:
         (N,), in dB.

@@ -11,7 +11,7 @@ from perceptualloss.losses.ssim import (
     multi_scale_structural_similarity,
     structural_similarity,
 )
-from perceptualloss.metrics.conventions import measured_pixels, result_dtype
+from perceptualloss.metrics.protocol import measured_pixels, result_dtype
 
 
 def ssim(
@@ -34,7 +34,7 @@ def ssim(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
 
     Returns:
         (N,), in [-1, 1].
@@ -73,7 +73,7 @@ def ms_ssim(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
         weights: The powers, from the finest scale to the coarsest; Wang's five take 161 pixels a side.
 
     Returns:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.checks import InputError, check_image_batch, check_same_shape
-from perceptualloss.metrics.conventions import result_dtype
-from perceptualloss.ranges import check_pair
+from perceptualloss.errors import InputError, check_image_batch, check_same_shape
+from perceptualloss.metrics.protocol import result_dtype
+from perceptualloss.pictures.ranges import check_pair
 
 HOW_TO_GET = (
     "SSIMULACRA 2 needs the package ssimulacra2 (BSD), which is not here: pip install 'perceptualloss[metrics]'."

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError, check_choice, check_image_batch, check_same_shape
-from perceptualloss.loss_networks.loss_network import normalised
-from perceptualloss.loss_networks.weight_files import read_features
+from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
+from perceptualloss.features.network import normalised
+from perceptualloss.features.weight_files import read_features
 from perceptualloss.losses.distance import unit_map
-from perceptualloss.ranges import check_pair
+from perceptualloss.pictures.ranges import check_pair
 
 NETS = ("alex", "vgg")
 HOW_TO_GET = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import check_same_shape
+from perceptualloss.errors import check_same_shape
 from perceptualloss.losses.distance import wide
 from perceptualloss.metrics.perceptual_distance import LAYERS, judge
-from perceptualloss.ranges import check_pair
+from perceptualloss.pictures.ranges import check_pair
 
 _C = 1e-6
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from perceptualloss.checks import InputError
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.networks.base import TransformationNetwork
 
 
 def blend(first: TransformationNetwork, second: TransformationNetwork, amount: float) -> TransformationNetwork:

@@ -15,16 +15,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from perceptualloss.arguments import checked_arguments, shown
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.files import write_whole
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.generator import Generator
 from perceptualloss.networks.limits import outline
-from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.super_resolution import SuperResolutionNetwork
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
-from perceptualloss.writing import write_whole
 
 NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,

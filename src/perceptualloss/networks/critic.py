@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_image_batch
+from perceptualloss.errors import InputError, check_image_batch
 
 
 class Critic(nn.Module):

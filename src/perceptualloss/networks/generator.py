@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.networks.base import InterpolatingNetwork, convolution_reach
 from perceptualloss.networks.blocks import ResNetBlock
-from perceptualloss.networks.network import InterpolatingNetwork, convolution_reach
 
 _BLOCKS, _KERNEL = 5, 7
 

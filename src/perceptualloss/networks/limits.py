@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 
 TENSORS = 4_000  # of parameters in a network: thirty times those of EDSR, with its 32 blocks
 ELEMENTS = 2**30  # numbers in these, 4 GB in 32 bits

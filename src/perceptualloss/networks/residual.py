@@ -9,8 +9,8 @@ from operator import mul
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.networks.network import TransformationNetwork, convolution_reach
+from perceptualloss.errors import InputError
+from perceptualloss.networks.base import TransformationNetwork, convolution_reach
 
 
 class ResidualBlock(nn.Module):

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal, get_args
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.blend import blend
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.networks.network import TransformationNetwork
 
 Kind = Literal["mse", "perceptual", "adversarial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.ranges import values_can_be_read
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.ranges import values_can_be_read
 
 Normalisation = Literal["instance", "batch"]
 Style = int | Sequence[float] | Tensor

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.errors import InputError
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.residual import prime_factors
 
 

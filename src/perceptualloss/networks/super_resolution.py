@@ -7,9 +7,9 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.networks.base import TransformationNetwork, convolution_reach
 from perceptualloss.networks.johnson import Upsampling, enlarge_by_2, scaled_tanh
-from perceptualloss.networks.network import TransformationNetwork, convolution_reach
 
 
 class _Residual(nn.Module):

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from perceptualloss.networks.base import InterpolatingNetwork, convolution_reach
 from perceptualloss.networks.blocks import ResNetBlock
-from perceptualloss.networks.network import InterpolatingNetwork, convolution_reach
 
 
 class _Upscale(InterpolatingNetwork):

@@ -10,10 +10,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
-from perceptualloss.losses.loss import Loss
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.losses.base import Loss
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.balance import WINDOW, Balance, ranked_right
 from perceptualloss.training.processes import (
     average_gradients,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.training.finite import count_not_finite
 
 

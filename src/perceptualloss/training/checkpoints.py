@@ -13,10 +13,10 @@ import lightning as L
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.files import PART, whole_file
 from perceptualloss.training.finite import is_well
 from perceptualloss.training.processes import is_first_process
-from perceptualloss.writing import PART, whole_file
 
 log = logging.getLogger(__name__)
 FOLDER = "checkpoints"  # in the folder of a run

@@ -10,7 +10,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 
 log = logging.getLogger(__name__)
 # As many steps as this, without a finite one between them, are no accident: bf16 gives one now and then, and the scale

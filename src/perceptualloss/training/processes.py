@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 
 
 def is_first_process() -> bool:

@@ -10,21 +10,21 @@ from typing import Any, Literal
 
 from torch import nn
 
-from perceptualloss.checks import InputError
 from perceptualloss.data.degrade import Degradation, Unchanged
 from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
-from perceptualloss.images import picture_files
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.critic import Critic
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.fit import Budget, Precision, fit
 from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.recipe_checks import check_recipe
+from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.seeded_steps import own_randomness

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from perceptualloss.arguments import shown
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import has_style_term
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from typing import Any
 from torch import nn
 
 from perceptualloss.arguments import Known, checked_arguments, named_part
-from perceptualloss.checks import InputError
 from perceptualloss.data.damage import Blur, Faded, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto, Scratches
 from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
 from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import LOSSES, check_loss_settings
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import NETWORKS
 from perceptualloss.networks.critic import Critic
 from perceptualloss.networks.limits import build_bounded
-from perceptualloss.networks.network import TransformationNetwork
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
 

@@ -19,10 +19,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError
+from perceptualloss.errors import InputError
+from perceptualloss.files import write_whole
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.processes import is_first_process
-from perceptualloss.writing import write_whole
 
 try:
     import fcntl

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from perceptualloss.checks import InputError, check_choice, check_idle
+from perceptualloss.errors import InputError, check_choice, check_idle
 
 Kind = Literal["cosine", "constant", "steps"]
 RISE = 20  # steps over which the learning rate rises, so that Adam's first, unscaled steps do no harm

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.checks import InputError
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.network_loss import share_networks
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.supervised import Supervised
 
 SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation

@@ -10,11 +10,11 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.checks import InputError, check_choice
-from perceptualloss.losses.loss import Loss
+from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
-from perceptualloss.networks.network import TransformationNetwork
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms

@@ -1,0 +1,173 @@
+"""A picture as the thing that is trained: its pixels are moved until a loss is low."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from perceptualloss.apply.picture_space import SPACES, Space
+from perceptualloss.apply.projected_descent import ProjectedAdam, ProjectedLBFGS
+from perceptualloss.errors import InputError, check_choice, check_image_batch
+from perceptualloss.pictures.ranges import check_values
+from perceptualloss.training.finite import count_not_finite
+
+Method = Literal["lbfgs", "adam"]
+Terms = Callable[[Tensor], Mapping[str, Tensor]]
+
+OPTIMIZERS: Mapping[str, type[ProjectedLBFGS] | type[ProjectedAdam]] = {"lbfgs": ProjectedLBFGS, "adam": ProjectedAdam}
+_Figures = tuple[float, Mapping[str, float], int, float]
+LEARNING_RATES: Mapping[str, float] = {"lbfgs": 0.1, "adam": 0.02}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an optimisation stands.
+
+    Attributes:
+        number: how many steps were taken; 0 is the start.
+        loss: the sum of the terms at this picture.
+        terms: each of them.
+        evaluations: how often the loss and its gradient were computed up to here.
+        seconds: the time that took, without what the callback did.
+        picture: (N, 3, H, W) in [0, 1].
+    """
+
+    number: int
+    loss: float
+    terms: Mapping[str, float]
+    evaluations: int
+    seconds: float
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A picture that was optimised, (N, 3, H, W) in [0, 1], and the course of it.
+
+    ``losses``, ``terms``, ``evaluations`` and ``seconds`` are those of each :class:`Step`, the start first.
+    """
+
+    picture: Tensor
+    losses: tuple[float, ...]
+    terms: tuple[Mapping[str, float], ...]
+    evaluations: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+
+def optimize_picture(
+    terms: Terms,
+    start: Tensor,
+    steps: int,
+    method: Method = "lbfgs",
+    learning_rate: float | None = None,
+    space: Space = "pixels",
+    progress: Callable[[Step], None] | None = None,
+) -> Optimized:
+    r"""Minimise a loss :math:`\ell(x)` over the picture x with values in [0, 1], to which each step returns.
+
+    A step is one iteration. Adam evaluates the loss and its gradient once in each; L-BFGS as often as its line
+    search needs, usually once: ``evaluations`` counts them. L-BFGS never raises the loss and ends early where no
+    step lowers it.
+
+    Args:
+        terms: gives the named, weighted parts of the loss of a picture, each a scalar, such as ``loss.terms``.
+        start: (N, 3, H, W), clipped to [0, 1] first.
+        steps: at least 0.
+        method: "lbfgs", as Gatys et al. and Johnson et al. do, or "adam".
+        learning_rate: of Adam (default 0.02), or how far L-BFGS moves the first time (default 0.1).
+        space: what is moved, "pixels" or "frequencies" (see :mod:`perceptualloss.apply.picture_space`).
+        progress: called with each :class:`Step`, the start among them.
+
+    Raises:
+        InputError: for an unknown method or space, steps or a learning rate out of range, a start that is no
+            batch of pictures, or a loss that is not finite.
+
+    Source: Gatys et al., CVPR 2016; Johnson et al., ECCV 2016, section 4.1 (projected L-BFGS).
+
+    >>> goal = torch.full((1, 3, 4, 4), 0.25)
+    >>> found = optimize_picture(lambda x: {"mse": (x - goal).square().mean()}, torch.zeros(1, 3, 4, 4), steps=5)
+    >>> bool((found.picture - goal).abs().max() < 1e-4)
+    True
+    """
+    rate = _check(start, steps, method, learning_rate)
+    to_picture, to_parameters = SPACES[check_choice("space", space, SPACES)]
+    size = (int(start.shape[-2]), int(start.shape[-1]))
+    objective = _Objective(terms, lambda parameters: to_picture(parameters, size))
+    begun = time.perf_counter()
+    optimizer = OPTIMIZERS[method](
+        objective,
+        lambda parameters: to_parameters(to_picture(parameters, size).clamp(0, 1)),
+        to_parameters(start.detach().float().clamp(0, 1)),
+        rate,
+    )
+    course: list[_Figures] = []
+    seconds, picture = 0.0, start
+    for number in range(steps + 1):
+        if number and not optimizer.step():
+            break
+        seconds += time.perf_counter() - begun
+        course.append((optimizer.value, objective.terms, objective.evaluations, seconds))
+        picture = objective.picture
+        if progress:
+            progress(Step(number, *course[-1], picture))
+        begun = time.perf_counter()
+    return Optimized(picture, *zip(*course, strict=True))
+
+
+class _Objective:
+    """The loss and its gradient as an optimiser wants them; keeps picture and terms of the last evaluation."""
+
+    def __init__(self, terms: Terms, to_picture: Callable[[Tensor], Tensor]) -> None:
+        self._terms, self._to_picture = terms, to_picture
+        self.evaluations = 0
+        self.terms: Mapping[str, float] = {}
+        self.picture = torch.empty(0)
+
+    def __call__(self, parameters: Tensor) -> tuple[float, Tensor]:
+        moved = parameters.detach().requires_grad_()
+        with torch.enable_grad():
+            picture: Tensor = _Bounded.apply(self._to_picture(moved))
+            terms = self._terms(picture)
+            total = torch.stack([value.float() for value in terms.values()]).sum()
+            (gradient,) = torch.autograd.grad(total, moved)
+        self.evaluations += 1
+        self.terms = {name: float(value.detach()) for name, value in terms.items()}
+        self.picture = picture.detach()
+        value = float(total.detach())
+        if not math.isfinite(value) or count_not_finite([gradient]):
+            got = f"{value}" if not math.isfinite(value) else "a gradient with NaN or infinity"
+            raise InputError("a loss with finite values and gradients", got, "Lower its weights or the learning rate.")
+        return value, gradient
+
+
+class _Bounded(torch.autograd.Function):
+    """Clipping to [0, 1] whose gradient is 0 beyond the bounds, and at them where descent would lead beyond."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return values.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        held = (values < 0) | (values > 1) | ((values == 0) & (gradient > 0)) | ((values == 1) & (gradient < 0))
+        return gradient.masked_fill(held, 0)
+
+
+def _check(start: Tensor, steps: int, method: str, learning_rate: float | None) -> float:
+    check_image_batch("start", start)
+    check_values("start", start, 0, 1, setting="")
+    check_choice("method", method, get_args(Method))
+    if steps < 0:
+        raise InputError("steps to be at least 0", str(steps))
+    rate = LEARNING_RATES[method] if learning_rate is None else learning_rate
+    if not rate > 0:
+        raise InputError("a learning rate above 0", f"{rate:g}")
+    return rate

@@ -1,0 +1,202 @@
+"""Style transfer for one picture by optimisation, without a network that was trained for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from perceptualloss.apply.optimize_picture import Method, Step, optimize_picture
+from perceptualloss.apply.picture_space import Space, noise
+from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch
+from perceptualloss.losses.base import Loss
+from perceptualloss.losses.feature import Distance
+from perceptualloss.losses.perceptual import PerceptualLoss
+from perceptualloss.losses.style import StyleDistance
+from perceptualloss.losses.style_objective import style_picture
+from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.pictures.keep_colors import keep_colors, luminance_like
+from perceptualloss.pictures.ranges import check_values
+from perceptualloss.pictures.resize import resize
+
+Start = Literal["content", "noise"]
+_SMALLEST = 64  # pixels of the short side of the coarsest scale
+
+
+@dataclass(frozen=True)
+class StyleOptimization:
+    """How a style is transferred by optimisation.
+
+    Attributes:
+        network: the loss network: "compact" (embedded), "vgg16" or "vgg19".
+        content_layers: the weight of every layer whose features are kept.
+        style_layers: the weight of every layer whose Gram matrices are matched.
+        content_distance: of features (see :class:`FeatureReconstructionLoss`).
+        style_distance: of Gram matrices (see :class:`StyleReconstructionLoss`).
+        style_scales: at how many sizes Gram matrices are compared (see :class:`PerceptualLoss`).
+        total_variation: the weight of the total variation (mean of squared differences).
+        steps: iterations at each scale.
+        method: "lbfgs" or "adam".
+        learning_rate: None for the method's own.
+        start: from the "content" or from "noise".
+        scales: how many sizes, each twice the one before; the last is the picture's own.
+        keep_colors: change the luminance alone (Gatys et al., "Preserving Color in Neural Artistic Style
+            Transfer", 2016).
+        style_size: long side of the style picture in pixels at the last scale; None for the content's.
+        space: what is moved: "pixels" as in the papers, or "frequencies", which change colours and large areas sooner.
+        seed: of the noise.
+    """
+
+    network: str = "compact"
+    content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu3_1": 1.0})
+    style_layers: Mapping[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 30.0)
+    )
+    content_distance: Distance = "mse"
+    style_distance: StyleDistance = "frobenius"
+    style_scales: int = 3
+    total_variation: float = 5.0
+    steps: int = 100
+    method: Method = "lbfgs"
+    learning_rate: float | None = None
+    start: Start = "content"
+    scales: int = 2
+    keep_colors: bool = False
+    style_size: int | None = None
+    space: Space = "frequencies"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StyleProgress:
+    """Where :func:`optimize_style` stands: ``step`` of scale number ``scale`` (from 0) of ``scales``.
+
+    ``done`` and ``total`` count steps over all scales; ``step.picture`` has the size of the scale.
+    """
+
+    step: Step
+    scale: int
+    scales: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StyleOptimized:
+    """The picture, (1, 3, H, W) in [0, 1]; for each scale the loss after each step; evaluations and seconds of all."""
+
+    picture: Tensor
+    losses: tuple[tuple[float, ...], ...]
+    evaluations: int
+    seconds: float
+
+
+def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
+    """Return features + style + total variation, with the Gram matrices of ``style`` (1, 3, h, w) computed once."""
+    seen = PerceptualLoss(
+        settings.network,
+        settings.content_layers,
+        settings.content_distance,
+        settings.style_layers,
+        settings.style_distance,
+        style,
+        style_scales=settings.style_scales,
+    )
+    return seen + settings.total_variation * TotalVariationLoss("squared") if settings.total_variation else seen
+
+
+def optimize_style(
+    content: Tensor,
+    style: Tensor,
+    settings: StyleOptimization | None = None,
+    progress: Callable[[StyleProgress], None] | None = None,
+) -> StyleOptimized:
+    """Paint ``content`` in the manner of ``style`` by moving the pixels of one picture.
+
+    Minimises features + style + total variation, as the training of a feed-forward style network does, for this
+    picture alone. The default weights are for the network "compact"; others have features of another scale.
+
+    Args:
+        content: (1, 3, H, W) in [0, 1].
+        style: (1, 3, h, w) in [0, 1], of any size.
+        settings: by default those of :class:`StyleOptimization`.
+        progress: called with every step, for bars and intermediate pictures.
+
+    Raises:
+        InputError: for pictures or settings that cannot be used.
+
+    Source: Gatys et al., CVPR 2016; several scales after Gatys et al., CVPR 2017.
+
+    >>> import torch
+    >>> content, style = torch.rand(2, 1, 3, 32, 32)
+    >>> optimize_style(content, style, StyleOptimization(steps=1, scales=1)).picture.shape
+    torch.Size([1, 3, 32, 32])
+    """
+    settings = settings or StyleOptimization()
+    _check(content, style, settings)
+    shown, manner = content.clamp(0, 1), style.clamp(0, 1)
+    if settings.keep_colors:
+        shown, manner = luminance_like(shown, shown), luminance_like(manner, shown)
+    sizes = _sizes(content, settings.scales)
+    picture = _start(shown, sizes[0], settings)
+    losses: list[tuple[float, ...]] = []
+    evaluations, seconds = 0, 0.0
+    for number, size in enumerate(sizes):
+        target = resize(shown, size=size).clamp(0, 1)
+        long = round((settings.style_size or max(content.shape[-2:])) * max(size) / max(sizes[-1]))
+        loss = objective_of(settings, style_picture(manner, long)).to(content.device)
+        told = _told(progress, number, len(sizes), settings.steps) if progress else None
+        found = optimize_picture(
+            lambda x, loss=loss, target=target: loss.terms(x, target),  # type: ignore[misc]
+            resize(picture, size=size),
+            settings.steps,
+            settings.method,
+            settings.learning_rate,
+            settings.space,
+            told,
+        )
+        picture = found.picture
+        losses.append(found.losses)
+        evaluations, seconds = evaluations + found.evaluations[-1], seconds + found.seconds[-1]
+    if settings.keep_colors:
+        picture = keep_colors(picture, content)
+    return StyleOptimized(picture, tuple(losses), evaluations, seconds)
+
+
+def _told(progress: Callable[[StyleProgress], None], scale: int, scales: int, steps: int) -> Callable[[Step], None]:
+    def tell(step: Step) -> None:
+        progress(StyleProgress(step, scale, scales, scale * steps + step.number, scales * steps))
+
+    return tell
+
+
+def _sizes(content: Tensor, scales: int) -> list[tuple[int, int]]:
+    """Return the sizes from coarse to fine; those with a side below :data:`_SMALLEST` are left out."""
+    height, width = content.shape[-2:]
+    sizes = [(round(height / 2**n), round(width / 2**n)) for n in reversed(range(scales))]
+    return [size for size in sizes[:-1] if min(size) >= _SMALLEST] + sizes[-1:]
+
+
+def _start(content: Tensor, size: tuple[int, int], settings: StyleOptimization) -> Tensor:
+    if settings.start == "content":
+        return resize(content, size=size)
+    return noise(size, settings.seed, settings.space).to(content)
+
+
+def _check(content: Tensor, style: Tensor, settings: StyleOptimization) -> None:
+    for name, picture in (("content", content), ("style", style)):
+        check_image_batch(name, picture)
+        check_values(name, picture, 0, 1, setting="")
+        if len(picture) != 1:
+            raise InputError(f"one {name} picture, (1, 3, H, W)", str(tuple(picture.shape)), "Give one at a time.")
+    check_choice("start", settings.start, get_args(Start))
+    if settings.start == "content":
+        check_idle({"seed": settings.seed}, {"seed": 0}, "with start 'content'")
+    if not settings.total_variation >= 0:
+        raise InputError("total_variation to be at least 0", f"{settings.total_variation:g}")
+    if settings.scales < 1:
+        raise InputError("scales to be at least 1", str(settings.scales))
+    if settings.style_size is not None and settings.style_size < _SMALLEST:
+        raise InputError(f"style_size to be at least {_SMALLEST}", str(settings.style_size))

@@ -1,0 +1,235 @@
+"""Reading and writing pictures, and their luminance."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from perceptualloss.errors import InputError, check_image_batch
+from perceptualloss.files import write_whole
+from perceptualloss.pictures.decode import Layers, decode, upright_layers
+from perceptualloss.pictures.ranges import FAR, check_values
+from perceptualloss.pictures.sixteen_bit import encode_16_bit_png
+
+READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+ALPHA_SUFFIXES = (".png", ".webp")
+_STRIP = 512
+
+
+def exact_dtype(images: Tensor) -> torch.dtype:
+    """Return the type to compute measures and resizing in: float64 on CUDA and for float64, else float32.
+
+    On CUDA, products of float32 may run in TF32, with errors of 1e-3, if the user's program allows that.
+    """
+    return torch.float64 if images.dtype == torch.float64 or images.is_cuda else torch.float32
+
+
+def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
+    """Read a picture as an RGB batch of one.
+
+    Takes 8 and 16 bits a channel (PNG, TIFF), grey, palettes and CMYK. The EXIF orientation is applied,
+    transparent parts are laid over white, and an embedded colour profile is converted to sRGB (with 8 bits a
+    channel, also in a 16-bit picture). Of an animation, the first frame is read.
+
+    Args:
+        source: A file, its content, or a Pillow picture.
+
+    Returns:
+        float32, (1, 3, H, W), in [0, 1].
+
+    Raises:
+        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+    """
+    return as_batch(read_layers(source).over_white())
+
+
+def read_layers(source: str | os.PathLike[str] | bytes | Image.Image) -> Layers:
+    """Read a picture as :func:`read_image` does, but keep its transparency, and say whether it is grey.
+
+    Raises:
+        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+    """
+    if isinstance(source, Image.Image):
+        name = "the Pillow picture"
+    elif isinstance(source, bytes):
+        name = f"the picture of {len(source)} bytes"
+    else:
+        name = str(Path(source))
+    try:
+        if isinstance(source, Image.Image):
+            return upright_layers(source)
+        return decode(source if isinstance(source, bytes) else _content(Path(source)))
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything for broken files
+        raise _refusal(name, error) from error
+
+
+def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file() and not path.is_dir():  # /dev/zero never ends
+        raise InputError(f"a picture file {path}", "a device or the like")
+    return path.read_bytes()
+
+
+def as_batch(pixels: NDArray[np.float32]) -> Tensor:
+    """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
+
+
+def _refusal(name: str, error: Exception) -> InputError:
+    """Return the error that says why a picture was not read."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"a picture file {name}", "no such file")
+    if isinstance(error, IsADirectoryError):
+        return InputError(f"a picture file {name}", "a folder", "Name a file in it.")
+    if isinstance(error, PermissionError):
+        return InputError(f"{name} to be readable", "permission denied")
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        remedy = "If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
+        return InputError(f"{name} to be a picture that fits into memory", str(error), remedy)
+    if isinstance(error, UnidentifiedImageError):
+        remedy = f"Known kinds: {', '.join(READ_SUFFIXES)}."
+        return InputError(f"{name} to be a picture", "a file of unknown kind", remedy)
+    return InputError(f"{name} to be a picture", f"one that does not decode ({type(error).__name__}: {error})")
+
+
+def write_image(
+    image: Tensor,
+    path: str | os.PathLike[str],
+    bits: Literal[8, 16] = 8,
+    alpha: Tensor | None = None,
+    grey: bool = False,
+) -> None:
+    """Write a picture as PNG (8 or 16 bits a channel), JPEG (quality 95) or WebP (quality 95).
+
+    Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays
+    as it was until the new one is complete.
+
+    Args:
+        image: Floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
+        path: The suffix says the kind: .png, .jpg, .jpeg or .webp.
+        bits: Bits a channel; 16 for PNG only.
+        alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; for PNG and WebP only.
+        grey: Write one channel, the mean of the three.
+
+    Raises:
+        InputError: Several pictures, values that are not finite or far beyond [0, 1], an unknown suffix, one that
+            cannot hold 16 bits or transparency, a missing or read-only folder, or a full disk.
+    """
+    path = Path(path)
+    samples = _samples(image, bits, alpha, grey)
+    try:
+        data = _encode(samples, path, bits)
+        write_whole(data, path)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = "Free some space or choose another folder." if "space" in reason else ""
+        raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
+
+
+def luminance(images: Tensor) -> Tensor:
+    """Return the luminance Y of BT.601 in studio range, as MATLAB's ``rgb2ycbcr`` does.
+
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255, from 16/255 for black to 235/255 for white.
+
+    Args:
+        images: RGB, (N, 3, H, W), in [0, 1].
+
+    Returns:
+        (N, 1, H, W), at least float32.
+
+    >>> (255 * luminance(torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2))).round()
+    tensor([[[[ 16., 235.]]]])
+    """
+    check_image_batch("images", images)
+    if images.device.type == "cpu":  # elsewhere reading values waits
+        check_values("images", images, 0, 1, FAR, "", finite=False, doubts=False)
+    red, green, blue = images.to(torch.promote_types(images.dtype, torch.float32)).unbind(1)
+    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
+
+
+def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
+    """Return the files of pictures in ``folder`` and the folders within, sorted; hidden ones are left out.
+
+    Raises:
+        InputError: No such folder, or no file with one of the suffixes in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError(f"a folder with pictures at {folder}", got)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    files = sorted(p for p in found if p.is_file() and not _hidden(p.relative_to(folder)))
+    if not files:
+        raise InputError(
+            f"pictures in {folder}", f"no file that ends in {', '.join(suffixes)}", "Name a folder with photos."
+        )
+    return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return ``values`` (C, H, W) in [0, 1], clamped and rounded, as samples (H, W, C) of 8 or 16 bits."""
+    most, kind = 2**bits - 1, np.uint8 if bits == 8 else np.uint16
+    samples = np.empty((*values.shape[1:], values.shape[0]), kind)
+    for top in range(0, len(samples), _STRIP):  # large pictures would need much memory in 64 bits at once
+        strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
+        samples[top : top + _STRIP] = (strip.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
+    return samples
+
+
+def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the picture as whole numbers of 8 or 16 bits, (H, W, channels)."""
+    if bits not in (8, 16):
+        raise InputError("bits to be 8 or 16", f"{bits}")
+    if isinstance(image, Tensor) and image.ndim == 3:
+        image = image[None]
+    check_image_batch("image", image)
+    if len(image) != 1:
+        raise InputError("one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time.")
+    layers = [image[0].mean(dim=0, keepdim=True) if grey else image[0]]
+    if alpha is not None:
+        if alpha.numel() != image[0, 0].numel():
+            raise InputError(f"alpha of shape {(1, *image.shape[2:])}", f"{tuple(alpha.shape)}")
+        layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
+    if not all(layer.isfinite().all() for layer in layers):
+        raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
+    check_values("image", image, 0, 1, FAR, "")
+    return whole_numbers(torch.cat(layers), bits)
+
+
+def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: int) -> bytes:
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        raise InputError(f"a file name that ends in {', '.join(WRITE_SUFFIXES)}", repr(path.name))
+    if bits == 16:
+        if suffix != ".png":
+            raise InputError("a .png file for 16 bits a channel", repr(path.name))
+        return encode_16_bit_png(samples.astype(np.uint16))
+    if samples.shape[2] in (2, 4) and suffix not in ALPHA_SUFFIXES:
+        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", repr(path.name))
+    options = {
+        "PNG": {},
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "WEBP": {"quality": 95, "use_sharp_yuv": True},
+    }
+    kind = {".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG")
+    buffer = io.BytesIO()
+    Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(buffer, kind, **options[kind])
+    return buffer.getvalue()

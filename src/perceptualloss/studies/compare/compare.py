@@ -1,0 +1,317 @@
+"""The main job: train the same network once per loss, and show what the losses make of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from perceptualloss.arguments import checked_arguments
+from perceptualloss.data.degrade import Downscale
+from perceptualloss.data.module import PhotoData
+from perceptualloss.drawing.panels import write_panels
+from perceptualloss.errors import InputError, check_choice, check_idle
+from perceptualloss.files import write_whole
+from perceptualloss.losses.base import Loss
+from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.metrics.measures import measure_all, missing_measures
+from perceptualloss.metrics.metric import telling
+from perceptualloss.metrics.named import OUTSIDE, metric
+from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.pictures.resize import resize
+from perceptualloss.studies.compare.curves import plot_curves
+from perceptualloss.studies.compare.report import write_report
+from perceptualloss.studies.compare.results import SECONDS, Comparison, Metric, Photo, Run, write_metrics
+from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.run import Budget, best_precision, fit
+from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
+from perceptualloss.training.saving import SaveCheckpoint
+from perceptualloss.training.seeded_steps import own_randomness
+from perceptualloss.training.supervised import Supervised
+
+INTERPOLATION = "bilinear"
+LARGEST = 10**12  # of the whole numbers in settings.json
+NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
+    "course": {2: Upscale2x, 4: Upscale4x},
+    "residual": {scale: partial(ResidualUpscaler, scale) for scale in (2, 4)},
+}
+METRICS = [
+    metric("psnr"),
+    metric("ssim"),
+    replace(metric("lpips-vgg"), key="lpips", label="LPIPS"),
+    *(metric(name) for name in OUTSIDE),
+    metric("perceptual_distance"),
+    Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a comparison's result depends on; the command line's options have the same names.
+
+    Args:
+        scale: how many times larger the networks make a picture: 2 or 4.
+        network: which network: course (Upscale2x, Upscale4x) or residual (ResidualUpscaler, faster).
+        data: a folder with photos; without it, the photos that scikit-image ships.
+        losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
+        loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
+        steps: training steps of each network.
+        warm_up: how many of these, at the start, train with MSE whatever the loss.
+        crop: height and width of the training targets in pixels.
+        batch_size: crops a step.
+        learning_rate: Adam's, falling to zero along half a cosine.
+        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
+        seed: of the first weights, crops and flips.
+        device: auto, cpu, gpu or mps.
+        workers: processes that load samples; 0 loads them in the training process.
+    """
+
+    scale: Literal[2, 4] = 2
+    network: Literal["course", "residual"] = "course"
+    data: Path | None = None
+    losses: tuple[str, ...] = ("mse", "perceptual")
+    loss_network: str = "compact"
+    steps: int = 2000
+    warm_up: int = 1000
+    crop: int = 48
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+    validation: float = 0.1
+    seed: int = 0
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    workers: int = 0
+
+    def command(self) -> str:
+        """Return the command line that runs this comparison."""
+        words = ["perceptualloss", "compare"]
+        for name, value in asdict(self).items():
+            if value != getattr(Settings, name):
+                values = [str(v) for v in value] if isinstance(value, tuple) else [str(value)]
+                words += [f"--{name.replace('_', '-')}", *values]
+        return shlex.join(words)
+
+    def write(self, folder: Path) -> None:
+        """Write ``settings.json``, which :func:`read_settings` reads to resume.
+
+        Raises:
+            InputError: if another comparison has written there.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "settings.json"
+        if file.is_file() and read_settings(folder) != self:
+            raise InputError(f"the settings of the comparison in {folder}", "others", "Choose another folder.")
+        write_whole((json.dumps(asdict(self), indent=2, default=str) + "\n").encode(), file)
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of the comparison in ``folder``.
+
+    Raises:
+        InputError: if there is none.
+    """
+    file = folder / "settings.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**checked_arguments(Settings, dict(found), "the comparison", largest=LARGEST))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error
+
+
+def compare(
+    settings: Settings,
+    folder: Path,
+    *,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Train one network per loss on the same data, seed and budget; measure, draw and report.
+
+    All networks start from the same random weights and share the first ``warm_up`` steps, which are trained
+    with MSE whatever the loss, so they are computed once. What is found in ``folder`` of an interrupted
+    comparison with the same settings is gone on with.
+
+    Args:
+        settings: what to compare and how.
+        folder: for everything that is written: ``metrics.json``, ``curves/``, ``panels/``, ``report.html``,
+            ``networks/`` and TensorBoard's files.
+        progress: whether to show progress bars.
+        say: is called with a line of text before each stage.
+
+    Returns:
+        The scores of all runs, interpolation first.
+
+    Raises:
+        InputError: for unusable settings, photos or weights, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once a checkpoint is written.
+    """
+    losses = _build_losses(settings)
+    settings.write(folder)
+    data = PhotoData(
+        Downscale(settings.scale),
+        settings.data,
+        validation=settings.validation,
+        crop=settings.crop,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        workers=settings.workers,
+    )
+    say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
+    tasks = {}
+    for name, loss in losses.items():
+        say(f"Training with {PRESETS[name].label}: {PRESETS[name].description}")
+        tasks[name] = _train(settings, loss, data, folder, name, progress)
+        save_network(tasks[name].network, folder / "networks" / f"{name}.safetensors", **_card(settings, name, data))
+    say("Measuring whole validation photos")
+    photos, scores = _transform(data, tasks, settings.scale)
+    comparison = _comparison(settings, tasks, scores)
+    say("Drawing the report")
+    write_metrics(comparison, folder)
+    plot_curves(comparison, folder)
+    write_panels(comparison, photos, folder)
+    write_report(comparison, photos, folder)
+    return comparison
+
+
+def _build_losses(settings: Settings) -> dict[str, Loss]:
+    if settings.scale not in NETWORKS[check_choice("network", settings.network, NETWORKS)]:
+        raise InputError("scale to be 2 or 4", str(settings.scale))
+    if not 0 <= settings.warm_up < settings.steps:
+        raise InputError(
+            "warm-up to be shorter than steps", f"{settings.warm_up} of {settings.steps}", "Lower --warm-up."
+        )
+    if not settings.losses or len(set(settings.losses)) < len(settings.losses):
+        raise InputError("different losses to compare", " ".join(settings.losses) or "none")
+    for name in settings.losses:
+        check_choice("loss", name, PRESETS)
+    if not any("network" in PRESETS[name].takes for name in settings.losses):
+        usual = {"loss_network": Settings.loss_network}
+        check_idle({"loss_network": settings.loss_network}, usual, f"for {' and '.join(settings.losses)}")
+    return {
+        name: build_loss(name, settings.loss_network if "network" in PRESETS[name].takes else None)
+        for name in settings.losses
+    }
+
+
+def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: str, progress: bool) -> Supervised:
+    with own_randomness(settings.seed):
+        task = Supervised(
+            NETWORKS[settings.network][settings.scale](),
+            loss,
+            learning_rate=settings.learning_rate,
+            warm_up_steps=settings.warm_up,
+        )
+    own, warm = folder / "runs" / name, folder / "warm-up"
+    warmed = newest_checkpoint(warm)
+    resume = newest_checkpoint(own) or warmed
+    save_warm = [SaveCheckpoint(warm, at=settings.warm_up)] if settings.warm_up and warmed is None else []
+    every = max(1, settings.steps // 8)
+    budget = Budget(settings.steps, every, every, device=settings.device, devices=1, seed=settings.seed)
+    described = _described(settings) | {"loss": name}
+    record = WriteRecord(own, described, data_record(data.files), settings.command(), resumed=True)
+    fit(task, data, own, budget, resume=resume, progress=progress, callbacks=[record, *save_warm])
+    return task
+
+
+def _card(settings: Settings, loss: str, data: PhotoData) -> dict[str, str]:
+    """Return what a saved network says of how it was trained."""
+    card = {name: value for name, value in _described(settings).items() if name not in ("network", "data")}
+    return card | {"loss": loss, "degradation": in_words(data.degradation), "data": json.dumps(data_record(data.files))}
+
+
+@torch.no_grad()
+def _transform(
+    data: PhotoData, tasks: dict[str, Supervised], scale: int
+) -> tuple[list[Photo], dict[str, dict[str, dict[str, float]]]]:
+    """Return the photos with every run's output, and run -> photo -> metric -> score."""
+    photos = []
+    scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in (INTERPOLATION, *tasks)}
+    for name, low, target in data.validation_pairs():
+        outputs = {INTERPOLATION: resize(low, size=(target.shape[-2], target.shape[-1]), method="bilinear")}
+        for loss, task in tasks.items():
+            task.eval()
+            outputs[loss] = task(low.to(task.device)).float().cpu()
+        outputs = {run: output.clamp(0, 1) for run, output in outputs.items()}
+        for run, values in measure_all(outputs, target).items():
+            scores[run][name] = {key: float(value) for key, value in values.items()}
+        photos.append(Photo(name, target, outputs))
+    return photos, scores
+
+
+def _comparison(
+    settings: Settings, tasks: dict[str, Supervised], scores: dict[str, dict[str, dict[str, float]]]
+) -> Comparison:
+    def run(name: str) -> Run:
+        per_photo = scores[name]
+        keys = next(iter(per_photo.values()))
+        mean = {key: sum(photo[key] for photo in per_photo.values()) / len(per_photo) for key in keys}
+        if name == INTERPOLATION:
+            return Run(name, name, "plain bilinear interpolation", 0, 0.0, mean, {}, per_photo)
+        task, preset = tasks[name], PRESETS[name]
+        mean["seconds"] = task.seconds
+        return Run(
+            name,
+            preset.label,
+            preset.description,
+            settings.steps,
+            task.seconds,
+            mean,
+            task.history,
+            per_photo,
+        )
+
+    runs = [run(name) for name in scores]
+    missing = missing_measures()
+    return Comparison(
+        title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}",
+        scale=settings.scale,
+        metrics=[known for known in METRICS if known.key in runs[-1].scores],
+        runs=runs,
+        settings=_described(settings),
+        missing=missing,
+        verdict=verdict(runs),
+    )
+
+
+def _described(settings: Settings) -> dict[str, str]:
+    versions = {name: version(name) for name in ("perceptualloss", "torch")}
+    return {
+        "command": settings.command(),
+        "network": {"course": f"Upscale{settings.scale}x", "residual": "ResidualUpscaler"}[settings.network],
+        "loss_network": settings.loss_network,
+        "data": str(settings.data or "built-in photos of scikit-image"),
+        "steps": str(settings.steps),
+        "warm_up_steps": str(settings.warm_up),
+        "crop": f"{settings.crop} x {settings.crop} pixels",
+        "batch_size": str(settings.batch_size),
+        "learning_rate": f"{settings.learning_rate:g}, cosine to 0 (Adam)",
+        "seed": str(settings.seed),
+        "precision": best_precision(settings.device),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+    }
+
+
+def verdict(runs: Sequence[Run]) -> list[str]:
+    """Say in sentences how each trained run differs from the first trained one, whichever way that is."""
+    trained = [run for run in runs if run.trained]
+    sentences = []
+    for run in trained[1:]:
+        first = trained[0]
+        decibels = run.scores["psnr"] - first.scores["psnr"]
+        judge = telling([m for m in METRICS if m.key in run.scores and m.key != SECONDS])
+        change = run.scores[judge.key] / first.scores[judge.key] - 1
+        sentences.append(
+            f"Trained with {run.label}, the network's {judge.label} is {abs(change):.0%} "
+            f"{'lower (better)' if change < 0 else 'higher (worse)'} than with {first.label}, and its PSNR "
+            f"{abs(decibels):.2f} dB {'lower (worse)' if decibels < 0 else 'higher (better)'}."
+        )
+    return sentences

@@ -1,0 +1,130 @@
+"""Measure folders of pictures and networks against targets, and say what is better and what is noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from perceptualloss.apply.device import find_device
+from perceptualloss.errors import InputError, check_idle
+from perceptualloss.metrics import protocol as conventions
+from perceptualloss.metrics.metric import Metric
+from perceptualloss.metrics.named import named, usual
+from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up, load, scale_of
+from perceptualloss.studies.evaluate.measuring import Plan, measure_all
+from perceptualloss.studies.evaluate.results import Evaluation, Mean, sentence
+from perceptualloss.studies.evaluate.statistics import Paired, bootstrap_interval, compare_paired
+
+Values = Mapping[str, Mapping[str, Mapping[str, float]]]
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    outputs: Sequence[Path],
+    targets: Path,
+    *,
+    networks: Sequence[str] = (),
+    scale: int | None = None,
+    protocol: Literal["sr", "course", "rgb"] | None = None,
+    metrics: Sequence[str] | None = None,
+    crop_border: int | None = None,
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    workers: int | None = None,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Measure candidates on the same pictures, and compare each with the first one.
+
+    Args:
+        outputs: candidates: picture files, or folders whose pictures have the targets' names but for common
+            suffixes such as ``_SR`` or ``x4``.
+        targets: the picture or folder that they are measured against.
+        networks: more candidates: saved networks, or "bicubic" or "bilinear", which get the targets shrunk to
+            1/scale (bicubic, 8 bits).
+        scale: how many times larger than their inputs the outputs are; by default the networks' own.
+        protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
+            nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
+        metrics: names with parameters (see :func:`perceptualloss.metrics.named.named`); by default the
+            protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
+        crop_border: another border than the protocol's, in pixels at each side.
+        device: auto, cpu, gpu or mps; for the networks.
+        workers: threads that read pictures; by default one for each core, at most 8.
+        seed: of the bootstrap.
+        progress: is called with the number of finished pictures and of all.
+
+    Raises:
+        InputError: for files that do not pair, unknown names, weights that cannot be had, or if no picture at
+            all could be measured.
+    """
+    scale = scale_of(networks, scale)
+    if scale is not None and scale < 1:
+        raise InputError("scale to be a whole number, 1 or more", f"{scale}")
+    if workers is not None and workers < 1:
+        raise InputError("workers to be 1 or more", f"{workers}")
+    if protocol in ("rgb", "course") and not networks:
+        check_idle({"scale": scale}, {"scale": None}, f"with the protocol {protocol} and without networks")
+    protocol = protocol or ("sr" if scale is not None else "rgb")
+    convention = conventions.protocol(protocol, scale, crop_border)
+    names, missing = (list(metrics), {}) if metrics else usual(protocol)
+    if len(set(names)) < len(names):
+        raise InputError("different metrics", " ".join(names))
+    measures = [named(name) for name in names]
+    place = str(find_device(device))
+    line = line_up(outputs, targets, networks, scale, place)
+    plan = Plan(line.candidates, measures, convention, scale, place, workers)
+    found = measure_all(plan, line.tasks, progress)
+    if not any(values for by_metric in found.values.values() for values in by_metric.values()):
+        raise InputError("pictures that can be measured", "none", next(iter(found.problems.values()), ""))
+    tasks = {task.name: task for task in line.tasks}
+
+    def look(name: str) -> Loaded:
+        return complete(load(tasks[name], scale, plan.shrink), line.candidates)
+
+    kinds = [measure.metric for measure in measures]
+    pairs = _against_first(found.values, kinds, seed)
+    first = line.candidates[0].name
+    return Evaluation(
+        metrics=kinds,
+        values=found.values,
+        means={name: {m.key: _mean(v[m.key], seed) for m in kinds} for name, v in found.values.items()},
+        pairs=pairs,
+        convention=convention.words,
+        look=look,
+        settings={
+            "targets": str(targets),
+            "protocol": f"{protocol}: {convention.words}",
+            **({"scale": str(scale)} if scale else {}),
+            "device": place,
+            "versions": ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch")),
+        },
+        missing=missing,
+        unmatched=line.unmatched,
+        problems=found.problems,
+        verdict=[
+            sentence(m, name, first, by_metric[m.key])
+            for name, by_metric in pairs.items()
+            for m in kinds
+            if by_metric[m.key].pictures
+        ],
+    )
+
+
+def _against_first(values: Values, metrics: Sequence[Metric], seed: int) -> dict[str, dict[str, Paired]]:
+    """Compare every candidate after the first with the first one, by every metric."""
+    (_, first), *others = values.items()
+    found: dict[str, dict[str, Paired]] = {}
+    for name, mine in others:
+        found[name] = {}
+        for metric in metrics:
+            pictures = list(mine[metric.key])
+            a, b = ([each[metric.key][picture] for picture in pictures] for each in (mine, first))
+            found[name][metric.key] = compare_paired(a, b, metric.higher_is_better, seed)
+    return found
+
+
+def _mean(values: Mapping[str, float], seed: int) -> Mean:
+    numbers = list(values.values())
+    return Mean(sum(numbers) / len(numbers) if numbers else math.nan, *bootstrap_interval(numbers, seed))

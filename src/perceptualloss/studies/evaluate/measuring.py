@@ -1,0 +1,161 @@
+"""Measure many pictures: decoded by several threads, batched by size; one bad file does not end it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from perceptualloss.apply.memory import free_memory
+from perceptualloss.errors import InputError
+from perceptualloss.metrics.named import Named
+from perceptualloss.metrics.protocol import Convention
+from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
+
+_BATCH_PIXELS = {"cpu": 2**19, "cuda": 2**22}  # of all pictures in a batch; VGG keeps 64 floats for each
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``values`` maps candidate, metric and picture to a value; ``problems`` says what could not be, and why."""
+
+    values: dict[str, dict[str, dict[str, float]]]
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Whom to measure, by what, and how."""
+
+    candidates: Sequence[Candidate]
+    measures: Sequence[Named]
+    convention: Convention
+    scale: int | None
+    device: str
+    workers: int | None = None
+
+    @property
+    def shrink(self) -> bool:
+        """Whether there are networks, which begin with a small picture."""
+        return any(candidate.network is not None for candidate in self.candidates)
+
+
+def measure_all(plan: Plan, tasks: Sequence[Task], progress: Callable[[int, int], None]) -> Measured:
+    """Measure every candidate on every picture.
+
+    Files are read, and pixel measures taken, by ``plan.workers`` threads, while this one runs the networks.
+    """
+    found = Measured({c.name: {m.metric.key: {} for m in plan.measures} for c in plan.candidates})
+    workers = plan.workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            done = 0
+            for batch in _batches(_load_ahead(pool, plan, tasks, found, workers), plan.device):
+                _measure(pool, plan, [complete(loaded, plan.candidates) for loaded in batch], found)
+                done += len(batch)
+                progress(done + len(found.problems), len(tasks))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found
+
+
+def _load_ahead(
+    pool: ThreadPoolExecutor, plan: Plan, tasks: Iterable[Task], found: Measured, workers: int
+) -> Iterator[Loaded]:
+    """Yield the pictures in order of their size, read a few ahead; name those that do not decode."""
+    waiting: deque[tuple[str, Future[Loaded]]] = deque()
+    for task in sorted(tasks, key=_size):
+        waiting.append((task.name, pool.submit(load, task, plan.scale, plan.shrink)))
+        if len(waiting) > 2 * workers:
+            yield from _finished(*waiting.popleft(), found)
+    while waiting:
+        yield from _finished(*waiting.popleft(), found)
+
+
+def _finished(name: str, future: Future[Loaded], found: Measured) -> Iterator[Loaded]:
+    try:
+        yield future.result()
+    except InputError as error:
+        found.problems[name] = str(error)
+
+
+def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
+    """Put successive pictures of one size together, up to a number of pixels."""
+    most = _BATCH_PIXELS.get(device, _BATCH_PIXELS["cpu"])
+    batch: list[Loaded] = []
+    for picture in pictures:
+        area = picture.target.shape[-2] * picture.target.shape[-1]
+        alike = batch and (batch[0].target.shape, batch[0].grey) == (picture.target.shape, picture.grey)
+        if batch and (not alike or (len(batch) + 1) * area > most):
+            yield batch
+            batch = []
+        batch.append(picture)
+    if batch:
+        yield batch
+
+
+def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], found: Measured) -> None:
+    """Measure pictures of one size: pixels in the threads, meanwhile the networks here."""
+    jobs = [(loaded, pool.submit(_pixel_values, plan, loaded)) for loaded in batch]
+    names = [loaded.task.name for loaded in batch]
+    target = torch.cat([loaded.target for loaded in batch]).to(plan.device)
+    outputs = {c.name: torch.cat([loaded.outputs[c.name] for loaded in batch]) for c in plan.candidates}
+    for measure in plan.measures:
+        if not measure.by_pixels:
+            try:
+                _check_memory(measure, target)
+                with torch.inference_mode():
+                    values = measure.against(plan.convention.picture(target))
+                    for candidate, output in outputs.items():
+                        each = values(plan.convention.picture(output.to(plan.device))).tolist()
+                        found.values[candidate][measure.metric.key].update(zip(names, each, strict=True))
+            except InputError as error:
+                found.problems.update({f"{name}: {measure.metric.label}": str(error) for name in names})
+    for loaded, job in jobs:
+        for (candidate, measure), value in job.result().items():
+            if isinstance(value, InputError):
+                found.problems[f"{loaded.task.name}: {measure.metric.label}"] = str(value)
+            else:
+                found.values[candidate][measure.metric.key][loaded.task.name] = value
+
+
+def _check_memory(measure: Named, target: Tensor) -> None:
+    """Refuse a picture that would not fit: a full CPU ends the program, and with it what was measured."""
+    free = free_memory(target.device)
+    needed = measure.bytes_per_pixel * target[:, 0].numel()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{needed / 2**30:.1f} GiB of free memory for {measure.metric.label}",
+            f"{free / 2**30:.1f}",
+            "Measure a piece of the picture, or choose others with --metrics.",
+        )
+
+
+def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, Named], float | InputError]:
+    """Take the pixel measures of one picture, or say why one cannot be had."""
+    found: dict[tuple[str, Named], float | InputError] = {}
+    for name, output in loaded.outputs.items():
+        for measure in plan.measures:
+            if measure.by_pixels:
+                try:
+                    found[name, measure] = float(measure(output, loaded.target, plan.convention, loaded.grey))
+                except InputError as error:
+                    found[name, measure] = error
+    return found
+
+
+def _size(task: Task) -> tuple[int, int]:
+    """Return (height, width) from the header of a target; (0, 0) where it has none, which shows when it is read."""
+    try:
+        with Image.open(task.target) as picture:
+            return picture.height, picture.width
+    except Exception:  # Pillow raises nearly anything for broken files
+        return 0, 0

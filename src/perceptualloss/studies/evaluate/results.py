@@ -1,0 +1,196 @@
+"""What was measured of several candidates on the same pictures: values, means, and whether it is more than noise."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perceptualloss.metrics.metric import Metric, telling
+from perceptualloss.studies.compare.results import format_value
+from perceptualloss.studies.evaluate.candidates import Loaded
+from perceptualloss.studies.evaluate.statistics import Paired
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a metric over the pictures and the ends of its 95% interval; not a number where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        metrics: The measures in the order asked for.
+        values: Candidate, then metric's key, then picture, to a value. All candidates have the same pictures.
+        convention: In words, what of the pictures was measured.
+        look: Reads a picture by its name again, with every candidate's output.
+        means: Candidate, then metric's key, to the mean over the pictures with its interval.
+        pairs: For every candidate after the first, metric's key to its comparison with the first one.
+        settings: What was measured and how.
+        missing: Why a usual metric could not be had, by its name.
+        unmatched: Files without a partner in every candidate.
+        problems: What could not be measured, and why.
+        verdict: What came out, in sentences.
+    """
+
+    metrics: list[Metric]
+    values: Mapping[str, Mapping[str, Mapping[str, float]]]
+    means: Mapping[str, Mapping[str, Mean]]
+    pairs: Mapping[str, Mapping[str, Paired]]
+    convention: str
+    look: Callable[[str], Loaded] = field(repr=False, compare=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    unmatched: list[Path] = field(default_factory=list)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    verdict: list[str] = field(default_factory=list)
+
+    @property
+    def candidates(self) -> list[str]:
+        """The names of what was measured."""
+        return list(self.values)
+
+    @property
+    def pictures(self) -> list[str]:
+        """The names of the pictures that were measured, sorted."""
+        first = next(iter(self.values.values()))
+        return sorted({name for values in first.values() for name in values})
+
+    def differing(self) -> tuple[list[str], Metric]:
+        """Return the pictures by how much the first two candidates differ, most first, and by which metric.
+
+        The metric is the most telling one. Of one candidate alone, the worst picture comes first.
+        """
+        metric = telling(self.metrics)
+        values = [self.values[name].get(metric.key, {}) for name in self.candidates[:2]]
+
+        def rank(picture: str) -> tuple[float, str]:
+            found = [each.get(picture, math.nan) for each in values]
+            gap = abs(found[0] - found[1]) if len(found) == 2 else found[0] * (-1 if metric.higher_is_better else 1)
+            return (math.inf if math.isnan(gap) else -gap, picture)
+
+        return sorted(self.pictures, key=rank), metric
+
+
+def shown(metric: Metric, value: float) -> str:
+    """Write a value with the digits that its metric deserves; equal pictures have an infinite PSNR.
+
+    >>> shown(Metric("psnr", "PSNR", "dB", True, ""), float("inf"))
+    '∞'
+    """
+    return "\N{INFINITY}" if value == math.inf else format_value(metric, value)
+
+
+def best(metric: Metric, means: Mapping[str, Mapping[str, Mean]]) -> set[str]:
+    """Return the candidates with the best mean as it is printed; none of one alone."""
+    return best_values(metric, {name: found[metric.key].value for name, found in means.items()})
+
+
+def best_values(metric: Metric, values: Mapping[str, float]) -> set[str]:
+    """Return the names with the best value as it is printed; none of one alone, or where all are alike."""
+    texts = {name: shown(metric, value) for name, value in values.items() if not math.isnan(value)}
+    if len(set(texts.values())) < 2:
+        return set()
+    first = (max if metric.higher_is_better else min)(texts, key=lambda name: values[name])
+    return {name for name, text in texts.items() if text == texts[first]}
+
+
+def value_lines(evaluation: Evaluation, candidate: str, picture: str) -> list[str]:
+    """Return lines such as ``PSNR 27.12 dB`` with a candidate's values on one picture."""
+    found = evaluation.values[candidate]
+    return [
+        f"{metric.short} {shown(metric, found[metric.key][picture])} {metric.unit}".rstrip()
+        for metric in evaluation.metrics
+        if picture in found[metric.key]
+    ]
+
+
+def sentence(metric: Metric, name: str, other: str, found: Paired) -> str:
+    """Say whether ``name`` is better than ``other`` by a metric, or whether that is noise.
+
+    >>> metric = Metric("psnr", "PSNR", "dB", True, "")
+    >>> sentence(metric, "new", "old", Paired(0.5, 0.3, 0.7, 0.001, 13, 1, 14))
+    'PSNR: new is better than old, 0.50 dB higher on average (95% interval 0.30 to 0.70), on 13 of 14 pictures.'
+    """
+    ahead, behind = (name, other) if (found.difference > 0) == metric.higher_is_better else (other, name)
+    wins = found.wins if ahead == name else found.losses
+    size, low, high = (abs(v) for v in (found.difference, *sorted((found.low, found.high), key=abs)))
+    unit = f" {metric.unit}" if metric.unit else ""
+    way = "higher" if metric.higher_is_better else "lower"
+    on = f"{wins} of {found.pictures} {'picture' if found.pictures == 1 else 'pictures'}"
+    if found.difference == 0 or math.isnan(found.difference):
+        return f"{metric.short}: {name} and {other} do not differ."
+    if found.sure:
+        return (
+            f"{metric.short}: {ahead} is better than {behind}, {shown(metric, size)}{unit} {way} on average "
+            f"(95% interval {shown(metric, low)} to {shown(metric, high)}), on {on}."
+        )
+    start = f"{metric.short}: {ahead} is {shown(metric, size)}{unit} {way} than {behind} on average, on {on}, but "
+    if wins == found.pictures:
+        return f"{start}so few pictures do not tell: chance alone gives that in {found.chance:.0%} of the cases."
+    return (
+        f"{start}that is within the noise between pictures (chance gives as much in {found.chance:.0%} of the cases)."
+    )
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return everything but the pictures as plain values; infinity becomes "inf", what is no number null."""
+    found = {
+        "convention": evaluation.convention,
+        "settings": dict(evaluation.settings),
+        "metrics": [asdict(metric) for metric in evaluation.metrics],
+        "candidates": {
+            name: {
+                "mean": {key: asdict(mean) for key, mean in evaluation.means[name].items()},
+                "pictures": {p: {m: v[p] for m, v in values.items() if p in v} for p in evaluation.pictures},
+            }
+            for name, values in evaluation.values.items()
+        },
+        "against_the_first": {
+            name: {key: asdict(p) | {"win_rate": p.win_rate, "sure": p.sure} for key, p in found.items()}
+            for name, found in evaluation.pairs.items()
+        },
+        "verdict": evaluation.verdict,
+        "missing": dict(evaluation.missing),
+        "unmatched": [str(file) for file in evaluation.unmatched],
+        "problems": dict(evaluation.problems),
+    }
+    plain: dict[str, Any] = _plain(found)
+    return plain
+
+
+def json_text(evaluation: Evaluation) -> str:
+    """Return :func:`to_json` as text."""
+    return json.dumps(to_json(evaluation), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def csv_text(evaluation: Evaluation) -> str:
+    """Return a line for each picture and candidate, with a column for each metric, all digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["picture", "candidate", *(metric.key for metric in evaluation.metrics)])
+    for picture in evaluation.pictures:
+        for name, values in evaluation.values.items():
+            writer.writerow([picture, name, *(values[m.key].get(picture, "") for m in evaluation.metrics)])
+    return file.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,282 @@
+"""Train a small loss network to see what VGG-16 sees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.data.damage import Blur, InTurn, Jpeg, MotionBlur, Noise
+from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
+from perceptualloss.data.module import PhotoData
+from perceptualloss.features.network import (
+    ARCHITECTURES,
+    LossNetwork,
+    layer_names,
+    layers_before_pooling,
+    normalised,
+    run_layers,
+)
+from perceptualloss.features.weight_files import read_features
+from perceptualloss.features.weights import start_weights
+from perceptualloss.metrics.imitation import Imitation, gram_errors
+from perceptualloss.studies.loss_network.folding import write_weights
+from perceptualloss.studies.loss_network.layerwise import fit_layerwise
+from perceptualloss.training.average import moving_average
+from perceptualloss.training.finite import zero_not_finite
+from perceptualloss.training.run import Budget, fit
+from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.seeded_steps import own_randomness
+from perceptualloss.training.steps import over_run
+
+STUDENT, TEACHER = "distilled", "vgg16"
+FITTED_ON = 128  # samples, each a crop and a damaged one, on which the first weights are fitted
+OTHER_LAYERS = 0.25  # weight of layers that are not before a pooling
+DECAY = 0.95  # of the moving average of a layer's variance
+
+
+class Distillation(L.LightningModule):
+    r"""Bring a student's features to a teacher's, for pictures as they are and damaged.
+
+    For each layer, with the student's features :math:`s`, the teacher's :math:`t`, their variance
+    :math:`\sigma^2` and, for a damaged picture, the changes :math:`\Delta s` and :math:`\Delta t` that damage makes:
+
+    .. math::
+
+        \frac{\|s - t\|^2}{\sigma^2}
+        + \lambda_\Delta \frac{\|\Delta s - \Delta t\|^2}{\|\Delta t\|^2 + 0.05 \sigma^2}
+        + \lambda_G \frac{\|G(s) - G(t)\|_F^2}{\|G(t)\|_F^2}
+
+    The first is for what there is to see, the second for gradients, which a loss is used for (a small change has to
+    count as it counts for the teacher), and the third for Gram matrices, which least squares alone would make small.
+    Layers that are not before a pooling have the first alone, at a quarter of the weight, and maps at full size are
+    compared in their upper left quarter: on a CPU these would take most of a step.
+
+    Args:
+        student: its layers have the teacher's names and widths; it is trained in place.
+        teacher: with all layers that the student has.
+        learning_rate: Adam's highest.
+        change: :math:`\lambda_\Delta`.
+        gram: :math:`\lambda_G`.
+        gradient_clip: the largest norm of the gradient.
+        ema: decay of the moving average of the weights, which is what is validated and exported.
+
+    Logs "Loss" and, at validation, "explained variance/LAYER" and "Gram error/LAYER" over the photos as they are.
+    """
+
+    variances: Tensor
+
+    def __init__(
+        self,
+        student: nn.Sequential,
+        teacher: LossNetwork,
+        *,
+        learning_rate: float = 5e-4,
+        change: float = 0.5,
+        gram: float = 2.0,
+        gradient_clip: float = 5.0,
+        ema: float = 0.999,
+    ) -> None:
+        super().__init__()
+        self.student = student.to(memory_format=torch.channels_last)
+        self.average = moving_average(self.student, ema)
+        self.teacher = teacher
+        self.names = layer_names(student)
+        self.main = layers_before_pooling(STUDENT)
+        self.names_compared = teacher.layers
+        self.learning_rate, self.change, self.gram, self.gradient_clip = learning_rate, change, gram, gradient_clip
+        self.register_buffer("variances", torch.zeros(len(teacher.layers)))
+        self.figures: dict[str, float] = {}
+        self._imitation = Imitation()
+
+    @property
+    def result(self) -> nn.Sequential:
+        """The network that the training made."""
+        return cast(nn.Sequential, self.average.module)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the student's features of [0, 1] images (N, 3, H, W); in evaluation those of its average."""
+        x = normalised(images).to(memory_format=torch.channels_last)
+        return run_layers(
+            list(self.student if self.training else self.result), self.names, x, self.names_compared, in_place=False
+        )
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Return the loss of a batch of damaged pictures and the same pictures as they are."""
+        images = torch.cat(batch)
+        with torch.no_grad():
+            wanted = self.teacher(images)
+        seen = self(images)
+        parts = [
+            self.layer_loss(_compared(seen[name], images), _compared(wanted[name], images), number, name in self.main)
+            for number, name in enumerate(self.names_compared)
+        ]
+        loss = torch.stack(parts).sum()
+        self.log("Loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def layer_loss(self, student: Tensor, teacher: Tensor, number: int, main: bool) -> Tensor:
+        """Return the loss of one layer's features (2 N, C, H, W); the first N are those of the damaged pictures."""
+        variance = self._variance(teacher, number)
+        error = student - teacher
+        squares: Tensor = error.square().sum(1).mean() / variance
+        if not main:
+            return OTHER_LAYERS * squares
+        damaged, clean = teacher.chunk(2)
+        changed = (damaged - clean).square().sum(1).mean((1, 2))
+        wrong = torch.sub(*error.chunk(2)).square().sum(1).mean((1, 2))
+        change = (wrong / (changed + 0.05 * variance)).mean()
+        gram = gram_errors(student, teacher).square().mean()
+        return squares + self.change * change + self.gram * gram
+
+    @torch.no_grad()
+    def _variance(self, teacher: Tensor, number: int) -> Tensor:
+        """Return the moving average of a layer's variance, summed over its channels."""
+        new = (teacher.square().mean((0, 2, 3)) - teacher.mean((0, 2, 3)).square()).sum()
+        old = self.variances[number]
+        self.variances[number] = torch.where(old == 0, new, torch.lerp(new, old, DECAY))
+        return self.variances[number].clone()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Take one validation photo as it is."""
+        self._imitation.update(self(batch[1]), self.teacher(batch[1]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what the student sees."""
+        for layer, seen in self._imitation.compute().items():
+            self.figures |= {f"explained variance/{layer}": seen.explained, f"Gram error/{layer}": seen.gram_error}
+        self.log_dict(self.figures)
+        self.log("seen", self.figures[f"explained variance/{self.main[-1]}"], prog_bar=True)
+        self._imitation = Imitation()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Count what of a gradient is not finite as zero."""
+        zero_not_finite(self.parameters())
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
+        """Shorten a gradient that is too long."""
+        self.clip_gradients(optimizer, self.gradient_clip, "norm")
+
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        """Do the step, and let the average follow before a checkpoint can be written."""
+        super().optimizer_step(*arguments, **named)
+        self.average.update_parameters(self.student)
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam, whose learning rate falls to zero along half a cosine."""
+        optimizer = torch.optim.Adam(self.student.parameters(), lr=self.learning_rate, betas=(0.9, 0.99))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, over_run(Schedule(), self.trainer))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _compared(features: Tensor, images: Tensor) -> Tensor:
+    """Return the part of the features that is compared, in 32 bits."""
+    height, width = features.shape[-2:]
+    if (height, width) == images.shape[-2:]:
+        features = features[..., : height // 2, : width // 2]
+    return features.float()
+
+
+class WriteWeights(L.Callback):
+    """Write the average of the weights at every validation, so that it can be used, and gone on from, at any time."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Write them."""
+        if trainer.is_global_zero:
+            write_weights(cast(Distillation, task).result, self.out)
+
+
+def distillation_data(photos: Path, validation: float, crop: int, batch_size: int, seed: int) -> PhotoData:
+    """Return crops of the photos, damaged and as they are, of every kind that trainings make on their way."""
+    damages = [Noise((0.01, 0.25)), Enlarged(), Jpeg((5, 90)), Light(), Clouds(), Blocks(), Blur(), MotionBlur()]
+    several = InTurn([Enlarged((1.0, 4.0)), Noise((0.0, 0.1)), Light((0.0, 0.3)), Jpeg((20, 95))], chance=0.5)
+    damage = OneOf([*damages, several])
+    sizes = {"crop": crop, "batch_size": batch_size, "validation_size": 256}
+    return PhotoData(damage, photos, validation=validation, seed=seed, **sizes)
+
+
+def vgg16_teacher(weights: Path) -> LossNetwork:
+    """Return VGG-16 with the weights of a file, its borders repeated as the student's are, in all the student's layers.
+
+    Raises:
+        InputError: if the file holds no weights of VGG-16.
+    """
+    features = ARCHITECTURES[TEACHER]()
+    features.load_state_dict(read_features(weights, features.state_dict()))
+    layers = [name for name in layer_names(ARCHITECTURES[STUDENT]()) if name.startswith("relu")]
+    for i, module in enumerate(features):
+        if isinstance(module, nn.Conv2d):
+            repeating = nn.Conv2d(module.in_channels, module.out_channels, 3, padding=1, padding_mode="replicate")
+            repeating.load_state_dict(module.state_dict())
+            features[i] = repeating
+    return LossNetwork(features, layers)
+
+
+def first_weights(student: nn.Sequential, teacher: LossNetwork, data: PhotoData, seed: int) -> None:
+    """Fit the student to the teacher layer by layer, on samples that no step of a training takes."""
+    samples = [data.crops[sys.maxsize - 1 - number] for number in range(FITTED_ON)]
+    images = torch.stack([picture for sample in samples for picture in sample])
+    fit_layerwise(student, nn.Sequential(*teacher.modules_in_turn()), normalised(images), seed)
+
+
+def distil(
+    teacher: Path,
+    photos: Path,
+    out: Path,
+    *,
+    budget: Budget,
+    folder: Path,
+    start_from: str | None = None,
+    validation: float = 0.1,
+    crop: int = 128,
+    batch_size: int = 4,
+    learning_rate: float = 5e-4,
+    resume: Path | None = None,
+    progress: bool = False,
+    callbacks: Sequence[L.Callback] = (),
+) -> dict[str, float]:
+    """Train ``distilled`` to see what a VGG-16 sees in photos, and write its weights at half precision.
+
+    Args:
+        teacher: a file with VGG-16's weights.
+        photos: a folder with photos.
+        out: the .safetensors file to write, at every validation and at the end.
+        budget: steps, intervals, precision and device; its seed gives the same crops in the same order.
+        folder: for checkpoints and TensorBoard's files.
+        start_from: weights of an earlier training, a file or "default" for the embedded ones; without them the first
+            ones are fitted layer by layer.
+        validation: how many of the photos, the last by name, stay out; below 1, what share.
+        crop: height and width of the crops in pixels.
+        batch_size: crops a step; each is seen as it is and damaged.
+        learning_rate: Adam's highest.
+        resume: a checkpoint to go on from.
+        progress: whether to show a progress bar.
+        callbacks: more callbacks for the trainer.
+
+    Returns:
+        For each layer "explained variance/LAYER" and "Gram error/LAYER" (see :class:`Imitation`) over the middles of
+        the photos that stayed out.
+
+    Raises:
+        InputError: for unusable weights, photos, settings or checkpoint, or a full disk.
+        TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
+    """
+    seen = vgg16_teacher(teacher)
+    data = distillation_data(photos, validation, crop, batch_size, budget.seed)
+    with own_randomness(budget.seed):
+        student = ARCHITECTURES[STUDENT]()
+        if start_from is not None:
+            student.load_state_dict(start_weights(STUDENT, start_from, student.state_dict()))
+        elif resume is None:
+            first_weights(student, seen, data, budget.seed)
+        task = Distillation(student, seen, learning_rate=learning_rate)
+    fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=[WriteWeights(out), *callbacks])
+    return task.figures

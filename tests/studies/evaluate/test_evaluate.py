@@ -1,0 +1,253 @@
+"""Evaluating folders and networks: figures with a known answer, and what may go wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from perceptualloss.errors import InputError
+from perceptualloss.features.network import ARCHITECTURES
+from perceptualloss.metrics.named import metric
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.studies.evaluate import measuring
+from perceptualloss.studies.evaluate.evaluate import evaluate
+from perceptualloss.studies.evaluate.results import csv_text, json_text, sentence, to_json
+from perceptualloss.studies.evaluate.statistics import compare_paired
+
+# Lim et al., EDSR, 2017: bicubic interpolation.
+PUBLISHED = {
+    ("Set5", 2): (33.66, 0.9299),
+    ("Set5", 3): (30.39, 0.8682),
+    ("Set5", 4): (28.42, 0.8104),
+    ("Set14", 2): (30.24, 0.8688),
+    ("Set14", 3): (27.55, 0.7742),
+    ("Set14", 4): (26.00, 0.7027),
+}
+LEVELS = {"a": 10, "b": 20, "c": 5}
+
+
+def write(folder: Path, **pictures: Tensor) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        write_image(picture, folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(name="targets")
+def _targets(tmp_path: Path) -> Path:
+    """Three pictures, one of another size, between 50 and 150 of 255 levels."""
+    sizes = {"a": (24, 20), "b": (24, 20), "c": (30, 21)}
+    return write(tmp_path / "targets", **{n: torch.randint(50, 150, (1, 3, *s)) / 255.0 for n, s in sizes.items()})
+
+
+def shifted(targets: Path, folder: Path, levels: dict[str, int], suffix: str = "") -> Path:
+    """Write outputs that are brighter by so many levels: their PSNR is 20 log10(255 / levels)."""
+    pictures = {f"{n}{suffix}": read_image(targets / f"{n}.png") + by / 255 for n, by in levels.items()}
+    return write(folder, **pictures)
+
+
+def decibels(levels: float) -> float:
+    return 20 * math.log10(255 / levels)
+
+
+@pytest.mark.parametrize(("name", "scale"), PUBLISHED)
+def test_bicubic_has_the_published_figures(name: str, scale: int, shared: Path) -> None:
+    folder = shared / "data" / "benchmarks" / name / f"image_SRF_{scale}"
+    found = evaluate([], folder, networks=["bicubic"], scale=scale, metrics=["psnr", "ssim"])
+    psnr, ssim = PUBLISHED[name, scale]
+    assert len(found.pictures) == {"Set5": 5, "Set14": 14}[name]
+    assert found.means["bicubic"]["psnr"].value == pytest.approx(psnr, abs=0.02)
+    assert found.means["bicubic"]["ssim"].value == pytest.approx(ssim, abs=0.001)
+
+
+def test_folders_of_several_candidates(targets: Path, tmp_path: Path) -> None:
+    near = shifted(targets, tmp_path / "near", dict.fromkeys(LEVELS, 2), "_SR")
+    far = shifted(targets, tmp_path / "far", LEVELS, "x4")
+    seen: list[tuple[int, int]] = []
+    found = evaluate(
+        [far, near], targets, metrics=["psnr", "mse"], progress=lambda done, total: seen.append((done, total))
+    )
+    assert found.candidates == ["far", "near"]
+    assert found.pictures == ["a", "b", "c"]
+    for name, level in LEVELS.items():
+        assert found.values["far"]["psnr"][name] == pytest.approx(decibels(level), abs=1e-6)
+        assert found.values["near"]["mse"][name] == pytest.approx((2 / 255) ** 2, rel=1e-6)
+    mean = found.means["far"]["psnr"]
+    assert mean.value == pytest.approx(sum(map(decibels, LEVELS.values())) / 3)
+    assert mean.low < mean.value < mean.high
+    assert found.pairs["near"]["psnr"].wins == 3
+    assert found.differing()[0][0] == "b"
+    assert seen[-1] == (3, 3)
+    assert not found.problems
+    assert not found.unmatched
+    assert "near is" in found.verdict[0]
+
+
+def test_only_pictures_that_all_have_count(targets: Path, tmp_path: Path) -> None:
+    all_three = shifted(targets, tmp_path / "x", LEVELS)
+    two = shifted(targets, tmp_path / "y", {"a": 1, "c": 1})
+    found = evaluate([all_three, two], targets, metrics=["psnr"])
+    assert found.pictures == ["a", "c"]
+    assert set(found.values["x"]["psnr"]) == {"a", "c"}
+    assert set(found.unmatched) == {targets / "b.png", all_three / "b.png"}
+
+
+def test_one_bad_file_does_not_end_it(targets: Path, tmp_path: Path) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    (outputs / "b.png").write_bytes(b"no picture")
+    write(outputs, c=torch.rand(1, 3, 8, 8))
+    found = evaluate([outputs], targets, metrics=["psnr"])
+    assert found.pictures == ["a"]
+    assert str(outputs / "b.png") in found.problems["b"]
+    assert "21 x 30 pixels, got 8 x 8" in found.problems["c"]
+    (outputs / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"pictures that can be measured.*to be a picture"):
+        evaluate([outputs], targets, metrics=["psnr"])
+
+
+def test_what_a_measure_refuses_is_named_and_the_rest_is_measured(targets: Path, tmp_path: Path) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    file = tmp_path / "weights.safetensors"
+    save_file(ARCHITECTURES["squeezenet"]().state_dict(), file)
+    lpips = f"lpips-squeeze:weights={file}"
+    found = evaluate([outputs], targets, metrics=["psnr", "ms_ssim", lpips], crop_border=9)
+    assert set(found.problems) == {f"{n}: {m}" for n in "abc" for m in ("MS-SSIM", "LPIPS (SqueezeNet)")}
+    assert "pixels" in found.problems["a: MS-SSIM"]
+    assert set(found.values["out"]["psnr"]) == {"a", "b", "c"}
+    assert math.isnan(found.means["out"]["ms_ssim"].value)
+
+
+def test_outputs_may_miss_the_last_pixels(targets: Path, tmp_path: Path) -> None:
+    pictures = {n: read_image(targets / f"{n}.png")[..., :-2, :-1] + 5 / 255 for n in ("c",)}
+    outputs = write(tmp_path / "out", **pictures)  # 28 x 20 of 30 x 21
+    found = evaluate([outputs], targets, scale=4, metrics=["psnr"], crop_border=0)
+    assert found.values["out"]["psnr"]["c"] == pytest.approx(decibels(5 * 219 / 255), abs=0.3)
+    with pytest.raises(InputError, match="say --scale"):
+        evaluate([outputs], targets, metrics=["psnr"])
+
+
+def test_grey_files_are_measured_as_grey(tmp_path: Path) -> None:
+    values = torch.randint(50, 150, (20, 20), dtype=torch.uint8)
+    for folder, picture in (("targets", values), ("out", values + 10)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(picture.numpy()).save(tmp_path / folder / "a.png")
+    found = evaluate([tmp_path / "out"], tmp_path / "targets", protocol="sr", crop_border=2, metrics=["psnr"])
+    assert found.means["out"]["psnr"].value == pytest.approx(decibels(10), abs=1e-6)
+
+
+def test_networks_and_folders_side_by_side(targets: Path, tmp_path: Path) -> None:
+    file = save_network(Upscale2x(), tmp_path / "mine.safetensors")  # fresh: bilinear with align_corners=True
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    found = evaluate([outputs], targets, networks=[str(file), "bicubic"], metrics=["psnr", "perceptual_distance"])
+    assert found.candidates == ["out", "mine", "bicubic"]
+    assert found.convention == "luminance (Y), 8 bits, without a border of 2 px"
+    assert found.values["mine"]["psnr"] != found.values["bicubic"]["psnr"]
+    looked = found.look("c")
+    assert {name: tuple(output.shape) for name, output in looked.outputs.items()} == dict.fromkeys(
+        ("out", "mine", "bicubic"), (1, 3, 30, 20)
+    )
+    with pytest.raises(InputError, match="one scale for all networks, got 2 and 4"):
+        evaluate([], targets, networks=[str(file), str(save_network(Upscale4x(), tmp_path / "x.safetensors"))])
+
+
+def test_batches_and_threads_change_nothing(targets: Path, tmp_path: Path) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    names = ["psnr", "ssim", "perceptual_distance"]
+    whole = evaluate([outputs], targets, metrics=names, workers=3)
+    for name in LEVELS:
+        one = evaluate([outputs / f"{name}.png"], targets / f"{name}.png", metrics=names, workers=1)
+        for key in names:
+            assert one.values[f"{name}.png"][key][name] == pytest.approx(whole.values["out"][key][name], abs=1e-6)
+
+
+def test_what_would_not_fit_into_memory_is_left_out_and_told(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS)
+    area = read_image(targets / "a.png")[0, 0].numel()
+    for free in (None, 1500 * area, 1500 * area - 1):
+        monkeypatch.setattr(measuring, "free_memory", lambda place, free=free: free)
+        found = evaluate(
+            [outputs / "a.png"], targets / "a.png", metrics=["psnr", "perceptual_distance", "st_lpips_vgg"]
+        )
+        ((candidate, means),) = found.means.items()
+        assert means["perceptual_distance"].value > 0, candidate
+        assert math.isnan(means["st_lpips_vgg"].value) == (free == 1500 * area - 1)
+    assert "GiB of free memory for ST-LPIPS VGG" in found.problems["a: ST-LPIPS VGG"]
+
+
+def test_candidates_of_one_name_are_told_apart(targets: Path, tmp_path: Path) -> None:
+    first, second = (shifted(targets, tmp_path / run / "out", LEVELS) for run in ("one", "two"))
+    assert evaluate([first, second], targets, metrics=["mse"]).candidates == ["one/out", "two/out"]
+    bicubic = shifted(targets, tmp_path / "bicubic", LEVELS)
+    with pytest.raises(InputError, match="bicubic twice"):
+        evaluate([bicubic], targets, networks=["bicubic"], scale=2)
+    with pytest.raises(InputError, match="different candidates"):
+        evaluate([first, first], targets, metrics=["mse"])
+
+
+def test_json_and_csv_hold_everything(targets: Path, tmp_path: Path) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS | {"a": 0})
+    other = shifted(targets, tmp_path / "other", LEVELS)
+    found = evaluate([other, outputs], targets, metrics=["psnr", "ms_ssim"])
+    read = json.loads(json_text(found), parse_constant=pytest.fail)
+    assert read == to_json(found)
+    assert read["candidates"]["out"]["pictures"]["a"]["psnr"] == "inf"
+    assert read["candidates"]["out"]["mean"]["ms_ssim"]["value"] is None
+    assert read["against_the_first"]["out"]["psnr"]["wins"] == 1
+    assert set(read["problems"]) == {f"{name}: MS-SSIM" for name in LEVELS}
+    rows = list(csv.DictReader(io.StringIO(csv_text(found))))
+    assert len(rows) == 6
+    assert float(rows[1]["psnr"]) == math.inf
+    assert rows[1]["candidate"] == "out"
+    assert rows[0]["ms_ssim"] == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "outputs or a network"),
+        ({"networks": ["bicubic"]}, "a scale for interpolation"),
+        ({"networks": ["none.safetensors"]}, "a saved network"),
+        ({"networks": ["bicubic"], "scale": 1}, "networks that enlarge"),
+        ({"networks": ["bicubic"], "scale": 2, "metrics": ["psnr", "psnr"]}, "different metrics"),
+        ({"networks": ["bicubic"], "scale": 2, "protocol": "srr"}, "Did you mean 'sr'"),
+        ({"networks": ["bicubic"], "scale": 2, "device": "tpu"}, "expected a device"),
+        ({"networks": ["bicubic"], "scale": 2, "workers": -1}, "workers to be 1 or more"),
+        ({"networks": ["bicubic"], "scale": 2, "crop_border": -1}, "crop_border from 0"),
+        ({"networks": ["bicubic"], "scale": 50}, "a target of at least 50 pixels"),
+    ],
+)
+def test_unusable_settings_are_refused(options: dict[str, object], message: str, targets: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate([], targets, **options)  # type: ignore[arg-type]
+
+
+def test_sentences_say_better_noise_or_too_few() -> None:
+    psnr, distance = metric("psnr"), metric("perceptual_distance")
+    b = [float(n % 7) for n in range(20)]
+    above = [v + 1 + 0.01 * n for n, v in enumerate(b)]
+    better = compare_paired(above, b, higher_is_better=True)
+    assert sentence(psnr, "new", "old", better) == (
+        "PSNR: new is better than old, 1.10 dB higher on average (95% interval 1.07 to 1.12), on 20 of 20 pictures."
+    )
+    worse = compare_paired(above, b, higher_is_better=False)
+    assert sentence(distance, "new", "old", worse).startswith(
+        "Embedded judge: old is better than new, 1.0950 lower on average (95% interval 1.0695 to 1.1195)"
+    )
+    noise = compare_paired([v + (-1) ** n + 0.01 for n, v in enumerate(b)], b, higher_is_better=True)
+    assert "within the noise" in sentence(psnr, "new", "old", noise)
+    few = compare_paired([2.0, 3.0], [1.0, 1.0], higher_is_better=True)
+    assert "so few pictures do not tell: chance alone gives that in 50%" in sentence(psnr, "new", "old", few)
+    assert "do not differ" in sentence(psnr, "new", "old", compare_paired(b, b, higher_is_better=True))

@@ -1,0 +1,183 @@
+"""The training loop: what it writes, how it stops, and that resuming changes nothing."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from perceptualloss.data.degrade import Downscale
+from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
+from perceptualloss.losses.base import Loss
+from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
+from perceptualloss.training.run import Budget, best_precision, fit
+from perceptualloss.training.saving import SaveCheckpoint, TrainingInterrupted
+from perceptualloss.training.supervised import Supervised
+
+
+def task(loss: Loss | None = None, **options: Any) -> Supervised:
+    torch.manual_seed(0)
+    return Supervised(Upscale2x(), loss or MSELoss(), **options)
+
+
+def data(photos: Path, seed: int = 0) -> PhotoData:
+    return PhotoData(Downscale(2), photos, validation=1, crop=16, batch_size=2, seed=seed)
+
+
+def budget(steps: int, **options: Any) -> Budget:
+    return Budget(steps, validate_every=steps, device="cpu", precision="32-true", **options)
+
+
+class After(L.Callback):
+    """Do something after a step."""
+
+    def __init__(self, step: int, action: Any) -> None:
+        self.step, self.action = step, action
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            self.action()
+
+
+def test_writes_what_tensorboard_shows(small_photos: Path, tmp_path: Path) -> None:
+    loss = FeatureReconstructionLoss("compact", {"relu1_2": 1.0, "relu2_2": 1.0}) + L1Loss()
+    run = task(loss)
+    fit(run, data(small_photos), tmp_path, budget(2), progress=False)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    tags = events.Tags()
+    assert {"Loss", "Loss/l1", "PSNR", "MSE", "SSIM", "embedded judge"} <= set(tags["scalars"])
+    assert any(tag.startswith("input | output | target") for tag in tags["images"])
+    assert [step for step, _ in run.history["psnr"]] == [2]
+    saved = torch.load(checkpoint_files(tmp_path)[0], weights_only=True)
+    assert saved["global_step"] == 2
+    assert all(key.startswith("network.") for key in saved["state_dict"])  # no loss network in it
+
+
+def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
+    whole = task(warm_up_steps=2, loss=L1Loss())
+    fit(whole, data(small_photos), tmp_path / "whole", budget(4), progress=False)
+    stopped = task(warm_up_steps=2, loss=L1Loss())
+    ask = After(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)  # a shell starts what runs in the background with it ignored
+    with pytest.raises(TrainingInterrupted) as stop:
+        fit(stopped, data(small_photos), tmp_path / "cut", budget(4), progress=False, callbacks=[ask])
+    assert stop.value.folder == tmp_path / "cut"
+    assert signal.getsignal(signal.SIGINT) is before
+    resumed = task(warm_up_steps=2, loss=L1Loss())
+    fit(
+        resumed,
+        data(small_photos),
+        tmp_path / "cut",
+        budget(4),
+        resume=newest_checkpoint(tmp_path / "cut"),
+        progress=False,
+    )
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    assert resumed.history["psnr"] == whole.history["psnr"]
+
+
+def test_sigterm_to_the_whole_group_leaves_a_checkpoint(small_photos: Path, tmp_path: Path) -> None:
+    def terminate() -> None:
+        workers = multiprocessing.active_children()
+        assert workers
+        for process in workers:
+            os.kill(process.pid or 0, signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loaded = PhotoData(Downscale(2), small_photos, validation=1, crop=16, batch_size=2, workers=1)
+    with pytest.raises(TrainingInterrupted):
+        fit(task(), loaded, tmp_path, budget(9), progress=False, callbacks=[After(2, terminate)])
+    assert [step_of(file) for file in checkpoint_files(tmp_path)] == [2]
+
+
+def test_another_seed_sees_other_samples(small_photos: Path) -> None:
+    first, second = (data(small_photos, seed).crops[0][1] for seed in (0, 1))
+    assert first.shape != second.shape or not torch.equal(first, second)
+
+
+def test_warm_up_steps_use_the_pixel_loss(small_photos: Path, tmp_path: Path) -> None:
+    warm, pixel = task(L1Loss(), warm_up_steps=1), task(MSELoss())
+    for name, run in (("warm", warm), ("pixel", pixel)):
+        save = SaveCheckpoint(tmp_path / f"{name} at 1", at=1)
+        fit(run, data(small_photos), tmp_path / name, budget(2), progress=False, callbacks=[save])
+    saved = [checkpoint_files(tmp_path / f"{name} at 1")[0] for name in ("warm", "pixel")]
+    first, second = (torch.load(file, weights_only=True)["state_dict"] for file in saved)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    last = [run.network.state_dict() for run in (warm, pixel)]
+    assert not all(torch.equal(last[0][key], last[1][key]) for key in last[0])
+
+
+def test_adam_starts_afresh_after_the_warm_up(small_photos: Path, tmp_path: Path) -> None:
+    run, averaged = task(L1Loss(), warm_up_steps=2), []
+    look = [After(step, lambda: averaged.append(_steps_averaged(run))) for step in (1, 2, 3)]
+    fit(run, data(small_photos), tmp_path, budget(3), progress=False, callbacks=look)
+    assert averaged == [1, 2, 1]
+
+
+def _steps_averaged(run: Supervised) -> int:
+    (optimizer,) = run.trainer.optimizers
+    return int(next(iter(optimizer.state.values()))["step"])
+
+
+def test_the_progress_bar_counts_the_whole_run(
+    small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted = After(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingInterrupted):
+        fit(task(), data(small_photos), tmp_path, budget(3), callbacks=[interrupted])
+    capsys.readouterr()
+    fit(task(), data(small_photos), tmp_path, budget(3), resume=newest_checkpoint(tmp_path))
+    shown = capsys.readouterr().out
+    assert "3/3" in shown
+    assert "Loss" in shown
+
+
+def test_a_disk_that_cannot_be_written_is_one_clear_line(small_photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="to write into"):
+        fit(task(), data(small_photos), tmp_path / "file" / "run", budget(1), progress=False)
+
+
+def test_a_full_disk_says_so(small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(L.Trainer, "save_checkpoint", full)
+    with pytest.raises(InputError, match="The disk is full"):
+        fit(task(), data(small_photos), tmp_path, budget(1), progress=False)
+
+
+def test_a_checkpoint_that_is_none_is_refused(small_photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.ckpt").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="a checkpoint of this run"):
+        fit(task(), data(small_photos), tmp_path, budget(1), resume=tmp_path / "bad.ckpt", progress=False)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused(small_photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a device and precision"):
+        fit(task(), data(small_photos), tmp_path, Budget(1, device="gpu"), progress=False)
+
+
+@pytest.mark.parametrize("wrong", [Budget(0), Budget(1, validate_every=0), Budget(1, checkpoint_every=0)])
+def test_an_impossible_budget_is_refused(wrong: Budget, small_photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="from 1"):
+        fit(task(), data(small_photos), tmp_path, wrong, progress=False)
+
+
+def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
+    assert best_precision("cpu") == "32-true"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert best_precision("cpu") == "bf16-mixed"
