@@ -20,10 +20,11 @@ from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.numerics import count_not_finite
 from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
-from perceptualloss.training.finite import NotFinite, WatchFinite, count_not_finite, zero_not_finite
+from perceptualloss.training.finite import NotFinite, WatchFinite, zero_not_finite
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.style import StyleTransfer

@@ -14,8 +14,8 @@ from torch import Tensor
 from perceptualloss.apply.picture_space import SPACES, Space
 from perceptualloss.apply.projected_descent import ProjectedAdam, ProjectedLBFGS
 from perceptualloss.errors import InputError, check_choice, check_image_batch
+from perceptualloss.numerics import count_not_finite
 from perceptualloss.pictures.ranges import check_values
-from perceptualloss.training.finite import count_not_finite
 
 Method = Literal["lbfgs", "adam"]
 Terms = Callable[[Tensor], Mapping[str, Tensor]]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.apply.device import device_for
-from perceptualloss.apply.tiles import Precision, Progress, transform
+from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
@@ -20,7 +20,7 @@ from perceptualloss.networks.shipped import shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import READ_SUFFIXES
 from perceptualloss.pictures.keep_colors import keep_colors as with_colours_of
-from perceptualloss.pictures.picture import PathLike, Picture, change_file
+from perceptualloss.pictures.picture import PathLike, Picture, Progress, change_file
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.transparency import fill_hidden
 

@@ -8,8 +8,8 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss.apply.stylist import Chosen, stylist
-from perceptualloss.apply.tiles import Precision, Progress
-from perceptualloss.pictures.picture import ImageType, PathLike, unpack
+from perceptualloss.apply.tiles import Precision
+from perceptualloss.pictures.picture import ImageType, PathLike, Progress, unpack
 
 
 @overload

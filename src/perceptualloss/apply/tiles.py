@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,11 +16,11 @@ from perceptualloss.apply.memory import free_memory
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch
 from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.pictures.box import Box, split
+from perceptualloss.pictures.picture import Progress
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-Progress = Callable[[int, int], None]
 
 _TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _OUTPUT_SIDE = 1536

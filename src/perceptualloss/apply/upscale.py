@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss.apply.device import device_for
-from perceptualloss.apply.tiles import Precision, Progress, transform
+from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.networks.shipped import Kind, shipped_network
 from perceptualloss.pictures.histogram import match_histogram as matched
-from perceptualloss.pictures.picture import ImageType, PathLike, Picture, change_file, unpack
+from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, change_file, unpack
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.transparency import fill_hidden
 

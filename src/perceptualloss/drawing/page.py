@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
-
-from perceptualloss.drawing.embed import lossless, uri
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -37,3 +36,22 @@ def themed(draw: Callable[[bool], Figure], alt: str) -> dict[str, Any]:
         picture = Image.open(file).convert("RGB")
         images[name] = uri(lossless(picture))
     return {"size": picture.size, "alt": alt, **images}
+
+
+def lossless(picture: Image.Image) -> bytes:
+    """Encode a picture so that every pixel comes back as it was."""
+    file = io.BytesIO()
+    picture.save(file, "WEBP", lossless=True, quality=80, method=4)
+    return file.getvalue()
+
+
+def uri(webp: bytes) -> str:
+    """Write an encoded picture as a data URI, which a page carries inside."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode('ascii')}"
+
+
+def compressed(picture: Image.Image) -> bytes:
+    """Encode a picture with losses that are hardly seen."""
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=92, method=4, use_sharp_yuv=True)
+    return file.getvalue()

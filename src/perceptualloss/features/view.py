@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.features.blur_pool import BlurPool2d
-from perceptualloss.losses.distance import wide
+from perceptualloss.numerics import wide
 
 SHIFT = 0.125  # of the side
 ANGLE = math.radians(15)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice, check_same_shape
-from perceptualloss.losses.distance import wide
+from perceptualloss.numerics import wide
 
 Kind = Literal["vanilla", "least_squares", "lsgan", "hinge", "relativistic", "relativistic_hinge", "wasserstein"]
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from perceptualloss.numerics import wide
+
 EPSILON = 1e-10
 INSTANCE_EPSILON = 1e-5
 
@@ -156,11 +158,6 @@ def over_layers(distances: Sequence[Tensor]) -> Tensor:
     them is 0. For measuring: its gradient has no bound near zero.
     """
     return torch.stack([*distances]).log().mean(dim=0).exp()
-
-
-def wide(features: Tensor) -> Tensor:
-    """Return features in 32 bits, or in 64 where they already are."""
-    return features if features.dtype == torch.float64 else features.float()
 
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.distance import wide
 from perceptualloss.losses.unit_range import to_unit_range
+from perceptualloss.numerics import wide
 
 Mask = Literal["soft", "hard"]
 Distance = Literal["l1", "mse"]

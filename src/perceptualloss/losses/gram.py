@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from perceptualloss.exact import exact_product
-from perceptualloss.losses.distance import wide
+from perceptualloss.numerics import exact_product, wide
 
 
 def gram_matrix(features: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import check_choice, check_same_shape
 from perceptualloss.features.network import LossNetwork
-from perceptualloss.losses.distance import unit_map, wide
+from perceptualloss.losses.distance import unit_map
+from perceptualloss.numerics import wide
 
 MAP_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": lambda output, target: (wide(output) - wide(target)).square().mean(dim=1),

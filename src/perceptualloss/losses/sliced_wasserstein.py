@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.exact import exact_product
 from perceptualloss.features.network import InputRange, LossNetwork
-from perceptualloss.losses.distance import wide
 from perceptualloss.losses.network_loss import Augment, Features
 from perceptualloss.losses.style_loss import StyleLoss
+from perceptualloss.numerics import exact_product, wide
 
 SEED = 0  # of the draws in evaluation
 ENOUGH = 16384  # positions of a fixed style that evaluation sorts

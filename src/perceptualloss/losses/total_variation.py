@@ -10,7 +10,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.distance import wide
+from perceptualloss.numerics import wide
 
 Kind = Literal["l1", "squared", "power"]
 Reduction = Literal["mean", "sum"]

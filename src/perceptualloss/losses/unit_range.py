@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.features.network import IMAGENET_MEAN, IMAGENET_STD, InputRange
-from perceptualloss.losses.distance import wide
+from perceptualloss.numerics import wide
 
 
 def to_unit_range(images: Tensor, input_range: InputRange) -> Tensor:

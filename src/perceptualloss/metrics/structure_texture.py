@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import check_same_shape
-from perceptualloss.losses.distance import wide
 from perceptualloss.metrics.perceptual_distance import LAYERS, judge
+from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import check_pair
 
 _C = 1e-6

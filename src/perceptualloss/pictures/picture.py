@@ -145,3 +145,6 @@ def _pillow(picture: Picture, mode: str = "") -> Image.Image:
         return Image.fromarray(samples.astype(np.int32) if mode == "I" else samples)
     samples = whole_numbers(channels, 8)
     return Image.fromarray(samples[..., 0] if len(channels) == 1 else samples)
+
+
+Progress = Callable[[int, int], None]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.exact import exact_product
+from perceptualloss.numerics import exact_product
 from perceptualloss.pictures.images import exact_dtype
 
 Method = Literal["bicubic", "bilinear"]

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perceptualloss.apply.tiles import Progress
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import whole_numbers
+from perceptualloss.pictures.picture import Progress
 
 if TYPE_CHECKING:
     import av

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from perceptualloss.errors import InputError
-from perceptualloss.training.finite import count_not_finite
+from perceptualloss.numerics import count_not_finite
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
+from perceptualloss.numerics import count_not_finite
 
 log = logging.getLogger(__name__)
 # As many steps as this, without a finite one between them, are no accident: bf16 gives one now and then, and the scale
@@ -18,17 +19,6 @@ log = logging.getLogger(__name__)
 IN_A_ROW = 20
 READ_EVERY = 10  # steps; reading waits for the GPU
 REMEDY = "Lower the learning rate, or train in 32 bits (precision 32-true); look at the loss and at the pictures."
-
-
-def count_not_finite(tensors: Iterable[Tensor]) -> Tensor:
-    """Return how many entries are NaN or infinite, a scalar on the device of the tensors; does not wait for a GPU.
-
-    >>> count_not_finite([torch.tensor([1.0, float("inf")]), torch.tensor(float("nan"))])
-    tensor(2)
-    """
-    # x - x is 0 for numbers and NaN for all else: a third of isfinite's time.
-    counts = [(values - values).count_nonzero() for values in tensors if values.is_floating_point()]
-    return torch.stack([count.to(counts[0].device) for count in counts]).sum() if counts else torch.tensor(0)
 
 
 def gradients(parameters: Iterable[Tensor]) -> Iterator[Tensor]:

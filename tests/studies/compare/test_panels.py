@@ -12,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from perceptualloss.drawing.panels import (
-    Box,
+from perceptualloss.drawing.panels import Box, to_picture
+from perceptualloss.studies.compare.panels import (
     captions,
     detail_runs,
     draw_panel,
     find_details,
     panel_metrics,
-    to_picture,
     write_panels,
 )
 from perceptualloss.studies.compare.results import Comparison, Photo

@@ -17,8 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
-from perceptualloss.drawing.panels import find_details, to_picture
+from perceptualloss.drawing.panels import to_picture
 from perceptualloss.studies.compare import report
+from perceptualloss.studies.compare.panels import find_details
 from perceptualloss.studies.compare.report import render_report, write_report
 from perceptualloss.studies.compare.results import Comparison, Photo
 

@@ -16,7 +16,6 @@ import torch
 from perceptualloss.arguments import checked_arguments
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
-from perceptualloss.drawing.panels import write_panels
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.files import write_whole
 from perceptualloss.losses.base import Loss
@@ -30,6 +29,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.curves import plot_curves
+from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
 from perceptualloss.studies.compare.results import SECONDS, Comparison, Metric, Photo, Run, write_metrics
 from perceptualloss.training.checkpoints import newest_checkpoint

@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from perceptualloss.drawing.embed import TRUTH, Sheet, fit_sheets, make_sheet
 from perceptualloss.drawing.page import render_page, themed
-from perceptualloss.drawing.panels import (
-    DETAIL_COLOURS,
-    captions,
-    detail_runs,
-    find_details,
-    panel_metrics,
-)
+from perceptualloss.drawing.panels import DETAIL_COLOURS
 from perceptualloss.metrics.metric import telling
 from perceptualloss.studies.compare.curves import curve_metrics, describe_curves, draw_curves, run_colours
+from perceptualloss.studies.compare.panels import captions, detail_runs, find_details, panel_metrics
 from perceptualloss.studies.compare.results import (
     COMMAND,
     MSE,
@@ -31,6 +25,7 @@ from perceptualloss.studies.compare.results import (
     file_stems,
     format_value,
 )
+from perceptualloss.studies.compare.sheets import TRUTH, Sheet, fit_sheets, make_sheet
 
 _MOST_PHOTOS = 6
 _BUDGET = 5_500_000  # characters of pictures; with the curves and the text the page stays below 6 MB

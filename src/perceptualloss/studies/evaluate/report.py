@@ -8,13 +8,14 @@ from typing import Any
 
 from PIL import Image
 
-from perceptualloss.drawing.embed import TRUTH, compressed, lossless, uri
 from perceptualloss.drawing.heat import colour
-from perceptualloss.drawing.page import render_page
-from perceptualloss.drawing.panels import DETAIL_COLOURS, find_details, to_picture
+from perceptualloss.drawing.page import compressed, lossless, render_page, uri
+from perceptualloss.drawing.panels import DETAIL_COLOURS, to_picture
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.studies.compare.curves import DARK, LIGHT
+from perceptualloss.studies.compare.panels import find_details
 from perceptualloss.studies.compare.results import Photo
+from perceptualloss.studies.compare.sheets import TRUTH
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.error_maps import errors_of
 from perceptualloss.studies.evaluate.results import Evaluation, best, best_values, shown, value_lines

@@ -17,8 +17,7 @@ from perceptualloss.data.distortions import STRENGTHS
 from perceptualloss.data.folder import Photos, split_files
 from perceptualloss.data.module import middle
 from perceptualloss.data.photos import builtin_photos
-from perceptualloss.drawing.embed import lossless, uri
-from perceptualloss.drawing.page import render_page, themed
+from perceptualloss.drawing.page import lossless, render_page, themed, uri
 from perceptualloss.drawing.panels import to_picture
 from perceptualloss.features.network import ARCHITECTURES, LossNetwork, layers_before_pooling
 from perceptualloss.features.weight_files import read_features

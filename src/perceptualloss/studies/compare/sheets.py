@@ -1,20 +1,20 @@
-"""Pictures inside a page: as data URIs, and no more of them than a page of a given size can hold."""
+"""Pictures inside a page, no more of them than a page of a given size can hold."""
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
 from torch import Tensor
 
+from perceptualloss.drawing.page import compressed, lossless, uri
 from perceptualloss.drawing.panels import Box, to_picture
 from perceptualloss.studies.compare.results import Photo
 
 TRUTH = "ground truth"
+
+
 _MOST_SIDE, _LEAST_SIDE = 1024, 256
 
 
@@ -79,22 +79,3 @@ def fit_sheets(
             return list(zip(sheets, uris, strict=True))
         shown = max(max(sheet.window.height, sheet.window.width) for sheet in sheets)
         side = max(_LEAST_SIDE, int(0.95 * shown * math.sqrt(max(0, budget) / used)))
-
-
-def lossless(picture: Image.Image) -> bytes:
-    """Encode a picture so that every pixel comes back as it was."""
-    file = io.BytesIO()
-    picture.save(file, "WEBP", lossless=True, quality=80, method=4)
-    return file.getvalue()
-
-
-def uri(webp: bytes) -> str:
-    """Write an encoded picture as a data URI, which a page carries inside."""
-    return f"data:image/webp;base64,{base64.b64encode(webp).decode('ascii')}"
-
-
-def compressed(picture: Image.Image) -> bytes:
-    """Encode a picture with losses that are hardly seen."""
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=92, method=4, use_sharp_yuv=True)
-    return file.getvalue()
