@@ -20,9 +20,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from loss_network_photos import PHOTOS
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
+from perceptualloss.networks.named import shipped
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.shipped import shipped
 from perceptualloss.training.adversarial import Game
 from perceptualloss.training.recipe import Recipe, train
 

@@ -174,7 +174,7 @@ def flipped_row(file: Path) -> Row:
 
 
 def photos(folder: Path) -> Path:
-    from perceptualloss.data.photos import builtin_photos  # noqa: PLC0415
+    from perceptualloss.data.folder import builtin_photos  # noqa: PLC0415
     from perceptualloss.pictures.images import read_image, write_image  # noqa: PLC0415
 
     for file in builtin_photos()[:3]:

@@ -30,8 +30,8 @@ from torch.nn import functional as F
 
 from loss_network_grid import SIZE, flat, spectra, windows
 from perceptualloss.errors import InputError
-from perceptualloss.networks.shipped import KINDS, shipped
-from perceptualloss.pictures.images import luminance
+from perceptualloss.networks.named import KINDS, shipped
+from perceptualloss.pictures.color import luminance
 from perceptualloss.studies.evaluate.candidates import complete, line_up, load
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", Path(__file__).resolve().parents[2] / "shared"))

@@ -20,8 +20,9 @@ from pathlib import Path
 from torch import Tensor
 
 from loss_network_photos import validation_photos
-from perceptualloss.features.network import layers_before_pooling, loss_network
-from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.features.architectures import layers_before_pooling
+from perceptualloss.features.network import loss_network
+from perceptualloss.metrics.embedded import perceptual_distance
 from perceptualloss.studies.loss_network.agreement import (
     Distance,
     NetworkDistance,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from loss_network_photos import validation_outputs
-from perceptualloss.pictures.images import luminance
+from perceptualloss.pictures.color import luminance
 
 SIZE = 32  # of a window: a multiple of the periods, so that they lie exactly on frequencies
 BESIDE = 2  # frequencies away, as far as a Hann window spreads one

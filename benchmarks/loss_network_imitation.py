@@ -22,8 +22,9 @@ from perceptualloss.apply.optimize_picture import optimize_picture
 from perceptualloss.data.distortions import STRENGTHS, down_up
 from perceptualloss.data.folder import split_files
 from perceptualloss.data.module import middle
-from perceptualloss.features.network import LossNetwork, layers_before_pooling, loss_network
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.features.architectures import layers_before_pooling
+from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.metrics.imitation import Imitation
 from perceptualloss.pictures.images import picture_files, read_image

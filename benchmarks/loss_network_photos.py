@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.data.folder import split_files
+from perceptualloss.data.folder import builtin_photos, split_files
 from perceptualloss.data.module import PhotoData, middle
-from perceptualloss.data.photos import builtin_photos
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.pictures.images import picture_files, read_image
 from perceptualloss.pictures.resize import resize

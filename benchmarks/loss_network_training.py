@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 
 from loss_network_photos import validation_outputs
-from perceptualloss.features.network import layers_before_pooling, loss_network
+from perceptualloss.features.architectures import layers_before_pooling
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss

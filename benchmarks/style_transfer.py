@@ -26,21 +26,19 @@ from torch import Tensor
 
 from loss_network_photos import PHOTOS
 from perceptualloss.apply.device import find_device
-from perceptualloss.apply.optimize_picture import optimize_picture
-from perceptualloss.apply.picture_space import noise
-from perceptualloss.data.folder import split_files
+from perceptualloss.apply.optimize_picture import noise, optimize_picture
+from perceptualloss.data.folder import builtin_photos, split_files
 from perceptualloss.data.module import middle
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.drawing.plots import LIGHT
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.style_objective import saved_objective, saved_styles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.shipped import shipped_styles
+from perceptualloss.networks.named import shipped_styles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import picture_files, read_image
 from perceptualloss.pictures.resize import resize
-from perceptualloss.studies.compare.curves import LIGHT
 from tables import SHARED, markdown
 
 HELD_OUT = 20

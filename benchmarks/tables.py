@@ -36,10 +36,9 @@ from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.named import OUTSIDE, named
 from perceptualloss.metrics.protocol import Convention
-from perceptualloss.networks.blend import blend
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.shipped import FOLDER, KINDS, shipped
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.networks.course import Upscale2x, Upscale4x
+from perceptualloss.networks.named import FOLDER, KINDS, blend, shipped
 from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load

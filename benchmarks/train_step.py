@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.losses.pixel import MSELoss
-from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.training.run import best_precision
 from timing import print_ratios, side_by_side
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.pictures.images import read_image, write_image
 
 

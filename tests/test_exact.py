@@ -13,10 +13,9 @@ from torch.func import grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from perceptualloss.features.view import draw_change, geometric
-from perceptualloss.losses.gram import gram_matrix
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
-from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.style import StyleReconstructionLoss, gram_matrix
 from perceptualloss.numerics import exact_product
 from perceptualloss.pictures.resize import resize
 

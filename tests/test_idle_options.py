@@ -20,9 +20,9 @@ from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
+from perceptualloss.networks.named import shipped_network
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.shipped import shipped_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.studies.compare.compare import Settings, compare
 from perceptualloss.studies.evaluate.evaluate import evaluate

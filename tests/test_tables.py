@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks import shipped
+from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.images import picture_files, read_image, write_image

@@ -24,21 +24,19 @@ from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import WeightedLoss
-from perceptualloss.metrics.perceptual_distance import perceptual_distance
+from perceptualloss.metrics.embedded import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.metrics.ssimulacra2 import ssimulacra2
 from perceptualloss.metrics.st_lpips import st_lpips
-from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.critic import Critic
-from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.course import Critic, Generator, ResNetBlock, Upscale2x, Upscale4x
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
-from perceptualloss.pictures.images import luminance, read_image, write_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.resize import resize
 
 __all__ = [

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss.apply import memory
-from perceptualloss.apply.memory import free_memory
+from perceptualloss.apply import device as memory
+from perceptualloss.apply.device import free_memory
 
 CPU = torch.device("cpu")
 

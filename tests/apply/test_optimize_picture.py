@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from perceptualloss.apply.optimize_picture import Method, Step, optimize_picture
-from perceptualloss.apply.picture_space import Space
+from perceptualloss.apply.optimize_picture import Method, Space, Step, optimize_picture
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss

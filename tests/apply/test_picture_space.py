@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perceptualloss.apply.picture_space import SPACES, Space, from_frequencies, noise, to_frequencies
+from perceptualloss.apply.optimize_picture import SPACES, Space, from_frequencies, noise, to_frequencies
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -14,16 +14,17 @@ from perceptualloss.apply import tiles
 from perceptualloss.apply.stylist import parse_blend, stylist
 from perceptualloss.apply.stylize import stylize
 from perceptualloss.apply.tiles import transform
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import objective_note
-from perceptualloss.networks import shipped
+from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.pictures.images import luminance, read_image, read_layers, write_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image, read_layers, write_image
 
 
 def painter(styles: int = 1) -> StyleTransferNetwork:

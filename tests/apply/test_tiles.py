@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.course import Generator, Upscale2x
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x
 
 
 def random_network(network: TransformationNetwork) -> TransformationNetwork:

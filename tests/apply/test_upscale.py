@@ -11,11 +11,11 @@ from torch import nn
 import perceptualloss
 from perceptualloss.apply.upscale import upscale, upscaler
 from perceptualloss.errors import InputError
-from perceptualloss.networks import shipped
+from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.pictures.histogram import match_histogram
+from perceptualloss.pictures.color import match_histogram
 from perceptualloss.pictures.images import read_image, read_layers, write_image
 
 INTERPOLATION = ResidualUpscaler(2, width=4, blocks=1)  # untrained

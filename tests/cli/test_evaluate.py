@@ -12,7 +12,7 @@ from perceptualloss import cli
 from perceptualloss.cli import evaluate as command
 from perceptualloss.cli.console import console
 from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.pictures.images import picture_files, read_image, write_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.evaluate import evaluate

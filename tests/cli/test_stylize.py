@@ -11,7 +11,7 @@ from PIL import Image
 from perceptualloss import cli
 from perceptualloss.cli import stylize
 from perceptualloss.losses.style_objective import objective_note
-from perceptualloss.networks import shipped
+from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import read_image, write_image

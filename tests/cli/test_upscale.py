@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss import cli
-from perceptualloss.networks import shipped
+from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.images import read_image, write_image

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, UNITS, WORSE, blur, motion, shift
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.pictures.images import read_image
 
 KINDS = sorted(STRENGTHS)

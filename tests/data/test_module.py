@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 import torch
 
+from perceptualloss.data.crops import Numbers
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData, middle
-from perceptualloss.data.numbers import Numbers
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.resize import resize
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from perceptualloss.data import photos
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data import folder as photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
 

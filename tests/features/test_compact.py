@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.data.photos import builtin_photos
-from perceptualloss.features import compact
-from perceptualloss.features.blur_pool import BlurPool2d
-from perceptualloss.features.compact import compact_features, judge_features
-from perceptualloss.features.network import layer_names, loss_network
+from perceptualloss.data.folder import builtin_photos
+from perceptualloss.features import architectures
+from perceptualloss.features.architectures import compact_features, judge_features, layer_names
+from perceptualloss.features.modules import BlurPool2d
+from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import read_image
 
-EMBEDDED_FOLDER = Path(compact.__file__).parent / "embedded"
+EMBEDDED_FOLDER = Path(architectures.__file__).parent / "embedded"
 VGG16_RELU3_3 = 186_048  # multiplications per pixel
 
 

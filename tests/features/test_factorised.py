@@ -7,11 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.features.blur_pool import MaxBlurPool2d
-from perceptualloss.features.distilled import distilled_features
-from perceptualloss.features.factorised import FactorisedConv2d, HeadedConv2d
-from perceptualloss.features.network import LossNetwork, layer_names, loss_network, run_layers
-from perceptualloss.features.vgg import vgg16_features
+from perceptualloss.features.architectures import distilled_features, layer_names, vgg16_features
+from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d, MaxBlurPool2d
+from perceptualloss.features.network import LossNetwork, loss_network, run_layers
 
 LAYERS = layer_names(distilled_features())
 

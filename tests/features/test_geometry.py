@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.geometry import smallest_side
-from perceptualloss.features.network import ARCHITECTURES, layer_names, loss_network
+from perceptualloss.features.architectures import ARCHITECTURES, layer_names
+from perceptualloss.features.modules import smallest_side
+from perceptualloss.features.network import loss_network
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from torchvision.models import alexnet, squeezenet1_1
 
-from perceptualloss.features.network import ARCHITECTURES, layer_names
+from perceptualloss.features.architectures import ARCHITECTURES, layer_names
 from perceptualloss.features.weights import IMAGENET, features_file_name, imagenet_file_name
 
 

@@ -15,10 +15,9 @@ from torch import nn
 
 from perceptualloss.errors import InputError, warn_once
 from perceptualloss.features import weights
-from perceptualloss.features.at_hand import why_no_imagenet
-from perceptualloss.features.lpips_backbones import squeezenet_features
+from perceptualloss.features.architectures import squeezenet_features, vgg16_features
 from perceptualloss.features.network import loss_network
-from perceptualloss.features.vgg import vgg16_features
+from perceptualloss.features.weights import why_no_imagenet
 from perceptualloss.metrics.measures import measures, missing_measures
 from perceptualloss.metrics.named import usual
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
 
 KINDS = get_args(Kind)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss, angular_error, blurred_squared
-from perceptualloss.losses.gaussian import gaussian_weights
+from perceptualloss.losses.ssim import gaussian_weights
 
 LOSSES = {"angle": AngularColorLoss(), "blurred": BlurredColorLoss(), "small": BlurredColorLoss(5, 1.0)}
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.style import gram_matrix
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -7,8 +7,7 @@ import torch
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
-from perceptualloss.losses.loss_map import enlarged, loss_maps
+from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, enlarged, loss_maps
 
 LAYERS = ["relu1_1", "relu2_2"]
 

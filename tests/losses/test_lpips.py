@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import ARCHITECTURES, loss_network
+from perceptualloss.features.architectures import ARCHITECTURES
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.lpips import LAYERS, LPIPS, NETS
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.weighted import WeightedLoss

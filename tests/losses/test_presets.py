@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import InputRange, LossNetwork, normalised
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.adversarial import Kind
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.losses.settings import loss_from_settings
+from perceptualloss.pictures.ranges import InputRange, normalised
 
 NETWORK_FREE = ("mse", "l1")
 

@@ -13,14 +13,13 @@ from safetensors.torch import save_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
-from perceptualloss.features.lpips_backbones import alexnet_features
-from perceptualloss.features.network import ARCHITECTURES
+from perceptualloss.features.architectures import ARCHITECTURES, alexnet_features
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.metrics import ssimulacra2, st_lpips
+from perceptualloss.metrics.embedded import perceptual_distance
 from perceptualloss.metrics.named import NAMES, OUTSIDE, metric, named, usual
-from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.protocol import Convention, protocol
 from perceptualloss.metrics.ssim import ms_ssim
 from perceptualloss.pictures.images import read_image

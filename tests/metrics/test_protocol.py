@@ -5,7 +5,7 @@ import torch
 
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.protocol import PROTOCOLS, Convention, protocol
-from perceptualloss.pictures.images import luminance
+from perceptualloss.pictures.color import luminance
 
 
 def test_protocols_are_what_they_say() -> None:

@@ -11,7 +11,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetric
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
-from perceptualloss.pictures.images import luminance
+from perceptualloss.pictures.color import luminance
 
 
 def test_equals_scikit_image_and_torchmetrics() -> None:

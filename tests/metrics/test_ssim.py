@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.ssim import ssim
-from perceptualloss.pictures.images import luminance, read_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image
 
 
 def by_scikit_image(output: torch.Tensor, target: torch.Tensor, data_range: float = 1.0) -> float:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss import ssimulacra2
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.metrics import ssimulacra2 as module
 from perceptualloss.pictures.images import read_image, write_image

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss import st_lpips
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.metrics import st_lpips as module
 from perceptualloss.pictures.images import read_image

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.blend import blend
+from perceptualloss.networks.course import Upscale2x
+from perceptualloss.networks.johnson import SuperResolutionNetwork
+from perceptualloss.networks.named import blend
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x
 
 
 def test_the_ends_are_the_networks_and_between_them_the_weights_are_blended() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import gradient_penalty
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
 
 
 def test_it_is_the_courses_network_at_the_courses_size() -> None:

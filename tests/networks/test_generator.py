@@ -6,9 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.blocks import ResNetBlock
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.course import Generator, ResNetBlock
 
 
 def course_generator() -> nn.Sequential:

@@ -7,11 +7,10 @@ import torch
 from torch import nn
 
 from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
-from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.course import Generator, Upscale2x, Upscale4x
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
 NETWORKS = [
     ResidualUpscaler(4, width=4, blocks=2, detail=2),

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.style_norm import StyleNorm, style_shares
 from perceptualloss.networks.style_transfer import StyleTransferNetwork, mirror
-from perceptualloss.pictures.images import luminance, read_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 

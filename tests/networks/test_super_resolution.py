@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "transposed"])

@@ -6,7 +6,7 @@ import torch
 from skimage.exposure import match_histograms
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.histogram import match_histogram
+from perceptualloss.pictures.color import match_histogram
 
 
 def test_each_picture_gets_the_values_of_its_reference() -> None:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from skimage.color import rgb2ycbcr
 
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import as_batch, luminance, picture_files, read_image, read_layers, write_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import as_batch, picture_files, read_image, read_layers, write_image
 from perceptualloss.pictures.sixteen_bit import encode_16_bit_png
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)

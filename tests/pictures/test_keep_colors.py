@@ -7,7 +7,7 @@ import torch
 from skimage.color import rgb2yiq
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.keep_colors import keep_colors, luminance_like
+from perceptualloss.pictures.color import keep_colors, luminance_like
 
 
 def test_luminance_is_the_pictures_and_chrominance_the_contents() -> None:

@@ -24,13 +24,13 @@ from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.ssim import SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.style_objective import style_picture
+from perceptualloss.metrics.embedded import perceptual_distance, structure_texture
 from perceptualloss.metrics.named import named
-from perceptualloss.metrics.perceptual_distance import perceptual_distance
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim
-from perceptualloss.metrics.structure_texture import structure_texture
-from perceptualloss.pictures.images import luminance, read_image, write_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.ranges import FAR, OVERSHOOT, check_values
 from perceptualloss.pictures.resize import resize
 

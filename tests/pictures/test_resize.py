@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.psnr import psnr
-from perceptualloss.pictures.images import luminance, read_image
+from perceptualloss.pictures.color import luminance
+from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import Method, resize
 
 SIDES = st.integers(1, 90)

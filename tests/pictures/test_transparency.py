@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from perceptualloss.pictures.transparency import fill_hidden
+from perceptualloss.pictures.picture import fill_hidden
 
 
 def test_hidden_places_get_colours_of_what_is_visible_around_them() -> None:

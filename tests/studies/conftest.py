@@ -13,7 +13,8 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from perceptualloss.studies.compare.results import Comparison, Metric, Photo, Run
+from perceptualloss.metrics.metric import Metric
+from perceptualloss.studies.compare.results import Comparison, Photo, Run
 
 METRICS = [
     Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's on average."),

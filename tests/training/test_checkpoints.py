@@ -23,7 +23,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial, Game

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.training.processes import check_norms
 
 # Trains one kind of task after another; writes the gradients of all updates, and the state in the end.

@@ -12,9 +12,9 @@ from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import style_objective
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.networks.upscale import Upscale2x
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.saving import SaveCheckpoint

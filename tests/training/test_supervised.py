@@ -16,7 +16,7 @@ from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.upscale import Upscale2x
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.supervised import Supervised

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from perceptualloss.apply.optimize_picture import Method, Step, optimize_picture
-from perceptualloss.apply.picture_space import Space, noise
+from perceptualloss.apply.optimize_picture import Method, Space, Step, noise, optimize_picture
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import Distance
@@ -17,7 +16,7 @@ from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.style import StyleDistance
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.losses.total_variation import TotalVariationLoss
-from perceptualloss.pictures.keep_colors import keep_colors, luminance_like
+from perceptualloss.pictures.color import keep_colors, luminance_like
 from perceptualloss.pictures.ranges import check_values
 from perceptualloss.pictures.resize import resize
 

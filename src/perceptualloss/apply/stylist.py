@@ -16,13 +16,12 @@ from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.shipped import shipped_style
+from perceptualloss.networks.named import shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.color import keep_colors as with_colours_of
 from perceptualloss.pictures.images import READ_SUFFIXES
-from perceptualloss.pictures.keep_colors import keep_colors as with_colours_of
-from perceptualloss.pictures.picture import PathLike, Picture, Progress, change_file
+from perceptualloss.pictures.picture import PathLike, Picture, Progress, change_file, fill_hidden
 from perceptualloss.pictures.resize import resize
-from perceptualloss.pictures.transparency import fill_hidden
 
 Chosen = PathLike | nn.Module | int | Sequence[float] | Mapping[str, float]
 

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.apply.memory import free_memory
+from perceptualloss.apply.device import free_memory
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch
 from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.pictures.box import Box, split

@@ -14,11 +14,10 @@ from perceptualloss.apply.device import device_for
 from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.networks.shipped import Kind, shipped_network
-from perceptualloss.pictures.histogram import match_histogram as matched
-from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, change_file, unpack
+from perceptualloss.networks.named import Kind, shipped_network
+from perceptualloss.pictures.color import match_histogram as matched
+from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, change_file, fill_hidden, unpack
 from perceptualloss.pictures.resize import resize
-from perceptualloss.pictures.transparency import fill_hidden
 
 Network = PathLike | nn.Module
 

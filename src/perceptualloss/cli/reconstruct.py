@@ -8,8 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.apply.optimize_picture import Step
-from perceptualloss.apply.picture_space import Space
+from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.cli.console import bars, console, make_folder, tell
 from perceptualloss.errors import InputError

@@ -18,8 +18,7 @@ from perceptualloss.cli.each import Tell, Work, do_each
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video, pair_up
 from perceptualloss.pictures.images import read_image, write_image
-from perceptualloss.pictures.picture import Picture, change_file
-from perceptualloss.pictures.transparency import fill_hidden
+from perceptualloss.pictures.picture import Picture, change_file, fill_hidden
 from perceptualloss.pictures.video import transform_video
 
 _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network", "every")  # options of --method optimize alone

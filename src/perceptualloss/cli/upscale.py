@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from perceptualloss.apply.tiles import Precision
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.cli.each import do_each
-from perceptualloss.networks.shipped import Kind
+from perceptualloss.networks.named import Kind
 from perceptualloss.pictures.folders import pair_up
 
 

@@ -11,11 +11,9 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.data.crops import Crops, whole
+from perceptualloss.data.crops import Crops, Numbers, whole
 from perceptualloss.data.degrade import Degradation
-from perceptualloss.data.folder import Photos, split_files
-from perceptualloss.data.numbers import Numbers
-from perceptualloss.data.photos import builtin_photos
+from perceptualloss.data.folder import Photos, builtin_photos, split_files
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.pictures.images import picture_files
 

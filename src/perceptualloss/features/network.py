@@ -4,80 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.squeezenet import Fire
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
-from perceptualloss.features.blur_pool import BlurPool2d, MaxBlurPool2d
-from perceptualloss.features.compact import compact_features, judge_features
-from perceptualloss.features.distilled import distilled_features
-from perceptualloss.features.factorised import Convolution, HeadedConv2d
-from perceptualloss.features.geometry import channels_after, smallest_side
-from perceptualloss.features.lpips_backbones import alexnet_features, squeezenet_features
-from perceptualloss.features.vgg import vgg16_features, vgg19_features
+from perceptualloss.features.architectures import (
+    ARCHITECTURES,
+    EMBEDDED,
+    layer_names,
+)
+from perceptualloss.features.modules import (
+    Convolution,
+    HeadedConv2d,
+    channels_after,
+    smallest_side,
+)
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.features.weights import embedded_weights, imagenet_weights
-from perceptualloss.pictures.ranges import FAR, check_values, values_can_be_read
-
-InputRange = tuple[float, float] | Literal["imagenet"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d, MaxBlurPool2d)
-ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
-    "vgg16": vgg16_features,
-    "vgg19": vgg19_features,
-    "alexnet": alexnet_features,
-    "squeezenet": squeezenet_features,
-    "compact": compact_features,
-    "judge": judge_features,
-    "distilled": distilled_features,
-}
-EMBEDDED = ("compact", "judge", "distilled")
-
-
-def layer_names(features: nn.Sequential) -> list[str]:
-    """Return the name of each module of a VGG-like network, in the literature's numbering.
-
-    The i-th convolution of block b is ``convb_i``, its activation ``relub_i``, and the pooling that ends
-    block b is ``poolb``. SqueezeNet's fire modules are counted from ``fire2``, as its authors do.
-
-    >>> layer_names(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3)))
-    ['conv1_1', 'relu1_1', 'pool1', 'conv2_1']
-    """
-    names = []
-    block, conv, fire = 1, 0, 2
-    for module in features:
-        if isinstance(module, Convolution):
-            conv += 1
-            names.append(f"conv{block}_{conv}")
-        elif isinstance(module, POOLS):
-            names.append(f"pool{block}")
-            block, conv = block + 1, 0
-        elif isinstance(module, nn.ReLU):
-            names.append(f"relu{block}_{conv}")
-        elif isinstance(module, Fire):
-            names.append(f"fire{fire}")
-            fire += 1
-        else:
-            raise TypeError(f"expected convolutions, ReLUs, pooling or fire modules, got {type(module).__name__}")
-    return names
-
-
-def layers_before_pooling(architecture: str) -> list[str]:
-    """Return the last activation of every block, before it is pooled, and that of the whole network.
-
-    >>> layers_before_pooling("judge")
-    ['relu1_1', 'relu2_1', 'relu3_2', 'relu4_2']
-    """
-    names = layer_names(ARCHITECTURES[architecture]())
-    following = [*names[1:], "pool"]
-    return [name for name, after in zip(names, following, strict=True) if after.startswith("pool") and "relu" in name]
+from perceptualloss.pictures.ranges import (
+    FAR,
+    InputRange,
+    check_input_range,
+    check_values,
+    range_bounds,
+    range_normalisation,
+    values_can_be_read,
+)
 
 
 class LossNetwork(nn.Module):
@@ -230,47 +185,6 @@ def _shown_by(names: Sequence[str], i: int) -> set[str]:
     """Return the names from the convolution ``i`` up to the next one."""
     later = (j for j in range(i + 1, len(names)) if names[j].startswith("conv"))
     return set(names[i : next(later, len(names))])
-
-
-def check_input_range(input_range: Any) -> InputRange:
-    """Return ``input_range`` as a pair of floats or "imagenet", or raise InputError."""
-    if input_range == "imagenet":
-        return "imagenet"
-    try:
-        low, high = (float(v) for v in input_range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not low < high:
-        raise InputError(
-            "input_range to be (low, high) with low < high, or 'imagenet'",
-            repr(input_range),
-            "Usual ranges: (0, 1), (-1, 1), (0, 255).",
-        )
-    return low, high
-
-
-def range_normalisation(input_range: InputRange) -> tuple[Tensor, Tensor]:
-    """Return the mean and standard deviation, each (1, 3, 1, 1), that bring images to ImageNet's statistics."""
-    if input_range == "imagenet":
-        return torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
-    low, high = input_range
-    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
-    return low + mean * (high - low), std * (high - low)
-
-
-def range_bounds(input_range: InputRange) -> tuple[float, float]:
-    """Return the least and the largest value of pictures in a range."""
-    if input_range != "imagenet":
-        return input_range
-    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
-    return min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)
-
-
-def normalised(images: Tensor) -> Tensor:
-    """Return [0, 1] images (N, 3, H, W) as loss networks take them."""
-    mean, std = range_normalisation((0.0, 1.0))
-    return (images - mean.to(images)) / std.to(images)
 
 
 def loss_network(

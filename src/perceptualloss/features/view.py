@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.features.blur_pool import BlurPool2d
+from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.numerics import wide
 
 SHIFT = 0.125  # of the side

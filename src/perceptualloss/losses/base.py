@@ -6,8 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_image_batch, check_same_shape
-from perceptualloss.features.network import InputRange, check_input_range, range_bounds
-from perceptualloss.pictures.ranges import FAR, check_values, values_can_be_read
+from perceptualloss.pictures.ranges import (
+    FAR,
+    InputRange,
+    check_input_range,
+    check_values,
+    range_bounds,
+    values_can_be_read,
+)
 
 
 class Loss(nn.Module):

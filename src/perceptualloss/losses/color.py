@@ -7,11 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.gaussian import gaussian_weights, windowed_mean
-from perceptualloss.losses.unit_range import to_unit_range
+from perceptualloss.losses.ssim import gaussian_weights, windowed_mean
 from perceptualloss.numerics import wide
+from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 LARGEST_COSINE = 0.999999  # the arc cosine's slope is infinite at 1
 

@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.unit_range import to_unit_range
 from perceptualloss.numerics import wide
+from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 Mask = Literal["soft", "hard"]
 Distance = Literal["l1", "mse"]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.network import InputRange, LossNetwork
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.distance import unit_map
-from perceptualloss.losses.loss_map import enlarged
+from perceptualloss.losses.feature import enlarged
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
+from perceptualloss.pictures.ranges import InputRange
 
 LAYERS = {
     "vgg16": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),

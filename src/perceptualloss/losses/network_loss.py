@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import InputRange, LossNetwork, check_input_range, loss_network
+from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.features.view import View
 from perceptualloss.losses.base import Loss
+from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
 Augment = Literal["geometric"]

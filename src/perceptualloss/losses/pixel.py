@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.distance import absolute, charbonnier, squared
+from perceptualloss.pictures.ranges import InputRange
 
 
 class MSELoss(Loss):

@@ -10,7 +10,6 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
@@ -18,6 +17,7 @@ from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.weighted import in_unit_range
+from perceptualloss.pictures.ranges import InputRange
 
 Weights = str | Path | None
 UNIT: InputRange = (0.0, 1.0)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import InputRange, LossNetwork
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.network_loss import Augment, Features
-from perceptualloss.losses.style_loss import StyleLoss
+from perceptualloss.losses.style import StyleLoss
 from perceptualloss.numerics import exact_product, wide
+from perceptualloss.pictures.ranges import InputRange
 
 SEED = 0  # of the draws in evaluation
 ENOUGH = 16384  # positions of a fixed style that evaluation sorts

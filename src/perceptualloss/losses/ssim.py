@@ -10,10 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.gaussian import gaussian_weights, windowed_mean
-from perceptualloss.losses.unit_range import to_unit_range
+from perceptualloss.pictures.ranges import InputRange, to_unit_range
+
+
+def gaussian_weights(size: int, sigma: float) -> tuple[float, ...]:
+    """Return the weights of a window of odd ``size`` from its centre outwards; over the whole window they sum to 1.
+
+    >>> [round(weight, 3) for weight in gaussian_weights(3, 1.0)]
+    [0.452, 0.274]
+    """
+    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(size // 2 + 1)]
+    total = weights[0] + 2 * sum(weights[1:])
+    return tuple(weight / total for weight in weights)
+
 
 WINDOW = 11
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -170,3 +180,25 @@ class MSSSIMLoss(Loss):
         """Return 1 - MS-SSIM of each image, (N,)."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
         return {"ms_ssim": 1 - multi_scale_structural_similarity(output, target, self.weights)}
+
+
+def windowed_mean(images: Tensor, weights: tuple[float, ...]) -> Tensor:
+    """Return the weighted mean under the window where it fits wholly: (N, C, H - 2 r, W - 2 r), r its radius.
+
+    Sums of shifted pictures: on CPUs faster than a convolution of so few channels, exact everywhere, and left
+    alone by autocast, which would compute a convolution in 16 bits.
+
+    Args:
+        images: (N, C, H, W) with at least 2 r + 1 pixels a side.
+        weights: from the centre outwards (see :func:`gaussian_weights`).
+    """
+    radius = len(weights) - 1
+    for axis in (-2, -1):
+        length = images.shape[axis] - 2 * radius
+        total = images.narrow(axis, radius, length) * weights[0]
+        for offset in range(1, radius + 1):
+            before = images.narrow(axis, radius - offset, length)
+            after = images.narrow(axis, radius + offset, length)
+            total = total.add_(before + after, alpha=weights[offset])
+        images = total
+    return images

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
 from perceptualloss.numerics import wide
+from perceptualloss.pictures.ranges import InputRange
 
 Kind = Literal["l1", "squared", "power"]
 Reduction = Literal["mean", "sum"]

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.network import InputRange
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.network_loss import NetworkLoss, share_networks, terms_of_one_pass
-from perceptualloss.losses.unit_range import to_unit_range
+from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 
 class WeightedLoss(Loss):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.style import gram_matrix
 
 
 @dataclass(frozen=True)

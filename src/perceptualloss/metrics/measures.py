@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from perceptualloss.features.at_hand import why_no_imagenet
+from perceptualloss.features.weights import why_no_imagenet
 from perceptualloss.losses.distance import squared
+from perceptualloss.metrics.embedded import distance_to
 from perceptualloss.metrics.named import OUTSIDE, Against, named, why_missing
-from perceptualloss.metrics.perceptual_distance import distance_to
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,3 +57,22 @@ def telling(metrics: Sequence[Metric]) -> Metric:
     """
     known = {metric.key: metric for metric in metrics}
     return next((known[key] for key in _TELLING if key in known), metrics[-1])
+
+
+# Keys of metrics that the report treats in their own way; any other key is shown like these.
+MSE, PSNR, SSIM, SECONDS = "mse", "psnr", "ssim", "seconds"
+
+
+def format_value(metric: Metric, value: float | None) -> str:
+    """Give a score the digits that its metric deserves; a dash where there is none.
+
+    >>> psnr = Metric("psnr", "PSNR", "dB", True, "")
+    >>> format_value(psnr, 27.1234), format_value(psnr, float("nan"))
+    ('27.12', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "\N{EN DASH}"
+    digits = metric.digits if metric.digits is not None else 2 if metric.unit == "dB" else 4
+    if metric.key == SECONDS:
+        return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
+    return f"{value:.{digits}f}" if abs(value) >= 0.001 or value == 0 or digits < 3 else f"{value:.2e}"

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.at_hand import why_no_imagenet
+from perceptualloss.features.weights import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.losses.lpips import LPIPS, NETS
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, multi_scale_structural_similarity, structural_similarity
 from perceptualloss.metrics import ssimulacra2, st_lpips
+from perceptualloss.metrics.embedded import distance_to, structure_texture
 from perceptualloss.metrics.metric import Metric
-from perceptualloss.metrics.perceptual_distance import distance_to
 from perceptualloss.metrics.protocol import Convention
-from perceptualloss.metrics.structure_texture import structure_texture
 from perceptualloss.pictures.ranges import check_pair
 
 Values = Callable[[Tensor, Tensor], Tensor]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
-from perceptualloss.pictures.images import luminance
+from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.ranges import check_pair
 
 PROTOCOLS = {

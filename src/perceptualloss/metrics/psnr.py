@@ -26,7 +26,7 @@ def psnr(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
 
     Returns:
         (N,), in dB.

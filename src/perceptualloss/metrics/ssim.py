@@ -34,7 +34,7 @@ def ssim(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
 
     Returns:
         (N,), in [-1, 1].
@@ -73,7 +73,7 @@ def ms_ssim(
         target: As ``output``.
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.images.luminance`).
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
         weights: The powers, from the finest scale to the coarsest; Wang's five take 161 pixels a side.
 
     Returns:

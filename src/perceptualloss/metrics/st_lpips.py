@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
-from perceptualloss.features.network import normalised
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.losses.distance import unit_map
-from perceptualloss.pictures.ranges import check_pair
+from perceptualloss.pictures.ranges import check_pair, normalised
 
 NETS = ("alex", "vgg")
 HOW_TO_GET = (

@@ -18,13 +18,12 @@ from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.files import write_whole
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.generator import Generator
+from perceptualloss.networks.course import Generator, Upscale2x, Upscale4x
+from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.limits import outline
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
-from perceptualloss.networks.super_resolution import SuperResolutionNetwork
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 
 NETWORKS: dict[str, type[TransformationNetwork]] = {
     "Upscale2x": Upscale2x,

@@ -12,7 +12,7 @@ from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.johnson import Upsampling, enlarge_by_2, scaled_tanh
 from perceptualloss.networks.style_norm import Normalisation, Style, StyleNorm, style_shares
-from perceptualloss.pictures.images import luminance
+from perceptualloss.pictures.color import luminance
 
 _LOST_PER_BLOCK = 8  # pixels a side: two unpadded 3 x 3 convolutions at a quarter of the size
 _BYTES_PER_CHANNEL = 36

@@ -140,27 +140,6 @@ def write_image(
         raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
 
 
-def luminance(images: Tensor) -> Tensor:
-    """Return the luminance Y of BT.601 in studio range, as MATLAB's ``rgb2ycbcr`` does.
-
-    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255, from 16/255 for black to 235/255 for white.
-
-    Args:
-        images: RGB, (N, 3, H, W), in [0, 1].
-
-    Returns:
-        (N, 1, H, W), at least float32.
-
-    >>> (255 * luminance(torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2))).round()
-    tensor([[[[ 16., 235.]]]])
-    """
-    check_image_batch("images", images)
-    if images.device.type == "cpu":  # elsewhere reading values waits
-        check_values("images", images, 0, 1, FAR, "", finite=False, doubts=False)
-    red, green, blue = images.to(torch.promote_types(images.dtype, torch.float32)).unbind(1)
-    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
-
-
 def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
     """Return the files of pictures in ``folder`` and the folders within, sorted; hidden ones are left out.
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import ALPHA_SUFFIXES, as_batch, read_layers, whole_numbers, write_image
@@ -148,3 +149,24 @@ def _pillow(picture: Picture, mode: str = "") -> Image.Image:
 
 
 Progress = Callable[[int, int], None]
+
+
+def fill_hidden(colours: Tensor, alpha: Tensor) -> Tensor:
+    """Continue the visible colours into what is fully transparent.
+
+    Files have any colour there, mostly black, which a network would draw into the visible edge. The colours
+    come from the picture at half the size, where they are means of what is visible, and so on.
+
+    Args:
+        colours: (N, C, H, W).
+        alpha: opacity, (N, 1, H, W), in [0, 1]; with 0 everywhere the colours stay as they are.
+
+    >>> fill_hidden(torch.tensor([[[[0.5, 0.0, 0.0]]]]), torch.tensor([[[[1.0, 0.0, 0.0]]]]))
+    tensor([[[[0.5000, 0.5000, 0.5000]]]])
+    """
+    if alpha.min() > 0 or not alpha.any() or max(alpha.shape[-2:]) == 1:
+        return colours
+    weight = F.avg_pool2d(alpha, 2, ceil_mode=True)
+    mean = F.avg_pool2d(colours * alpha, 2, ceil_mode=True) / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+    spread = F.interpolate(fill_hidden(mean, weight), size=alpha.shape[-2:], mode="nearest")
+    return torch.where(alpha > 0, colours, spread)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, warn_once
+from perceptualloss.numerics import wide
 
 OVERSHOOT = 0.25
 """How far data may leave its range, in ranges: sharp resampling of black and white leaves it by 0.15."""
@@ -113,3 +114,67 @@ def _remedy(least: float, most: float, low: float, high: float, setting: Setting
         other = "For images in [-1, 1] say input_range=(-1, 1)."
         return other if setting == "input_range" else "Bring images in [-1, 1] to [0, 1]: (images + 1) / 2."
     return f"Say what range your images have with {setting}." if setting else ""
+
+
+InputRange = tuple[float, float] | Literal["imagenet"]
+
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def check_input_range(input_range: Any) -> InputRange:
+    """Return ``input_range`` as a pair of floats or "imagenet", or raise InputError."""
+    if input_range == "imagenet":
+        return "imagenet"
+    try:
+        low, high = (float(v) for v in input_range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low < high:
+        raise InputError(
+            "input_range to be (low, high) with low < high, or 'imagenet'",
+            repr(input_range),
+            "Usual ranges: (0, 1), (-1, 1), (0, 255).",
+        )
+    return low, high
+
+
+def range_normalisation(input_range: InputRange) -> tuple[Tensor, Tensor]:
+    """Return the mean and standard deviation, each (1, 3, 1, 1), that bring images to ImageNet's statistics."""
+    if input_range == "imagenet":
+        return torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+    low, high = input_range
+    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    return low + mean * (high - low), std * (high - low)
+
+
+def range_bounds(input_range: InputRange) -> tuple[float, float]:
+    """Return the least and the largest value of pictures in a range."""
+    if input_range != "imagenet":
+        return input_range
+    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    return min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Return [0, 1] images (N, 3, H, W) as loss networks take them."""
+    mean, std = range_normalisation((0.0, 1.0))
+    return (images - mean.to(images)) / std.to(images)
+
+
+def to_unit_range(images: Tensor, input_range: InputRange) -> Tensor:
+    """Return images (N, 3, H, W) of ``input_range`` in [0, 1], in 32 bits or more.
+
+    >>> to_unit_range(torch.tensor([-1.0, 0.0, 1.0]), (-1, 1))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    images = wide(images)
+    if input_range == "imagenet":  # numbers one by one: a tensor of them would have to travel to the GPU
+        channels = zip(images.unbind(dim=1), IMAGENET_MEAN, IMAGENET_STD, strict=True)
+        return torch.stack([channel * std + mean for channel, mean, std in channels], dim=1)
+    low, high = input_range
+    return images if (low, high) == (0, 1) else (images - low) / (high - low)

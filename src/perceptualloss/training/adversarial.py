@@ -21,7 +21,7 @@ from perceptualloss.training.processes import (
     check_norms,
     joined,
 )
-from perceptualloss.training.steps import run_steps
+from perceptualloss.training.schedule import run_steps
 from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from rich.progress import (
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.training.steps import run_steps
+from perceptualloss.training.schedule import run_steps
 
 
 class ProgressBar(L.Callback):

@@ -19,7 +19,7 @@ from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
 from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.processes import is_first_process

@@ -22,7 +22,7 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import LOSSES, check_loss_settings
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import NETWORKS
-from perceptualloss.networks.critic import Critic
+from perceptualloss.networks.course import Critic
 from perceptualloss.networks.limits import build_bounded
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe

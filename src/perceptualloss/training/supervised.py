@@ -18,8 +18,7 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
-from perceptualloss.training.schedule import Schedule
-from perceptualloss.training.steps import over_run
+from perceptualloss.training.schedule import Schedule, over_run
 
 # Names for TensorBoard.
 TAGS = {

@@ -11,16 +11,8 @@ import pytest
 import torch
 
 from perceptualloss.errors import InputError
-from perceptualloss.studies.compare.results import (
-    Comparison,
-    Metric,
-    Photo,
-    best_runs,
-    file_stems,
-    format_value,
-    to_json,
-    write_metrics,
-)
+from perceptualloss.metrics.metric import Metric, format_value
+from perceptualloss.studies.compare.results import Comparison, Photo, best_runs, file_stems, to_json, write_metrics
 
 
 def test_metrics_json_holds_every_number(comparison: Comparison, tmp_path: Path) -> None:

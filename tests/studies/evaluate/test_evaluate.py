@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import ARCHITECTURES
+from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.metrics.named import metric
 from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
+from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.studies.evaluate import measuring
 from perceptualloss.studies.evaluate.evaluate import evaluate

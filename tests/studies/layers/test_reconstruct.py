@@ -12,7 +12,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.style import gram_matrix
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.reconstruct import (
     Kind,

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, WORSE
-from perceptualloss.data.photos import builtin_photos
-from perceptualloss.features.network import layers_before_pooling, loss_network
+from perceptualloss.data.folder import builtin_photos
+from perceptualloss.features.architectures import layers_before_pooling
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import unit
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.loss_network.agreement import (

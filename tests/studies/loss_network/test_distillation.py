@@ -11,9 +11,8 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.distilled import distilled_features
+from perceptualloss.features.architectures import distilled_features, vgg16_features
 from perceptualloss.features.network import loss_network
-from perceptualloss.features.vgg import vgg16_features
 from perceptualloss.pictures.images import write_image
 from perceptualloss.studies.loss_network import distillation
 from perceptualloss.studies.loss_network.distillation import Distillation, vgg16_teacher

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.features.factorised import FactorisedConv2d, HeadedConv2d, convolution
+from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d, convolution
 from perceptualloss.studies.loss_network.layerwise import fit_layerwise, least_squares, telling_channels
 
 

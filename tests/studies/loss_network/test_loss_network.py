@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.blur_pool import BlurPool2d
-from perceptualloss.features.compact import compact_features
+from perceptualloss.features.architectures import compact_features
+from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
 from perceptualloss.studies.loss_network.folding import scale_activations, with_batch_norm, without_batch_norm

@@ -16,12 +16,11 @@ from torch import nn
 
 from perceptualloss.data.distortions import STRENGTHS
 from perceptualloss.errors import InputError
-from perceptualloss.features.compact import judge_features
+from perceptualloss.features.architectures import judge_features
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.studies.loss_network.agreement import Agreement
-from perceptualloss.studies.loss_network.distance_plots import describe_kind, draw_distances
-from perceptualloss.studies.loss_network.feature_maps import filter_tiles, strongest_maps
 from perceptualloss.studies.loss_network.figures import RANDOM, SQUARED, THIS, NetworkReport, Row
+from perceptualloss.studies.loss_network.plots import describe_kind, draw_distances, filter_tiles, strongest_maps
 from perceptualloss.studies.loss_network.report import report_network, report_photos
 
 

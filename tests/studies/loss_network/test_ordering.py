@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from perceptualloss.data.strengths import OrderedBatch
 from perceptualloss.errors import InputError
-from perceptualloss.features.blur_pool import BlurPool2d
+from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import unit
-from perceptualloss.metrics.perceptual_distance import LAYERS
+from perceptualloss.metrics.embedded import LAYERS
 from perceptualloss.pictures.images import write_image
 from perceptualloss.studies.loss_network.ordering import Ordering
 from perceptualloss.studies.loss_network.train import train_loss_network

@@ -21,17 +21,17 @@ from perceptualloss.files import write_whole
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.metrics.measures import measure_all, missing_measures
-from perceptualloss.metrics.metric import telling
+from perceptualloss.metrics.metric import SECONDS, Metric, telling
 from perceptualloss.metrics.named import OUTSIDE, metric
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.upscale import Upscale2x, Upscale4x
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.curves import plot_curves
 from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
-from perceptualloss.studies.compare.results import SECONDS, Comparison, Metric, Photo, Run, write_metrics
+from perceptualloss.studies.compare.results import Comparison, Photo, Run, write_metrics
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.run import Budget, best_precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words

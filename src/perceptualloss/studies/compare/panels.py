@@ -11,19 +11,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from perceptualloss.drawing.panels import DETAIL_COLOURS, Box, detail_cell, lay_out, text_cell, whole_cell
-from perceptualloss.metrics.metric import telling
-from perceptualloss.studies.compare.results import (
-    MSE,
-    PSNR,
-    SECONDS,
-    SSIM,
-    Comparison,
-    Metric,
-    Photo,
-    Run,
-    file_stems,
-    format_value,
-)
+from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
+from perceptualloss.studies.compare.results import Comparison, Photo, Run, file_stems
 
 _LUMA = (0.299, 0.587, 0.114)
 

@@ -9,22 +9,10 @@ from typing import Any
 
 from perceptualloss.drawing.page import render_page, themed
 from perceptualloss.drawing.panels import DETAIL_COLOURS
-from perceptualloss.metrics.metric import telling
+from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
 from perceptualloss.studies.compare.curves import curve_metrics, describe_curves, draw_curves, run_colours
 from perceptualloss.studies.compare.panels import captions, detail_runs, find_details, panel_metrics
-from perceptualloss.studies.compare.results import (
-    COMMAND,
-    MSE,
-    PSNR,
-    SECONDS,
-    SSIM,
-    Comparison,
-    Metric,
-    Photo,
-    best_runs,
-    file_stems,
-    format_value,
-)
+from perceptualloss.studies.compare.results import COMMAND, Comparison, Photo, best_runs, file_stems
 from perceptualloss.studies.compare.sheets import TRUTH, Sheet, fit_sheets, make_sheet
 
 _MOST_PHOTOS = 6

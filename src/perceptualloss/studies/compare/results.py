@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,10 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from perceptualloss.errors import InputError
+from perceptualloss.files import _plain, unique_stems, write_json
+from perceptualloss.metrics.metric import SECONDS, format_value
 from perceptualloss.metrics.metric import Metric as Metric  # noqa: PLC0414 (part of what a comparison is made of)
 
-# Keys of metrics that the report treats in their own way; any other key is shown like these.
-MSE, PSNR, SSIM, SECONDS = "mse", "psnr", "ssim", "seconds"
 # Settings that the report puts in their own place: the line to run again, and the shaded start of the curves.
 COMMAND, WARM_UP_STEPS = "command", "warm_up_steps"
 
@@ -92,21 +89,6 @@ class Photo:
                 )
 
 
-def format_value(metric: Metric, value: float | None) -> str:
-    """Give a score the digits that its metric deserves; a dash where there is none.
-
-    >>> psnr = Metric("psnr", "PSNR", "dB", True, "")
-    >>> format_value(psnr, 27.1234), format_value(psnr, float("nan"))
-    ('27.12', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return "\N{EN DASH}"
-    digits = metric.digits if metric.digits is not None else 2 if metric.unit == "dB" else 4
-    if metric.key == SECONDS:
-        return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
-    return f"{value:.{digits}f}" if abs(value) >= 0.001 or value == 0 or digits < 3 else f"{value:.2e}"
-
-
 def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
     """Names of the runs with the best score; several where they look the same in print.
 
@@ -124,34 +106,9 @@ def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
     return {name for name, score in scores.items() if format_value(metric, score) == format_value(metric, best)}
 
 
-def file_stem(name: str) -> str:
-    """Make a name safe as a file name and an HTML id, and keep it readable.
-
-    >>> file_stem("Flowers/rose (1).jpg"), file_stem("..")
-    ('Flowers-rose-1-.jpg', 'photo')
-    """
-    plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).lstrip(".-")
-    return plain[:100] or "photo"
-
-
 def file_stems(photos: Iterable[Photo]) -> list[str]:
     """One file name per photo, all different (see :func:`unique_stems`)."""
     return unique_stems(photo.name for photo in photos)
-
-
-def unique_stems(names: Iterable[str]) -> list[str]:
-    """One file name per name, all different (also where file names ignore case)."""
-    stems: list[str] = []
-    taken: set[str] = set()
-    for name in names:
-        base = stem = file_stem(name)
-        count = 1
-        while stem.casefold() in taken:
-            count += 1
-            stem = f"{base}-{count}"
-        taken.add(stem.casefold())
-        stems.append(stem)
-    return stems
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -163,23 +120,3 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 def write_metrics(comparison: Comparison, folder: Path) -> Path:
     """Write ``metrics.json`` into ``folder`` and return its path."""
     return write_json(asdict(comparison), folder)
-
-
-def write_json(found: Mapping[str, Any], folder: Path) -> Path:
-    """Write any such data as ``metrics.json`` into ``folder`` and return its path; what is not finite is null."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "metrics.json"
-    text = json.dumps(_plain(found), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str | bool | int) or value is None:
-        return value
-    number = float(value)  # also numpy scalars and tensors of one element
-    return number if math.isfinite(number) else None

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.drawing.heat import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.drawing.panels import lay_out, text_cell, whole_cell
+from perceptualloss.drawing.plots import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import luminance
-from perceptualloss.studies.compare.results import unique_stems
+from perceptualloss.files import unique_stems
+from perceptualloss.pictures.color import luminance
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.results import Evaluation, value_lines
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.apply.memory import free_memory
+from perceptualloss.apply.device import free_memory
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.named import Named
 from perceptualloss.metrics.protocol import Convention

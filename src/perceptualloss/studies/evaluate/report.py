@@ -8,11 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from perceptualloss.drawing.heat import colour
 from perceptualloss.drawing.page import compressed, lossless, render_page, uri
 from perceptualloss.drawing.panels import DETAIL_COLOURS, to_picture
+from perceptualloss.drawing.plots import DARK, LIGHT, colour
 from perceptualloss.metrics.metric import Metric
-from perceptualloss.studies.compare.curves import DARK, LIGHT
 from perceptualloss.studies.compare.panels import find_details
 from perceptualloss.studies.compare.results import Photo
 from perceptualloss.studies.compare.sheets import TRUTH

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perceptualloss.metrics.metric import Metric, telling
-from perceptualloss.studies.compare.results import format_value
+from perceptualloss.metrics.metric import Metric, format_value, telling
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.statistics import Paired
 

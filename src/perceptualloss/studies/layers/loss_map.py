@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.drawing.heat import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.drawing.panels import lay_out, text_cell, to_picture, whole_cell
+from perceptualloss.drawing.plots import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.errors import check_image_batch, check_same_shape
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.loss_map import enlarged, loss_maps
+from perceptualloss.losses.feature import enlarged, loss_maps
 from perceptualloss.pictures.ranges import check_pair
 
 _HEAT = 0.7  # of the colour is the map's, the rest the picture's
@@ -48,7 +48,7 @@ def layer_losses(
         layers: of the network, such as "relu2_2".
         network: the loss network's name.
         weights: its weights (see :func:`loss_network`).
-        distance: "mse", "l1" or "unit" (see :func:`perceptualloss.losses.loss_map.loss_maps`).
+        distance: "mse", "l1" or "unit" (see :func:`perceptualloss.losses.feature.loss_maps`).
 
     Raises:
         InputError: for pictures of different size, an unknown layer, network or distance.

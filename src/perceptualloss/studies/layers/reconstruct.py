@@ -12,12 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.apply.optimize_picture import Step, optimize_picture
-from perceptualloss.apply.picture_space import Space, noise
+from perceptualloss.apply.optimize_picture import Space, Step, noise, optimize_picture
 from perceptualloss.drawing.panels import lay_out, text_cell, whole_cell
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.network import LossNetwork, loss_network
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.total_variation import total_variation
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
@@ -78,7 +77,7 @@ def reconstruct(
         steps: of L-BFGS.
         smooth: weight of the total variation.
         seed: of the noise.
-        space: what is moved, "frequencies" or "pixels" (see :mod:`perceptualloss.apply.picture_space`). From
+        space: what is moved, "frequencies" or "pixels" (see :mod:`perceptualloss.apply.optimize_picture`). From
             pixels, edges come long before colours; from frequencies, the Gram matrices of the first layer, which say
             nothing of large areas, can leave some saturated.
         progress: called with each step.

@@ -14,25 +14,19 @@ from torch import Tensor, nn
 from perceptualloss.data.damage import Blur, InTurn, Jpeg, MotionBlur, Noise
 from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
 from perceptualloss.data.module import PhotoData
-from perceptualloss.features.network import (
-    ARCHITECTURES,
-    LossNetwork,
-    layer_names,
-    layers_before_pooling,
-    normalised,
-    run_layers,
-)
+from perceptualloss.features.architectures import ARCHITECTURES, layer_names, layers_before_pooling
+from perceptualloss.features.network import LossNetwork, run_layers
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.features.weights import start_weights
 from perceptualloss.metrics.imitation import Imitation, gram_errors
+from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.studies.loss_network.layerwise import fit_layerwise
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.schedule import Schedule, over_run
 from perceptualloss.training.seeded_steps import own_randomness
-from perceptualloss.training.steps import over_run
 
 STUDENT, TEACHER = "distilled", "vgg16"
 FITTED_ON = 128  # samples, each a crop and a damaged one, on which the first weights are fitted

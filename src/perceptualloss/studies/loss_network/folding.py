@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import normalised
 from perceptualloss.files import write_whole
+from perceptualloss.pictures.ranges import normalised
 
 
 def with_batch_norm(features: nn.Sequential) -> nn.Sequential:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perceptualloss.features.factorised import FactorisedConv2d, HeadedConv2d
+from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d
 
 POSITIONS = 40_000  # at which a layer is fitted
 RIDGE = 1e-4  # of the mean variance of the inputs
@@ -22,7 +22,7 @@ def fit_layerwise(student: nn.Sequential, teacher: nn.Sequential, images: Tensor
     few channels, these are the teacher's channels that tell the most of the others.
 
     Args:
-        student: convolutions of :mod:`perceptualloss.features.factorised`, ReLUs and pools.
+        student: convolutions of :mod:`perceptualloss.features.modules`, ReLUs and pools.
         teacher: as many convolutions, with their ReLUs and pools.
         images: (N, 3, H, W), normalised.
         seed: of the positions.

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from perceptualloss.data.numbers import Numbers
+from perceptualloss.data.crops import Numbers
 from perceptualloss.data.strengths import OrderedBatch, OrderedBatches
-from perceptualloss.features.network import layer_names, normalised
+from perceptualloss.features.architectures import layer_names
 from perceptualloss.losses.distance import unit_channels
+from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.folding import write_run_time_weights
 from perceptualloss.training.finite import zero_not_finite
-from perceptualloss.training.schedule import Schedule
-from perceptualloss.training.steps import over_run
+from perceptualloss.training.schedule import Schedule, over_run
 
 SLOPE = 4.0  # of the loss, per factor e between two distances
 

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.data.distortions import STRENGTHS
-from perceptualloss.data.folder import Photos, split_files
+from perceptualloss.data.folder import Photos, builtin_photos, split_files
 from perceptualloss.data.module import middle
-from perceptualloss.data.photos import builtin_photos
 from perceptualloss.drawing.page import lossless, render_page, themed, uri
 from perceptualloss.drawing.panels import to_picture
-from perceptualloss.features.network import ARCHITECTURES, LossNetwork, layers_before_pooling
+from perceptualloss.features.architectures import ARCHITECTURES, layers_before_pooling
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.features.weight_files import read_features
+from perceptualloss.files import write_json
 from perceptualloss.pictures.images import picture_files
-from perceptualloss.studies.compare.results import write_json
 from perceptualloss.studies.loss_network.agreement import (
     Distance,
     NetworkDistance,
@@ -33,15 +33,17 @@ from perceptualloss.studies.loss_network.agreement import (
     measure,
     random_distance,
 )
-from perceptualloss.studies.loss_network.distance_plots import (
+from perceptualloss.studies.loss_network.figures import RANDOM, SQUARED, THIS, NetworkReport, Row, percent
+from perceptualloss.studies.loss_network.plots import (
     describe_kind,
     distance_colours,
     draw_distances,
     draw_kind,
+    filter_tiles,
     relative,
+    strongest_maps,
+    write_sheet,
 )
-from perceptualloss.studies.loss_network.feature_maps import filter_tiles, strongest_maps, write_sheet
-from perceptualloss.studies.loss_network.figures import RANDOM, SQUARED, THIS, NetworkReport, Row, percent
 
 PHOTOS, SIZE = 6, 160  # of the middle pieces: enough to tell networks apart, and less than a minute on two cores
 DRAWS = 3  # of random weights: at equal PSNR one draw may be 20% from the next

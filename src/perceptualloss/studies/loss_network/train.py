@@ -15,23 +15,20 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from perceptualloss.data.classes import ClassPictures, CropBatches, Labelled, PhotoCrops, read_classes, read_photos
-from perceptualloss.data.numbers import Numbers
+from perceptualloss.data.crops import Numbers
 from perceptualloss.data.strengths import OrderedBatches
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import (
-    ARCHITECTURES,
-    layers_before_pooling,
-    normalised,
-)
+from perceptualloss.features.architectures import ARCHITECTURES, layers_before_pooling
 from perceptualloss.features.weights import start_weights
+from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.distillation import STUDENT, distil
 from perceptualloss.studies.loss_network.folding import with_batch_norm, without_batch_norm, write_run_time_weights
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
 from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
+from perceptualloss.training.schedule import run_steps
 from perceptualloss.training.seeded_steps import own_randomness
-from perceptualloss.training.steps import run_steps
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks import shipped as module
+from perceptualloss.networks import named as module
 from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.named import KINDS, shipped, shipped_network
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.shipped import KINDS, shipped, shipped_network
 
 
 @pytest.fixture

@@ -1,0 +1,198 @@
+"""The course's networks: residual block, upscalers, generator and critic."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from perceptualloss.errors import InputError, check_image_batch
+from perceptualloss.networks.base import InterpolatingNetwork, convolution_reach
+
+
+class ResNetBlock(nn.Module):
+    """A residual block with batch norm after the non-linearity, after the course's.
+
+    conv k (no bias) -> ReLU -> BN -> conv k (no bias) -> + shortcut -> ReLU -> BN, where the shortcut is the
+    identity, or a 1 x 1 convolution without bias where the number of channels changes. Keeps height and
+    width: (N, in_channels, H, W) -> (N, out_channels, H, W).
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: odd size of both convolutions.
+
+    Raises:
+        InputError: for an even kernel size, which cannot keep the size of the picture.
+
+    Source: the course "Perceptual Loss", exercise 2. Its text has the arguments, padding that keeps the size, batch
+    norm behind the non-linearity, and a shortcut that brings the input to the output's channels; the block itself is
+    a picture there. Two convolutions, their lack of a bias, the 1 x 1 convolution of the shortcut, and ReLU and batch
+    norm after the addition are this project's reconstruction.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise InputError("an odd kernel_size", str(kernel_size))
+        padding = kernel_size // 2
+        self.conv1 = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size, padding=padding, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU()
+        self.shortcut = (
+            nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, in_channels, H, W) into (N, out_channels, H, W)."""
+        y = self.norm1(self.relu(self.conv1(x)))
+        y = self.conv2(y) + self.shortcut(x)
+        out: Tensor = self.norm2(self.relu(y))
+        return out
+
+
+class _Upscale(InterpolatingNetwork):
+    """Bilinear interpolation (``align_corners=True``) plus a learned residual at full resolution."""
+
+    def __init__(self, scale: int, widths: list[int], kernel_sizes: list[int]) -> None:
+        super().__init__()
+        self.scale = scale
+        self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
+        blocks = [ResNetBlock(a, b, k) for (a, b), k in zip(pairwise([3, *widths]), kernel_sizes, strict=True)]
+        last = nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)  # training starts from plain interpolation, not from noise around it
+        self.model = nn.Sequential(*blocks, last)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels of the input, to either side, an output pixel depends on."""
+        return math.ceil(convolution_reach(self.model) / self.scale)
+
+    def refine(self, x: Tensor, up: Tensor) -> Tensor:
+        """Add what the blocks find missing in ``up``, the enlargement of ``x``."""
+        out: Tensor = up + self.model(up)
+        return out
+
+
+class Upscale2x(_Upscale):
+    """The course's network for twice the size: 521,459 parameters, as many MACs per output pixel.
+
+    Bilinear x2 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-32 (7 x 7), 32-16 (5 x 5), a 5 x 5
+    convolution to 3 channels, plus the interpolated picture. Takes any height and width. The last convolution starts
+    from zero, which the course's does not: an untrained network interpolates.
+
+    Source: the course "Perceptual Loss", exercise 2; the blocks' insides are reconstructed (see :class:`ResNetBlock`),
+    and the number of parameters is that of the reconstruction.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(2, [64, 32, 16], [9, 7, 5])
+
+
+class Upscale4x(_Upscale):
+    """The course's network for four times the size.
+
+    Bilinear x4 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-48 (7 x 7), 48-32 (5 x 5),
+    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width. The
+    last convolution starts from zero, which the course's does not.
+
+    Source: the example of the course "Perceptual Loss", exercise 5; the blocks as in :class:`Upscale2x`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(4, [64, 48, 32, 24], [9, 7, 5, 5])
+
+
+_BLOCKS, _KERNEL = 5, 7
+
+
+class Generator(InterpolatingNetwork):
+    """The generator of the course's adversarial training: 6,460,243 parameters for ``scale=4``.
+
+    Five 7 x 7 ResNetBlocks 3-16-32-64-128-256 at low resolution, ``PixelShuffle(scale)`` to 256 / scale²
+    channels, a 7 x 7 convolution to 3 channels without activation, plus the bilinearly enlarged picture
+    (``align_corners=True``). The last convolution starts from zero, which the course's does not: an untrained
+    generator interpolates. Takes any height and width.
+
+    Args:
+        scale: how many times larger the pictures become.
+        width: channels of the first block; each of the next four has twice as many.
+
+    Raises:
+        InputError: if the last block's 16 * width channels cannot be spread over scale² places.
+
+    Source: the course "Adversarial Loss", exercise 1, for scale 4 and width 16; the blocks' insides are reconstructed
+    (see :class:`ResNetBlock`).
+
+    >>> import torch
+    >>> Generator(4, width=2).eval()(torch.rand(1, 3, 5, 7)).shape
+    torch.Size([1, 3, 20, 28])
+    """
+
+    def __init__(self, scale: int = 4, width: int = 16) -> None:
+        super().__init__()
+        widths = [width * 2**block for block in range(_BLOCKS)]
+        if min(scale, width) < 1 or widths[-1] % scale**2:
+            raise InputError("scale² to divide 16 * width", f"scale {scale} and width {width}")
+        self.scale, self.width = scale, width
+        self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
+        last = nn.Conv2d(widths[-1] // scale**2, 3, _KERNEL, padding=_KERNEL // 2)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        blocks = [ResNetBlock(a, b, _KERNEL) for a, b in pairwise([3, *widths])]
+        self.model = nn.Sequential(*blocks, nn.PixelShuffle(scale), last)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels of the input, to either side, an output pixel depends on."""
+        return convolution_reach(self.model[:-1]) + math.ceil(_KERNEL // 2 / self.scale)
+
+    def refine(self, x: Tensor, up: Tensor) -> Tensor:
+        """Add what the blocks find in ``x`` to its enlargement ``up``."""
+        out: Tensor = up + self.model(x)
+        return out
+
+
+class Critic(nn.Module):
+    """Scores pictures of any size: the higher, the more real. 17,470,017 parameters.
+
+    Six convolutions of stride 2, 3-32 (9 x 9) and 32-64-128-256-512-1024 (5 x 5), each with LeakyReLU; the
+    mean over all places (4 x 4 of them at 256 x 256 pixels); a linear layer to one number. No normalisation: a
+    gradient penalty wants scores in which pictures of a batch do not depend on each other.
+
+    Args:
+        width: channels of the first convolution; each of the next five has twice as many.
+        slope: LeakyReLU's slope below zero.
+
+    Raises:
+        InputError: for a width below 1; when called, for something that is no batch of pictures.
+
+    Source: after the course "Adversarial Loss", whose text asks for a score on an open scale in place of a class, high
+    for real pictures, and names no layer of its critic: all layers here are this project's reconstruction.
+
+    >>> import torch
+    >>> Critic(width=2)(torch.rand(4, 3, 50, 70)).shape
+    torch.Size([4, 1])
+    """
+
+    def __init__(self, width: int = 32, slope: float = 0.2) -> None:
+        super().__init__()
+        if width < 1:
+            raise InputError("width from 1", str(width))
+        self.width, self.slope = width, slope
+        widths = [3, *(width * 2**layer for layer in range(6))]
+        layers: list[nn.Module] = []
+        for (a, b), kernel in zip(pairwise(widths), [9, 5, 5, 5, 5, 5], strict=True):
+            layers += [nn.Conv2d(a, b, kernel, stride=2, padding=kernel // 2), nn.LeakyReLU(slope)]
+        self.features = nn.Sequential(*layers)
+        self.score = nn.Linear(widths[-1], 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score pictures (N, 3, H, W) in [0, 1]; returns (N, 1), unbounded."""
+        check_image_batch("images", images)
+        score: Tensor = self.score(self.features(images - 0.5).mean(dim=(2, 3)))
+        return score
