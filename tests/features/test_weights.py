@@ -16,8 +16,7 @@ from torch import nn
 from perceptualloss.errors import InputError, warn_once
 from perceptualloss.features import weights
 from perceptualloss.features.architectures import squeezenet_features, vgg16_features
-from perceptualloss.features.network import loss_network
-from perceptualloss.features.weights import why_no_imagenet
+from perceptualloss.features.network import loss_network, why_no_imagenet
 from perceptualloss.metrics.measures import measures, missing_measures
 from perceptualloss.metrics.named import usual
 

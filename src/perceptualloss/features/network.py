@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.errors import InputError, check_choice, check_image_batch
+from perceptualloss.errors import InputError, check_choice, check_image_batch, warn_once
 from perceptualloss.features.architectures import (
     ARCHITECTURES,
     EMBEDDED,
@@ -23,7 +24,7 @@ from perceptualloss.features.modules import (
     smallest_side,
 )
 from perceptualloss.features.weight_files import read_features
-from perceptualloss.features.weights import embedded_weights, imagenet_weights
+from perceptualloss.features.weights import embedded_weights, find_imagenet_file, how_to_get, imagenet_weights
 from perceptualloss.pictures.ranges import (
     FAR,
     InputRange,
@@ -237,3 +238,35 @@ def _draw_weights(features: nn.Sequential) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def why_no_imagenet(network: str) -> str:
+    """Return why a network's ImageNet weights cannot be had here and what to do, or "" if they can. Never downloads.
+
+    The answer is remembered: a file is read once in a process, unless its size or time changes. One that is there but
+    cannot be used is warned of, once.
+
+    >>> why_no_imagenet("vgg16") in ("", f"they are not here. {how_to_get('vgg16')}")
+    True
+    """
+    try:
+        file = find_imagenet_file(network)
+        if file is None:
+            return f"they are not here. {how_to_get(network)}"
+        facts = file.stat()
+        why = _unusable(network, file, facts.st_size, facts.st_mtime_ns)
+    except (InputError, OSError) as error:
+        why = str(error)
+    if why:
+        warn_once(f"without {network}'s ImageNet weights: {why}")
+    return why
+
+
+@cache
+def _unusable(network: str, file: Path, size: int, modified: int) -> str:
+    """Return what keeps the file that is found for a network from being used; another size or time is another file."""
+    try:
+        loss_network(network, ["relu1_1"])
+    except InputError as error:
+        return str(error)
+    return ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from perceptualloss.features.weights import why_no_imagenet
+from perceptualloss.features.network import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.metrics.embedded import distance_to
 from perceptualloss.metrics.named import OUTSIDE, Against, named, why_missing

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.features.weights import why_no_imagenet
+from perceptualloss.features.network import why_no_imagenet
 from perceptualloss.losses.distance import squared
 from perceptualloss.losses.lpips import LPIPS, NETS
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS, multi_scale_structural_similarity, structural_similarity
