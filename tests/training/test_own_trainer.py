@@ -20,9 +20,9 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.studies.loss_network.classification import Classifier, CropData
 from perceptualloss.studies.loss_network.distillation import Distillation
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
-from perceptualloss.studies.loss_network.train import Classifier, CropData
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import StyleTransfer

@@ -15,7 +15,8 @@ from perceptualloss.features.architectures import distilled_features, vgg16_feat
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
 from perceptualloss.studies.loss_network import distillation
-from perceptualloss.studies.loss_network.distillation import Distillation, vgg16_teacher
+from perceptualloss.studies.loss_network.distil import vgg16_teacher
+from perceptualloss.studies.loss_network.distillation import Distillation
 from perceptualloss.studies.loss_network.train import train_loss_network
 
 

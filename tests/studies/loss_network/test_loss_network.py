@@ -15,8 +15,9 @@ from perceptualloss.features.architectures import compact_features
 from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
+from perceptualloss.studies.loss_network.classification import Classifier
 from perceptualloss.studies.loss_network.folding import scale_activations, with_batch_norm, without_batch_norm
-from perceptualloss.studies.loss_network.train import Classifier, train_loss_network
+from perceptualloss.studies.loss_network.train import train_loss_network
 
 
 @pytest.fixture(scope="module")
