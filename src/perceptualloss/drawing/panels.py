@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,33 +12,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from perceptualloss.pictures.box import Box
+
 DETAIL_COLOURS = ("#FFD21F", "#38D6FF")  # seen on dark and, with their black rim, on bright pictures
 _INK, _MUTED, _PAPER = "#1b1f24", "#57606a", "#ffffff"
 _GAP, _MARGIN = 12, 20
-
-
-@dataclass(frozen=True)
-class Box:
-    """A window in a picture, in pixels: rows ``top`` to ``bottom``, columns ``left`` to ``right``."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def bottom(self) -> int:
-        """The first row below the window."""
-        return self.top + self.height
-
-    @property
-    def right(self) -> int:
-        """The first column right of the window."""
-        return self.left + self.width
-
-    def crop(self, picture: Tensor) -> Tensor:
-        """Cut the window out of pictures (..., H, W)."""
-        return picture[..., self.top : self.bottom, self.left : self.right]
 
 
 def to_picture(pixels: Tensor) -> Image.Image:
@@ -97,7 +74,7 @@ def detail_cell(pixels: Tensor, box: Box, width: int, colour: str) -> Image.Imag
     """Enlarge a window by a whole number without smoothing, in a frame of its outline's colour."""
     frame = 4
     factor = max(1, (width - 2 * frame) // box.width)
-    crop = to_picture(box.crop(pixels))
+    crop = to_picture(box.cut(pixels))
     large = crop.resize((box.width * factor, box.height * factor), Image.Resampling.NEAREST)
     framed = Image.new("RGB", (large.width + 2 * frame, large.height + 2 * frame), colour)
     framed.paste(large, (frame, frame))

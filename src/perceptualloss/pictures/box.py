@@ -18,10 +18,25 @@ class Box:
     left: int
     right: int
 
+    @classmethod
+    def at(cls, top: int, left: int, height: int, width: int) -> Box:
+        """Return the box of that size whose upper left corner is there."""
+        return cls(top, top + height, left, left + width)
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.right - self.left
+
     @property
     def side(self) -> int:
         """The longer side."""
-        return max(self.bottom - self.top, self.right - self.left)
+        return max(self.height, self.width)
 
     def grown(self, by: int, height: int, width: int) -> Box:
         """Return the box with ``by`` more pixels on every side, as far as the picture goes."""

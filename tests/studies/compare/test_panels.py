@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from perceptualloss.drawing.panels import Box, to_picture
+from perceptualloss.drawing.panels import to_picture
+from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.panels import (
     captions,
     detail_runs,
@@ -91,7 +92,7 @@ def test_details_lie_inside_and_apart_for_any_size(height: int, width: int, size
         assert box.left >= 0
         assert box.bottom <= height
         assert box.right <= width
-        assert box.crop(photo.target).shape[2:] == (box.height, box.width)
+        assert box.cut(photo.target).shape[2:] == (box.height, box.width)
         if min(height, width) >= 4 * size + 32:
             assert min(box.top, box.left, height - box.bottom, width - box.right) >= 8
     if len(boxes) == 2:
@@ -111,15 +112,15 @@ def test_values_outside_of_the_range_do_not_disturb() -> None:
 
 
 def test_a_panel_has_a_column_per_run_and_the_truth(comparison: Comparison, photos: list[Photo]) -> None:
-    boxes = [Box(20, 30, 96, 96)]
+    boxes = [Box.at(20, 30, 96, 96)]
     panel = draw_panel(photos[0], comparison.runs, comparison.metrics, boxes)
     assert panel.width == 2 * 20 + 4 * 392 + 3 * 12
     for column, name in enumerate(["bilinear", "mse", "perceptual", None]):
         left = 20 + column * (392 + 12) + 4
         bottom = panel.height - 20 - 4
-        shown = panel.crop((left, bottom - 384, left + 384, bottom))
+        shown = panel.cut((left, bottom - 384, left + 384, bottom))
         pixels = photos[0].target if name is None else photos[0].outputs[name]
-        expected = np.asarray(to_picture(boxes[0].crop(pixels))).repeat(4, 0).repeat(4, 1)
+        expected = np.asarray(to_picture(boxes[0].cut(pixels))).repeat(4, 0).repeat(4, 1)
         np.testing.assert_array_equal(np.asarray(shown), expected)  # every pixel a square of four
 
 
@@ -139,10 +140,10 @@ def test_panels_take_any_shape(comparison: Comparison, shape: tuple[int, int]) -
 
 def test_long_labels_are_broken_and_keep_the_pictures_level(comparison: Comparison, photos: list[Photo]) -> None:
     runs = [replace(comparison.runs[0], label="a label of very many words " * 4), *comparison.runs[1:]]
-    plain = draw_panel(photos[0], comparison.runs, boxes=[Box(0, 0, 96, 96)])
-    longer = draw_panel(photos[0], runs, boxes=[Box(0, 0, 96, 96)])
+    plain = draw_panel(photos[0], comparison.runs, boxes=[Box.at(0, 0, 96, 96)])
+    longer = draw_panel(photos[0], runs, boxes=[Box.at(0, 0, 96, 96)])
     assert longer.height > plain.height
-    below = [np.asarray(panel.crop((0, panel.height - 420, panel.width, panel.height))) for panel in (plain, longer)]
+    below = [np.asarray(panel.cut((0, panel.height - 420, panel.width, panel.height))) for panel in (plain, longer)]
     np.testing.assert_array_equal(*below)
 
 

@@ -149,7 +149,7 @@ def test_details_are_kept_without_loss(page: Page, photos: list[Photo]) -> None:
     for label, pixels in (("perceptual", photos[0].outputs["perceptual"]), ("ground truth", photos[0].target)):
         images = [a for a in page.all("img") if a.get("alt") == f"Detail 1 of chelsea: {label}"]
         kept = np.asarray(_picture(images[0]["src"]).convert("RGB"))
-        np.testing.assert_array_equal(kept, np.asarray(to_picture(box.crop(pixels))))
+        np.testing.assert_array_equal(kept, np.asarray(to_picture(box.cut(pixels))))
 
 
 def test_whole_pictures_are_close_to_the_original(page: Page, photos: list[Photo]) -> None:

@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from perceptualloss.drawing.panels import DETAIL_COLOURS, Box, detail_cell, lay_out, text_cell, whole_cell
+from perceptualloss.drawing.panels import DETAIL_COLOURS, detail_cell, lay_out, text_cell, whole_cell
 from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
+from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.results import Comparison, Photo, Run, file_stems
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -48,7 +49,7 @@ def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = Non
     enough = float(scores.max()) / 2
     while len(boxes) < 2 and float(scores.max()) >= enough:
         row, column = divmod(int(scores.flatten().argmax()), scores.shape[1])
-        boxes.append(Box(row + border, column + border, size, size))
+        boxes.append(Box.at(row + border, column + border, size, size))
         reach = size + size // 4  # a little room between the windows
         scores[max(0, row - reach + 1) : row + reach, max(0, column - reach + 1) : column + reach] = -1
     return boxes

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from perceptualloss.drawing.page import compressed, lossless, uri
-from perceptualloss.drawing.panels import Box, to_picture
+from perceptualloss.drawing.panels import to_picture
+from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.results import Photo
 
 TRUTH = "ground truth"
@@ -34,12 +35,12 @@ class Sheet:
     def pictures(self) -> dict[str, Tensor]:
         """Cut every run's picture to the window, the ground truth last."""
         every = {**self.photo.outputs, TRUTH: self.photo.target}
-        return {name: self.window.crop(picture) for name, picture in every.items()}
+        return {name: self.window.cut(picture) for name, picture in every.items()}
 
     def detail_uris(self) -> dict[str, list[str]]:
         """Embed the details of every picture, without loss."""
         return {
-            name: [uri(lossless(to_picture(box.crop(picture)))) for box in self.details]
+            name: [uri(lossless(to_picture(box.cut(picture)))) for box in self.details]
             for name, picture in self.pictures().items()
         }
 
@@ -54,9 +55,9 @@ def make_sheet(photo: Photo, details: Sequence[Box], side: int) -> Sheet:
     rows, columns = min(side, height), min(side, width)
     top = min(max(0, first.top + first.height // 2 - rows // 2), height - rows)
     left = min(max(0, first.left + first.width // 2 - columns // 2), width - columns)
-    window = Box(top, left, rows, columns)
+    window = Box.at(top, left, rows, columns)
     inside = [
-        Box(d.top - top, d.left - left, d.height, d.width)
+        Box.at(d.top - top, d.left - left, d.height, d.width)
         for d in details
         if d.top >= top and d.left >= left and d.bottom <= window.bottom and d.right <= window.right
     ]

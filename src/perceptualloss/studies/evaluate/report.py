@@ -81,7 +81,7 @@ def _picture(evaluation: Evaluation, loaded: Loaded) -> dict[str, Any]:
                 "name": key,
                 "whole": uri(compressed(_small(whole[key]))),
                 "size": _small(whole[key]).size,
-                "details": [uri(lossless(to_picture(box.crop(pixels)))) for box in boxes],
+                "details": [uri(lossless(to_picture(box.cut(pixels)))) for box in boxes],
                 "lines": value_lines(evaluation, key, name) if key != TRUTH else [],
             }
             for key, pixels in {TRUTH: loaded.target, **outputs}.items()

@@ -19,7 +19,7 @@ from perceptualloss.features.network import LossNetwork
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.features.weights import start_weights
 from perceptualloss.pictures.ranges import normalised
-from perceptualloss.studies.loss_network.distillation import STUDENT, Distillation
+from perceptualloss.studies.loss_network.distillation import STUDENT, TEACHER, Distillation
 from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.studies.loss_network.layerwise import fit_layerwise
 from perceptualloss.training.run import Budget, fit
@@ -126,6 +126,3 @@ def distil(
         task = Distillation(student, seen, learning_rate=learning_rate)
     fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=[WriteWeights(out), *callbacks])
     return task.figures
-
-
-STUDENT, TEACHER = "distilled", "vgg16"

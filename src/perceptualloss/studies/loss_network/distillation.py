@@ -17,6 +17,7 @@ from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.schedule import Schedule, over_run
 
 OTHER_LAYERS = 0.25  # weight of layers that are not before a pooling
+STUDENT, TEACHER = "distilled", "vgg16"
 DECAY = 0.95  # of the moving average of a layer's variance
 
 
