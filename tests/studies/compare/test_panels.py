@@ -118,7 +118,7 @@ def test_a_panel_has_a_column_per_run_and_the_truth(comparison: Comparison, phot
     for column, name in enumerate(["bilinear", "mse", "perceptual", None]):
         left = 20 + column * (392 + 12) + 4
         bottom = panel.height - 20 - 4
-        shown = panel.cut((left, bottom - 384, left + 384, bottom))
+        shown = panel.crop((left, bottom - 384, left + 384, bottom))
         pixels = photos[0].target if name is None else photos[0].outputs[name]
         expected = np.asarray(to_picture(boxes[0].cut(pixels))).repeat(4, 0).repeat(4, 1)
         np.testing.assert_array_equal(np.asarray(shown), expected)  # every pixel a square of four
@@ -143,7 +143,7 @@ def test_long_labels_are_broken_and_keep_the_pictures_level(comparison: Comparis
     plain = draw_panel(photos[0], comparison.runs, boxes=[Box.at(0, 0, 96, 96)])
     longer = draw_panel(photos[0], runs, boxes=[Box.at(0, 0, 96, 96)])
     assert longer.height > plain.height
-    below = [np.asarray(panel.cut((0, panel.height - 420, panel.width, panel.height))) for panel in (plain, longer)]
+    below = [np.asarray(panel.crop((0, panel.height - 420, panel.width, panel.height))) for panel in (plain, longer)]
     np.testing.assert_array_equal(*below)
 
 

@@ -14,7 +14,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import distilled_features, vgg16_features
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
-from perceptualloss.studies.loss_network import distillation
+from perceptualloss.studies.loss_network import distil as distil_run
 from perceptualloss.studies.loss_network.distil import vgg16_teacher
 from perceptualloss.studies.loss_network.distillation import Distillation
 from perceptualloss.studies.loss_network.train import train_loss_network
@@ -49,7 +49,7 @@ RELUS = [name for name in loss_network("distilled", ["relu4_3"]).names if name.s
 def test_a_run_writes_weights_that_load_and_tells_what_they_see(
     teacher: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distillation, "FITTED_ON", 8)
+    monkeypatch.setattr(distil_run, "FITTED_ON", 8)
     figures = train(teacher, photos, tmp_path)
     assert figures.keys() == {f"{what}/{layer}" for what in ("explained variance", "Gram error") for layer in RELUS}
     assert figures["explained variance/relu1_1"] > 0.9  # fitted layer by layer, before any step
