@@ -151,6 +151,21 @@ def _instance_normalised(features: Tensor) -> Tensor:
     return (wide(features) - mean) * torch.rsqrt(variance + INSTANCE_EPSILON)
 
 
+def relative(output: Tensor, target: Tensor) -> Tensor:
+    r"""Return :math:`\|f - g\|_2^2 / \|g\|_2^2` of each image, (N,), for features (N, C, H, W).
+
+    1 for features of zero, whatever the layer and the scale of its network, so that one weight fits them all. Where all
+    of the target's are zero, it is divided by :math:`\epsilon` = 1e-10.
+    """
+    difference = wide(output) - wide(target)
+    return over_power(difference.square().sum(dim=(1, 2, 3)), wide(target))
+
+
+def over_power(distance: Tensor, target: Tensor) -> Tensor:
+    """Return squared distances (N,) over the sum of the target's squares, (1,) or (N,): no gradient flows to it."""
+    return distance / target.detach().square().flatten(1).sum(dim=1).clamp(min=EPSILON)
+
+
 def over_layers(distances: Sequence[Tensor]) -> Tensor:
     r"""Return the geometric mean of several layers' distances, :math:`(\prod_j d_j)^{1/J}`, (N,).
 
@@ -167,4 +182,5 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "charbonnier": charbonnier,
     "unit": unit,
     "instance": instance,
+    "relative": relative,
 }

@@ -17,7 +17,7 @@ from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, l
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange
 
-Distance = Literal["mse", "half_sum", "l1", "charbonnier", "unit", "instance"]
+Distance = Literal["mse", "half_sum", "l1", "charbonnier", "unit", "instance", "relative"]
 
 
 def feature_reconstruction(
@@ -49,8 +49,9 @@ class FeatureReconstructionLoss(NetworkLoss):
         layers: the weight of every layer, such as ``{"relu2_2": 1.0}``; before a ReLU they are called ``conv2_2``.
         distance: "mse", :math:`\frac{1}{CHW}\|\cdot\|_2^2` as in the paper; "half_sum",
             :math:`\frac{1}{2}\|\cdot\|_2^2` as Gatys; "l1", :math:`\frac{1}{CHW}\|\cdot\|_1`; "charbonnier", an
-            L1 that is smooth at zero; "unit", squared between unit-normalised channels as LPIPS; or "instance",
-            squared between channels normalised over the picture as UEGAN.
+            L1 that is smooth at zero; "unit", squared between unit-normalised channels as LPIPS; "instance",
+            squared between channels normalised over the picture as UEGAN; or "relative",
+            :math:`\|\phi(\hat y) - \phi(y)\|_2^2 / \|\phi(y)\|_2^2`.
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.network import LossNetwork
+from perceptualloss.losses.distance import over_power
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.numerics import exact_product, wide
 from perceptualloss.pictures.images import read_image
@@ -119,11 +120,12 @@ class _Gram(torch.autograd.Function):
         return exact_product(positions, gradient + gradient.mT)
 
 
-StyleDistance = Literal["frobenius", "mse", "l1"]
-STYLE_DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
-    "frobenius": lambda difference: difference.square().sum(dim=(1, 2)),
-    "mse": lambda difference: difference.square().mean(dim=(1, 2)),
-    "l1": lambda difference: difference.abs().mean(dim=(1, 2)),
+StyleDistance = Literal["frobenius", "mse", "l1", "relative"]
+STYLE_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "frobenius": lambda output, style: (output - style).square().sum(dim=(1, 2)),
+    "mse": lambda output, style: (output - style).square().mean(dim=(1, 2)),
+    "l1": lambda output, style: (output - style).abs().mean(dim=(1, 2)),
+    "relative": lambda output, style: over_power((output - style).square().sum(dim=(1, 2)), style),
 }
 
 
@@ -136,14 +138,14 @@ def style_reconstruction(
         output: features by layer, (N, C, H, W), of the transformed pictures.
         target_grams: Gram matrices by layer, (N, C, C) or (1, C, C), of the style (:func:`gram_matrix`).
         layers: the weight :math:`\lambda_j` of every layer.
-        distance: "frobenius" as above, "mse" for that divided by :math:`C^2`, or "l1" for the mean absolute
-            difference of the entries.
+        distance: "frobenius" as above, "mse" for that divided by :math:`C^2`, "l1" for the mean absolute
+            difference of the entries, or "relative" for :math:`\|G_j(\hat y) - G_j(y)\|_F^2 / \|G_j(y)\|_F^2`.
 
     Source: Johnson et al. 2016, equation 4.
     """
     measure = STYLE_DISTANCES[check_choice("distance", distance, STYLE_DISTANCES)]
     return {
-        layer: weight * measure(gram_matrix(output[layer]) - target_grams[layer]) for layer, weight in layers.items()
+        layer: weight * measure(gram_matrix(output[layer]), target_grams[layer]) for layer, weight in layers.items()
     }
 
 
@@ -156,7 +158,9 @@ class StyleReconstructionLoss(StyleLoss):
     Args:
         network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
         layers: the weight of every layer, by default 1 at relu1_2, relu2_2, relu3_3 and relu4_3.
-        distance: "frobenius", squared; "mse", that divided by :math:`C_j^2`; or "l1", mean absolute difference.
+        distance: "frobenius", squared; "mse", that divided by :math:`C_j^2`; "l1", mean absolute difference; or
+            "relative", "frobenius" divided by :math:`\|G_j(y)\|_F^2`: 1 for no features, so that one weight
+            means the same for every painting and layer.
         style: a fixed style, for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a
             file. Its Gram matrices are computed once, and the loss is called as ``loss(output)``.
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
