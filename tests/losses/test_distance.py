@@ -27,6 +27,7 @@ PLAIN = {
     "charbonnier": lambda f, g: ((f - g) ** 2 + 1e-6).sqrt().flatten(1).mean(1),
     "unit": lambda f, g: (normalised(f) - normalised(g)).square().sum(1).flatten(1).mean(1),
     "instance": lambda f, g: (F.instance_norm(f) - F.instance_norm(g)).square().flatten(1).mean(1),
+    "relative": lambda f, g: torch.stack([((a - b).norm() / b.norm()) ** 2 for a, b in zip(f, g, strict=True)]),
 }
 
 
@@ -52,11 +53,12 @@ def test_equal_features_give_zero_and_a_finite_gradient(name: str, value: float)
 @pytest.mark.parametrize("name", DISTANCES)
 @settings(deadline=None, max_examples=10)
 @given(seed=st.integers(0, 2**31))
-def test_is_symmetric_positive_and_knows_no_batch(name: str, seed: int) -> None:
+def test_is_symmetric_but_for_relative_positive_and_knows_no_batch(name: str, seed: int) -> None:
     f, g = features(seed)
     distance = DISTANCES[name](f, g)
     assert (distance > 0).all()
-    torch.testing.assert_close(DISTANCES[name](g, f), distance)
+    if name != "relative":
+        torch.testing.assert_close(DISTANCES[name](g, f), distance)
     torch.testing.assert_close(DISTANCES[name](f.flip(0), g.flip(0)), distance.flip(0))
 
 
@@ -68,6 +70,15 @@ def test_what_unit_and_instance_do_not_see(seed: int, factor: float, shift: floa
     changed = DISTANCES["instance"](factor * f + shift, g)
     torch.testing.assert_close(changed, DISTANCES["instance"](f, g), rtol=1e-2, atol=1e-3)  # but for the epsilon
     assert (DISTANCES["unit"](f, -f) <= 4 + 1e-9).all()
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 2**31), factor=st.floats(0.01, 100))
+def test_relative_knows_no_scale_and_is_1_for_nothing(seed: int, factor: float) -> None:
+    f, g = features(seed)
+    torch.testing.assert_close(DISTANCES["relative"](factor * f, factor * g), DISTANCES["relative"](f, g))
+    torch.testing.assert_close(DISTANCES["relative"](0 * f, g), torch.ones(2, dtype=f.dtype))
+    assert DISTANCES["relative"](f, 0 * g).isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

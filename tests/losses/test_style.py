@@ -57,7 +57,7 @@ def test_equals_piqs_but_for_its_scale() -> None:
     torch.testing.assert_close(expected, reference(output, target), rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("distance", ["frobenius", "mse", "l1"])
+@pytest.mark.parametrize("distance", ["frobenius", "mse", "l1", "relative"])
 def test_gradcheck_on_a_tiny_network(tiny_network: TinyNetwork, distance: str) -> None:
     network = tiny_network("relu1_1", "relu2_1")
     loss = StyleReconstructionLoss(network, {"relu1_1": 1.0, "relu2_1": 0.5}, distance).double()
@@ -69,6 +69,16 @@ def test_distances_are_what_they_say(tiny_network: TinyNetwork) -> None:
     output, target = pair()
     values = {d: StyleReconstructionLoss(tiny_network(), ["relu2_1"], d)(output, target) for d in ("frobenius", "mse")}
     torch.testing.assert_close(values["frobenius"], 25 * values["mse"])
+
+
+def test_relative_is_1_for_a_picture_without_features_in_any_layer_of_any_style(tiny_network: TinyNetwork) -> None:
+    network = tiny_network("relu1_1", "relu2_1")
+    loss = StyleReconstructionLoss(network, {"relu1_1": 1.0, "relu2_1": 3.0}, "relative")
+    seen = network(pair()[1])
+    nothing = {layer: torch.zeros_like(features) for layer, features in seen.items()}
+    found = loss.from_features(nothing, seen)
+    torch.testing.assert_close(found, {"relu1_1": torch.ones(2), "relu2_1": torch.full((2,), 3.0)})
+    assert not any(value.any() for value in loss.from_features(seen, seen).values())
 
 
 def test_a_fixed_style_is_seen_once_and_serves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
