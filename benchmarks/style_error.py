@@ -26,7 +26,9 @@ from torch import Tensor
 
 from loss_network_photos import PHOTOS
 from perceptualloss.checks import InputError
-from perceptualloss.images import read_image, write_image
+from perceptualloss.data.folder import split_files
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import picture_files, read_image, write_image
 from perceptualloss.losses.style_objective import saved_styles, style_objective
 from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.networks.checkpoint import load_network, read_metadata
@@ -35,7 +37,7 @@ from perceptualloss.networks.shipped import shipped_styles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.resize import resize
 from perceptualloss.training.optimize_picture import optimize_picture
-from style_transfer import ROUNDS, pictures, style_file, timed
+from style_transfer import HELD_OUT, ROUNDS, style_file, timed
 from tables import SHARED, markdown
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -131,7 +133,8 @@ def optimised(measure: WeightedLoss, photo: Tensor, wanted: Sequence[int]) -> di
 
 def first_photos(data: Path | None) -> list[Path]:
     """Return the first ten of the photos that are for validation."""
-    return pictures(data, 10**6)[:COUNT]
+    files = builtin_photos("validation") if data is None else split_files(picture_files(data), HELD_OUT)[1]
+    return files[:COUNT]
 
 
 def sized(photo: Tensor, size: int | None) -> Tensor:

@@ -72,7 +72,7 @@ def test_style_at_several_sizes_is_the_mean_over_halved_pictures() -> None:
         output, style = halved(output), halved(style)
     with pytest.raises(InputError, match="style_scales"):
         PerceptualLoss("compact", None, style_layers=["relu1_1"], style_scales=0)
-    with pytest.raises(InputError, match=r"style_distance.*l1, wasserstein"):
+    with pytest.raises(InputError, match=r"style_distance.*l1, relative, wasserstein"):
         PerceptualLoss("compact", None, style_layers=["relu1_1"], style_distance="sliced")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="halvings"):
         StyleReconstructionLoss("compact", ["relu1_1"], halvings=-1)

@@ -1,0 +1,77 @@
+"""The yardstick that benchmarks/style_error.py prints, with a VGG-16 and a small style network of random weights."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from perceptualloss.data.photos import builtin_photos
+from perceptualloss.images import write_image
+from perceptualloss.loss_networks.loss_network import loss_network
+from perceptualloss.loss_networks.vgg import vgg16_features
+from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.losses.style_objective import objective_note, style_picture
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module", name="benchmark")
+def _benchmark() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield importlib.import_module("style_error")
+
+
+@pytest.fixture(scope="module", name="places")
+def _places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random weights of VGG-16, a style picture of 40 x 48, and a network for it."""
+    folder = tmp_path_factory.mktemp("style-error")
+    torch.manual_seed(0)
+    save_file(vgg16_features().state_dict(), folder / "vgg16.safetensors")
+    (folder / "styles").mkdir()
+    write_image(torch.rand(3, 40, 48), folder / "styles" / "grain.png")
+    note = objective_note({"PerceptualLoss": {"style_layers": ["relu1_1"]}}, ["grain"], 32, 1.0)
+    save_network(StyleTransferNetwork(width=2, blocks=1), folder / "net.safetensors", **note)
+    return {
+        "weights": folder / "vgg16.safetensors",
+        "style": folder / "styles" / "grain.png",
+        "network": folder / "net.safetensors",
+    }
+
+
+def test_errors_are_squared_differences_over_squares(benchmark: ModuleType, places: dict[str, Path]) -> None:
+    picture, photo = torch.rand(2, 1, 3, 32, 40).unbind(0)
+    found = benchmark.errors(benchmark.both_errors(places["style"], str(places["weights"])), picture, photo)
+    style = style_picture(places["style"], 384)
+    assert max(style.shape) == 384
+    seen = [loss_network("vgg16", benchmark.LAYERS, places["weights"])(x) for x in (picture, photo, style)]
+    for layer in benchmark.LAYERS:
+        ours, _, wanted = (gram_matrix(features[layer]) for features in seen)
+        assert found[layer] == pytest.approx(float(((ours - wanted).norm() / wanted.norm()) ** 2), rel=1e-4)
+    ours, kept, _ = (features["relu3_3"] for features in seen)
+    assert found["content"] == pytest.approx(float(((ours - kept).norm() / kept.norm()) ** 2), rel=1e-4)
+
+
+def test_photo_network_and_optimisation_have_a_line_each(
+    benchmark: ModuleType, places: dict[str, Path], tmp_path: Path
+) -> None:
+    options = argparse.Namespace(data=None, styles=places["style"].parent, weights=places["weights"])
+    options.networks, options.size, options.optimize, options.pictures = [places["network"]], 24, [1, 4], tmp_path
+    lines = list(benchmark.rows(options))
+    assert [line[:2] for line in lines] == [
+        ["grain", label] for label in ("photo", "net", "1 steps of L-BFGS", "4 steps of L-BFGS")
+    ]
+    photo, network, *steps = ([float(figure) for figure in line[2:-1]] for line in lines)
+    assert photo[-1] == 0 < network[-1]
+    assert photo[0] > steps[0][0] > steps[1][0]
+    assert photo[0] == pytest.approx(sum(photo[1:5]) / 4, abs=1e-3)
+    assert len(list(tmp_path.glob("grain-4-*.png"))) == len(builtin_photos("validation"))
