@@ -25,18 +25,17 @@ import torch
 from torch import Tensor
 
 from loss_network_photos import PHOTOS
-from perceptualloss.checks import InputError
-from perceptualloss.data.folder import split_files
-from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import picture_files, read_image, write_image
+from perceptualloss.apply.optimize_picture import optimize_picture
+from perceptualloss.data.folder import builtin_photos, split_files
+from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import saved_styles, style_objective
 from perceptualloss.losses.weighted import WeightedLoss
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.network import TransformationNetwork
-from perceptualloss.networks.shipped import shipped_styles
+from perceptualloss.networks.named import shipped_styles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.resize import resize
-from perceptualloss.training.optimize_picture import optimize_picture
+from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.resize import resize
 from style_transfer import HELD_OUT, ROUNDS, style_file, timed
 from tables import SHARED, markdown
 

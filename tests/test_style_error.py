@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from perceptualloss.data.photos import builtin_photos
-from perceptualloss.images import write_image
-from perceptualloss.loss_networks.loss_network import loss_network
-from perceptualloss.loss_networks.vgg import vgg16_features
-from perceptualloss.losses.gram import gram_matrix
+from perceptualloss.data.folder import builtin_photos
+from perceptualloss.features.architectures import vgg16_features
+from perceptualloss.features.network import loss_network
+from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.style_objective import objective_note, style_picture
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.images import write_image
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
