@@ -81,21 +81,34 @@ def unique_stems(names: Iterable[str]) -> list[str]:
     return stems
 
 
-def write_json(found: Mapping[str, Any], folder: Path) -> Path:
-    """Write any such data as ``metrics.json`` into ``folder`` and return its path; what is not finite is null."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "metrics.json"
-    text = json.dumps(_plain(found), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+def to_json(data: Any) -> Any:
+    """Return ``data`` as the plain values that JSON knows, which has no numbers but finite ones.
+
+    Infinity becomes "inf" or "-inf", what is no number ``None``; numbers of numpy and tensors of one element become
+    plain ones.
+
+    >>> to_json({"psnr": float("inf"), "ssim": (float("nan"), 0.5)})
+    {'psnr': 'inf', 'ssim': [None, 0.5]}
+    """
+    if isinstance(data, Mapping):
+        return {str(key): to_json(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [to_json(value) for value in data]
+    if isinstance(data, str | bool | int) or data is None:
+        return data
+    if isinstance(data, Path):
+        return str(data)
+    number = float(data)
+    return number if math.isfinite(number) else None if math.isnan(number) else str(number)
+
+
+def json_text(data: Any) -> str:
+    """Return ``data`` as indented JSON (see :func:`to_json`)."""
+    return json.dumps(to_json(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(data: Any, path: Path) -> Path:
+    """Write ``data`` as JSON to ``path`` (see :func:`to_json`), whole or not at all, and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(json_text(data).encode(), path)
     return path
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str | bool | int) or value is None:
-        return value
-    number = float(value)  # also numpy scalars and tensors of one element
-    return number if math.isfinite(number) else None

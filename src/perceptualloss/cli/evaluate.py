@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,16 @@ from perceptualloss.cli.console import (
     tell,
 )
 from perceptualloss.errors import InputError
+from perceptualloss.files import json_text
 from perceptualloss.metrics.metric import Metric, telling
 from perceptualloss.metrics.named import NAMES
 from perceptualloss.studies.evaluate.error_maps import write_error_maps
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.evaluate.report import render_evaluation
-from perceptualloss.studies.evaluate.results import Evaluation, Mean, best, best_values, csv_text, json_text, shown
+from perceptualloss.studies.evaluate.results import Evaluation, Mean, as_data, best, best_values, csv_text, shown
 
 _MOST_ROWS, _SHOWN_ROWS = 20, 12
-_FILES = {"json": json_text, "csv": csv_text}
+_FILES: dict[str, Callable[[Evaluation], str]] = {"json": lambda found: json_text(as_data(found)), "csv": csv_text}
 _OWN = ("outputs", "targets", "networks", "metrics", "progress")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from perceptualloss.errors import InputError
+from perceptualloss.files import to_json, write_json
 from perceptualloss.metrics.metric import Metric, format_value
-from perceptualloss.studies.compare.results import Comparison, Photo, best_runs, file_stems, to_json, write_metrics
+from perceptualloss.studies.compare.results import Comparison, Photo, best_runs, file_stems
 
 
 def test_metrics_json_holds_every_number(comparison: Comparison, tmp_path: Path) -> None:
-    path = write_metrics(comparison, tmp_path / "new" / "folder")
+    path = write_json(asdict(comparison), tmp_path / "new" / "folder" / "metrics.json")
     read = json.loads(path.read_text(encoding="utf-8"))
     assert path.name == "metrics.json"
-    assert read == to_json(comparison)
+    assert read == to_json(asdict(comparison))
     assert [run["name"] for run in read["runs"]] == ["bilinear", "mse", "perceptual"]
     assert read["runs"][1]["scores"]["psnr"] == 29.0
     assert read["runs"][1]["history"]["psnr"][-1][0] == 500
@@ -31,8 +32,8 @@ def test_metrics_json_holds_every_number(comparison: Comparison, tmp_path: Path)
 def test_metrics_json_is_plain_and_strict(comparison: Comparison, tmp_path: Path) -> None:
     scores = {"psnr": float("inf"), "ssim": float("nan"), "a": np.float32(0.5), "b": torch.tensor(2.0)}
     odd = replace(comparison, runs=[replace(comparison.runs[0], scores=scores)])
-    read = json.loads(write_metrics(odd, tmp_path).read_text(), parse_constant=pytest.fail)
-    assert read["runs"][0]["scores"] == {"psnr": None, "ssim": None, "a": 0.5, "b": 2.0}
+    read = json.loads(write_json(asdict(odd), tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert read["runs"][0]["scores"] == {"psnr": "inf", "ssim": None, "a": 0.5, "b": 2.0}
 
 
 def test_the_best_run_follows_the_direction(comparison: Comparison) -> None:

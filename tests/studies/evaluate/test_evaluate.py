@@ -16,13 +16,14 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
+from perceptualloss.files import json_text, to_json
 from perceptualloss.metrics.named import metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.studies.evaluate import measuring
 from perceptualloss.studies.evaluate.evaluate import evaluate
-from perceptualloss.studies.evaluate.results import csv_text, json_text, sentence, to_json
+from perceptualloss.studies.evaluate.results import as_data, csv_text, sentence
 from perceptualloss.studies.evaluate.statistics import compare_paired
 
 # Lim et al., EDSR, 2017: bicubic interpolation.
@@ -201,8 +202,8 @@ def test_json_and_csv_hold_everything(targets: Path, tmp_path: Path) -> None:
     outputs = shifted(targets, tmp_path / "out", LEVELS | {"a": 0})
     other = shifted(targets, tmp_path / "other", LEVELS)
     found = evaluate([other, outputs], targets, metrics=["psnr", "ms_ssim"])
-    read = json.loads(json_text(found), parse_constant=pytest.fail)
-    assert read == to_json(found)
+    read = json.loads(json_text(as_data(found)), parse_constant=pytest.fail)
+    assert read == to_json(as_data(found))
     assert read["candidates"]["out"]["pictures"]["a"]["psnr"] == "inf"
     assert read["candidates"]["out"]["mean"]["ms_ssim"]["value"] is None
     assert read["against_the_first"]["out"]["psnr"]["wins"] == 1

@@ -17,7 +17,7 @@ from perceptualloss.arguments import checked_arguments
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.files import write_whole
+from perceptualloss.files import write_json
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.presets import PRESETS, build_loss
 from perceptualloss.metrics.measures import measure_all, missing_measures
@@ -31,7 +31,7 @@ from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.curves import plot_curves
 from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
-from perceptualloss.studies.compare.results import Comparison, Photo, Run, write_metrics
+from perceptualloss.studies.compare.results import Comparison, Photo, Run
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.run import Budget, best_precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
@@ -110,7 +110,7 @@ class Settings:
         file = folder / "settings.json"
         if file.is_file() and read_settings(folder) != self:
             raise InputError(f"the settings of the comparison in {folder}", "others", "Choose another folder.")
-        write_whole((json.dumps(asdict(self), indent=2, default=str) + "\n").encode(), file)
+        write_json(asdict(self), file)
 
 
 def read_settings(folder: Path) -> Settings:
@@ -175,7 +175,7 @@ def compare(
     photos, scores = _transform(data, tasks, settings.scale)
     comparison = _comparison(settings, tasks, scores)
     say("Drawing the report")
-    write_metrics(comparison, folder)
+    write_json(asdict(comparison), folder / "metrics.json")
     plot_curves(comparison, folder)
     write_panels(comparison, photos, folder)
     write_report(comparison, photos, folder)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.files import _plain, unique_stems, write_json
+from perceptualloss.files import unique_stems
 from perceptualloss.metrics.metric import SECONDS, format_value
 from perceptualloss.metrics.metric import Metric as Metric  # noqa: PLC0414 (part of what a comparison is made of)
 
@@ -109,14 +107,3 @@ def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
 def file_stems(photos: Iterable[Photo]) -> list[str]:
     """One file name per photo, all different (see :func:`unique_stems`)."""
     return unique_stems(photo.name for photo in photos)
-
-
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Turn the comparison into plain numbers, lists and dictionaries; what is not finite becomes ``None``."""
-    plain: dict[str, Any] = _plain(asdict(comparison))
-    return plain
-
-
-def write_metrics(comparison: Comparison, folder: Path) -> Path:
-    """Write ``metrics.json`` into ``folder`` and return its path."""
-    return write_json(asdict(comparison), folder)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,9 +142,9 @@ def sentence(metric: Metric, name: str, other: str, found: Paired) -> str:
     )
 
 
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return everything but the pictures as plain values; infinity becomes "inf", what is no number null."""
-    found = {
+def as_data(evaluation: Evaluation) -> dict[str, Any]:
+    """Return everything but the pictures, for a file."""
+    return {
         "convention": evaluation.convention,
         "settings": dict(evaluation.settings),
         "metrics": [asdict(metric) for metric in evaluation.metrics],
@@ -165,13 +164,6 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "unmatched": [str(file) for file in evaluation.unmatched],
         "problems": dict(evaluation.problems),
     }
-    plain: dict[str, Any] = _plain(found)
-    return plain
-
-
-def json_text(evaluation: Evaluation) -> str:
-    """Return :func:`to_json` as text."""
-    return json.dumps(to_json(evaluation), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def csv_text(evaluation: Evaluation) -> str:
@@ -183,13 +175,3 @@ def csv_text(evaluation: Evaluation) -> str:
         for name, values in evaluation.values.items():
             writer.writerow([picture, name, *(values[m.key].get(picture, "") for m in evaluation.metrics)])
     return file.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from perceptualloss.apply.optimize_picture import Space, Step, noise, optimize_p
 from perceptualloss.drawing.panels import lay_out, text_cell, whole_cell
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.files import write_json
 from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.total_variation import total_variation
 from perceptualloss.metrics.psnr import psnr
@@ -186,8 +186,7 @@ def write_reconstructions(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         reconstruction_panel(photo, found).save(folder / "panel.png")
-        text = json.dumps({"settings": dict(settings), "layers": figures}, indent=1)
-        (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+        write_json({"settings": settings, "layers": figures}, folder / "figures.json")
     except OSError as error:
         raise InputError(f"{folder} to be writable", str(error)) from error
     for name, picture in pictures.items():

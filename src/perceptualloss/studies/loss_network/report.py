@@ -146,7 +146,7 @@ def render_network_report(report: NetworkReport, features: nn.Sequential, name: 
 
 
 def _write(report: NetworkReport, features: nn.Sequential, name: str, photo: Tensor, folder: Path) -> None:
-    write_json(asdict(report) | {"verdict": report.verdict}, folder)
+    write_json(asdict(report) | {"verdict": report.verdict}, folder / "metrics.json")
     draw_distances(_distances(report)).savefig(folder / "distances.png", metadata={"Software": None})
     write_sheet(filter_tiles(features), folder / "features" / "filters.png")
     for found in strongest_maps(features, photo):
