@@ -34,6 +34,7 @@ from torch import Tensor, nn
 import lattice
 from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.metrics.metric import format_value
 from perceptualloss.metrics.named import OUTSIDE, named
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.networks.checkpoint import load_network, save_network
@@ -43,7 +44,7 @@ from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
 from perceptualloss.studies.evaluate.evaluate import evaluate
-from perceptualloss.studies.evaluate.results import Evaluation, best, shown
+from perceptualloss.studies.evaluate.results import Evaluation, best
 from published import BICUBIC
 from timing import side_by_side
 
@@ -117,7 +118,7 @@ def card_table(benchmarks: Path, scale: int, kind: str) -> str:
         found = measured(benchmarks, name, scale)
         heads = [f"{m.title} {m.arrow}" for m in found.metrics]
         for label, candidate in (("bicubic", found.candidates[0]), ("this network", found.candidates[place])):
-            means = [shown(m, found.means[candidate][m.key].value) for m in found.metrics]
+            means = [format_value(m, found.means[candidate][m.key].value) for m in found.metrics]
             rows.append([f"{label}, {name}", *means])
     return markdown([f"x{scale}", *heads], rows)
 
@@ -160,7 +161,7 @@ def perception_table(benchmarks: Path) -> str:
             means = [ends.means[names["mse"]], *between.means.values(), ends.means[names["perceptual"]]]
             heads = [f"{m.title} {m.arrow}" for m in between.metrics]
             for amount, each in zip((0.0, *amounts, 1.0), means, strict=True):
-                rows.append([f"x{scale}, {amount}", *(shown(m, each[m.key].value) for m in between.metrics)])
+                rows.append([f"x{scale}, {amount}", *(format_value(m, each[m.key].value) for m in between.metrics)])
     return markdown(["`--perception`", *heads], rows)
 
 
@@ -193,7 +194,7 @@ def mean_cells(found: Evaluation, candidate: str) -> list[str]:
     return [
         f"**{text}**" if candidate in best(metric, found.means) else text
         for metric in found.metrics
-        for text in [shown(metric, found.means[candidate][metric.key].value)]
+        for text in [format_value(metric, found.means[candidate][metric.key].value)]
     ]
 
 

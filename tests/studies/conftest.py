@@ -13,8 +13,9 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from perceptualloss.drawing.details import Photo
 from perceptualloss.metrics.metric import Metric
-from perceptualloss.studies.compare.results import Comparison, Photo, Run
+from perceptualloss.studies.compare.results import Comparison, Run
 
 METRICS = [
     Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's on average."),

@@ -28,12 +28,12 @@ from perceptualloss.cli.console import (
 )
 from perceptualloss.errors import InputError
 from perceptualloss.files import json_text
-from perceptualloss.metrics.metric import Metric, telling
+from perceptualloss.metrics.metric import Metric, best_values, format_value, telling
 from perceptualloss.metrics.named import NAMES
 from perceptualloss.studies.evaluate.error_maps import write_error_maps
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.evaluate.report import render_evaluation
-from perceptualloss.studies.evaluate.results import Evaluation, Mean, as_data, best, best_values, csv_text, shown
+from perceptualloss.studies.evaluate.results import Evaluation, Mean, as_data, best, csv_text
 
 _MOST_ROWS, _SHOWN_ROWS = 20, 12
 _FILES: dict[str, Callable[[Evaluation], str]] = {"json": lambda found: json_text(as_data(found)), "csv": csv_text}
@@ -140,7 +140,7 @@ def picture_table(evaluation: Evaluation, width: int) -> Table:
         for metric in metrics:
             values = {name: found[metric.key].get(picture, math.nan) for name, found in evaluation.values.items()}
             bests = best_values(metric, values)
-            cells += [_bold(shown(metric, value), name in bests) for name, value in values.items()]
+            cells += [_bold(format_value(metric, value), name in bests) for name, value in values.items()]
         table.add_row(printable(picture), *cells)
     return table
 
@@ -178,10 +178,12 @@ def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Me
 
 
 def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> Text:
-    text = _bold(shown(metric, mean.value), is_best)
+    text = _bold(format_value(metric, mean.value), is_best)
     if math.isnan(mean.low):
         return text
-    return Text.assemble(text, (f"\n{shown(metric, mean.low)} \N{EN DASH} {shown(metric, mean.high)}", "dim"))
+    return Text.assemble(
+        text, (f"\n{format_value(metric, mean.low)} \N{EN DASH} {format_value(metric, mean.high)}", "dim")
+    )
 
 
 def _bold(text: str, is_best: bool) -> Text:

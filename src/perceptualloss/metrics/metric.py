@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _TELLING = ("st_lpips_vgg", "st_lpips_alex", "lpips")
@@ -64,15 +64,26 @@ MSE, PSNR, SSIM, SECONDS = "mse", "psnr", "ssim", "seconds"
 
 
 def format_value(metric: Metric, value: float | None) -> str:
-    """Give a score the digits that its metric deserves; a dash where there is none.
+    """Give a score the digits that its metric deserves: a dash where there is none, ∞ for the PSNR of equal pictures.
 
     >>> psnr = Metric("psnr", "PSNR", "dB", True, "")
-    >>> format_value(psnr, 27.1234), format_value(psnr, float("nan"))
-    ('27.12', '–')
+    >>> format_value(psnr, 27.1234), format_value(psnr, float("nan")), format_value(psnr, float("inf"))
+    ('27.12', '–', '∞')
     """
-    if value is None or not math.isfinite(value):
+    if value is None or math.isnan(value):
         return "\N{EN DASH}"
+    if math.isinf(value):
+        return "\N{INFINITY}" if value > 0 else "-\N{INFINITY}"
     digits = metric.digits if metric.digits is not None else 2 if metric.unit == "dB" else 4
     if metric.key == SECONDS:
         return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
     return f"{value:.{digits}f}" if abs(value) >= 0.001 or value == 0 or digits < 3 else f"{value:.2e}"
+
+
+def best_values(metric: Metric, values: Mapping[str, float]) -> set[str]:
+    """Return the names with the best value as it is printed; none of one alone, or where all are alike."""
+    texts = {name: format_value(metric, value) for name, value in values.items() if not math.isnan(value)}
+    if len(set(texts.values())) < 2:
+        return set()
+    first = (max if metric.higher_is_better else min)(texts, key=lambda name: values[name])
+    return {name for name, text in texts.items() if text == texts[first]}

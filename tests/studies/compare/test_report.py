@@ -17,11 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
+from perceptualloss.drawing.details import Photo, find_details
 from perceptualloss.drawing.panels import to_picture
 from perceptualloss.studies.compare import report
-from perceptualloss.studies.compare.panels import find_details
 from perceptualloss.studies.compare.report import render_report, write_report
-from perceptualloss.studies.compare.results import Comparison, Photo
+from perceptualloss.studies.compare.results import Comparison
 
 Attributes = dict[str, str | None]
 

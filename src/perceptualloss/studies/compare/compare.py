@@ -16,6 +16,7 @@ import torch
 from perceptualloss.arguments import checked_arguments
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
+from perceptualloss.drawing.details import Photo
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.files import write_json
 from perceptualloss.losses.base import Loss
@@ -31,7 +32,7 @@ from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.curves import plot_curves
 from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
-from perceptualloss.studies.compare.results import Comparison, Photo, Run
+from perceptualloss.studies.compare.results import Comparison, Run
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.run import Budget, best_precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words

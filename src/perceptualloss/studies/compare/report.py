@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from perceptualloss.drawing.details import TRUTH, Photo, file_stems, find_details
 from perceptualloss.drawing.page import render_page, themed
 from perceptualloss.drawing.panels import DETAIL_COLOURS
 from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
 from perceptualloss.studies.compare.curves import curve_metrics, describe_curves, draw_curves, run_colours
-from perceptualloss.studies.compare.panels import captions, detail_runs, find_details, panel_metrics
-from perceptualloss.studies.compare.results import COMMAND, Comparison, Photo, best_runs, file_stems
-from perceptualloss.studies.compare.sheets import TRUTH, Sheet, fit_sheets, make_sheet
+from perceptualloss.studies.compare.panels import captions, detail_runs, panel_metrics
+from perceptualloss.studies.compare.results import COMMAND, Comparison, best_runs
+from perceptualloss.studies.compare.sheets import Sheet, fit_sheets, make_sheet
 
 _MOST_PHOTOS = 6
 _BUDGET = 5_500_000  # characters of pictures; with the curves and the text the page stays below 6 MB

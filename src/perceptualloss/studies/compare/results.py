@@ -6,12 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
-from perceptualloss.errors import InputError
-from perceptualloss.files import unique_stems
-from perceptualloss.metrics.metric import SECONDS, format_value
-from perceptualloss.metrics.metric import Metric as Metric  # noqa: PLC0414 (part of what a comparison is made of)
+from perceptualloss.metrics.metric import SECONDS, Metric, best_values
 
 # Settings that the report puts in their own place: the line to run again, and the shaded start of the curves.
 COMMAND, WARM_UP_STEPS = "command", "warm_up_steps"
@@ -69,26 +64,8 @@ class Comparison:
         return int(text) if text.strip().isdigit() else 0
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A validation photo and what each run made of it: tensors (1, 3, H, W) in [0, 1]."""
-
-    name: str
-    target: Tensor
-    outputs: Mapping[str, Tensor]
-
-    def __post_init__(self) -> None:
-        """Refuse pictures that do not lie over each other."""
-        for name, picture in {"target": self.target, **self.outputs}.items():
-            if picture.ndim != 4 or picture.shape[:2] != (1, 3) or picture.shape != self.target.shape:
-                raise InputError(
-                    f"the pictures of {self.name!r} to share one shape (1, 3, H, W)",
-                    f"{tuple(picture.shape)} for {name} beside {tuple(self.target.shape)} for the target",
-                )
-
-
 def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
-    """Names of the runs with the best score; several where they look the same in print.
+    """Names of the runs with the best score, several where they look the same in print; none where all do.
 
     Training time is compared among trained runs, because interpolation would win without taking part. One
     candidate alone is not called the best.
@@ -98,12 +75,4 @@ def best_runs(metric: Metric, runs: Iterable[Run]) -> set[str]:
         for run in runs
         if math.isfinite(run.scores.get(metric.key, math.nan)) and (run.trained or metric.key != SECONDS)
     }
-    if len(scores) < 2:
-        return set()
-    best = (max if metric.higher_is_better else min)(scores.values())
-    return {name for name, score in scores.items() if format_value(metric, score) == format_value(metric, best)}
-
-
-def file_stems(photos: Iterable[Photo]) -> list[str]:
-    """One file name per photo, all different (see :func:`unique_stems`)."""
-    return unique_stems(photo.name for photo in photos)
+    return best_values(metric, scores)

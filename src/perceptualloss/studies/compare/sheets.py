@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from perceptualloss.drawing.details import TRUTH, Photo
 from perceptualloss.drawing.page import compressed, lossless, uri
 from perceptualloss.drawing.panels import to_picture
 from perceptualloss.pictures.box import Box
-from perceptualloss.studies.compare.results import Photo
-
-TRUTH = "ground truth"
-
 
 _MOST_SIDE, _LEAST_SIDE = 1024, 256
 

@@ -8,16 +8,14 @@ from typing import Any
 
 from PIL import Image
 
+from perceptualloss.drawing.details import TRUTH, Photo, find_details
 from perceptualloss.drawing.page import compressed, lossless, render_page, uri
 from perceptualloss.drawing.panels import DETAIL_COLOURS, to_picture
 from perceptualloss.drawing.plots import DARK, LIGHT, colour
-from perceptualloss.metrics.metric import Metric
-from perceptualloss.studies.compare.panels import find_details
-from perceptualloss.studies.compare.results import Photo
-from perceptualloss.studies.compare.sheets import TRUTH
+from perceptualloss.metrics.metric import Metric, best_values, format_value
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.error_maps import errors_of
-from perceptualloss.studies.evaluate.results import Evaluation, best, best_values, shown, value_lines
+from perceptualloss.studies.evaluate.results import Evaluation, best, value_lines
 
 _MOST_PICTURES = 24
 _BUDGET = 5_500_000  # characters of pictures
@@ -100,7 +98,7 @@ def _mean_row(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
     means = {name: found[metric.key] for name, found in evaluation.means.items()}
     bests = best(metric, evaluation.means)
     intervals = [
-        f"{name} {shown(metric, mean.low)} to {shown(metric, mean.high)}"
+        f"{name} {format_value(metric, mean.low)} to {format_value(metric, mean.high)}"
         for name, mean in means.items()
         if not math.isnan(mean.low)
     ]
@@ -108,7 +106,7 @@ def _mean_row(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
     return {
         "title": metric.title,
         "direction": f"{metric.arrow} {metric.direction}",
-        "cells": [{"text": shown(metric, mean.value), "best": name in bests} for name, mean in means.items()],
+        "cells": [{"text": format_value(metric, mean.value), "best": name in bests} for name, mean in means.items()],
         "note": note,
     }
 
@@ -123,7 +121,7 @@ def _rows(evaluation: Evaluation, metric: Metric) -> list[dict[str, Any]]:
 
 def _row(metric: Metric, picture: str, values: Mapping[str, float]) -> dict[str, Any]:
     bests = best_values(metric, values)
-    cells = [{"text": shown(metric, value), "best": name in bests} for name, value in values.items()]
+    cells = [{"text": format_value(metric, value), "best": name in bests} for name, value in values.items()]
     return {"title": picture, "direction": "", "cells": cells, "note": ""}
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perceptualloss.metrics.metric import Metric, format_value, telling
+from perceptualloss.metrics.metric import Metric, best_values, format_value, telling
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.statistics import Paired
 
@@ -81,34 +81,16 @@ class Evaluation:
         return sorted(self.pictures, key=rank), metric
 
 
-def shown(metric: Metric, value: float) -> str:
-    """Write a value with the digits that its metric deserves; equal pictures have an infinite PSNR.
-
-    >>> shown(Metric("psnr", "PSNR", "dB", True, ""), float("inf"))
-    '∞'
-    """
-    return "\N{INFINITY}" if value == math.inf else format_value(metric, value)
-
-
 def best(metric: Metric, means: Mapping[str, Mapping[str, Mean]]) -> set[str]:
     """Return the candidates with the best mean as it is printed; none of one alone."""
     return best_values(metric, {name: found[metric.key].value for name, found in means.items()})
-
-
-def best_values(metric: Metric, values: Mapping[str, float]) -> set[str]:
-    """Return the names with the best value as it is printed; none of one alone, or where all are alike."""
-    texts = {name: shown(metric, value) for name, value in values.items() if not math.isnan(value)}
-    if len(set(texts.values())) < 2:
-        return set()
-    first = (max if metric.higher_is_better else min)(texts, key=lambda name: values[name])
-    return {name for name, text in texts.items() if text == texts[first]}
 
 
 def value_lines(evaluation: Evaluation, candidate: str, picture: str) -> list[str]:
     """Return lines such as ``PSNR 27.12 dB`` with a candidate's values on one picture."""
     found = evaluation.values[candidate]
     return [
-        f"{metric.short} {shown(metric, found[metric.key][picture])} {metric.unit}".rstrip()
+        f"{metric.short} {format_value(metric, found[metric.key][picture])} {metric.unit}".rstrip()
         for metric in evaluation.metrics
         if picture in found[metric.key]
     ]
@@ -131,10 +113,12 @@ def sentence(metric: Metric, name: str, other: str, found: Paired) -> str:
         return f"{metric.short}: {name} and {other} do not differ."
     if found.sure:
         return (
-            f"{metric.short}: {ahead} is better than {behind}, {shown(metric, size)}{unit} {way} on average "
-            f"(95% interval {shown(metric, low)} to {shown(metric, high)}), on {on}."
+            f"{metric.short}: {ahead} is better than {behind}, {format_value(metric, size)}{unit} {way} on average "
+            f"(95% interval {format_value(metric, low)} to {format_value(metric, high)}), on {on}."
         )
-    start = f"{metric.short}: {ahead} is {shown(metric, size)}{unit} {way} than {behind} on average, on {on}, but "
+    start = (
+        f"{metric.short}: {ahead} is {format_value(metric, size)}{unit} {way} than {behind} on average, on {on}, but "
+    )
     if wins == found.pictures:
         return f"{start}so few pictures do not tell: chance alone gives that in {found.chance:.0%} of the cases."
     return (
