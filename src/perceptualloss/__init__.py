@@ -10,7 +10,7 @@ from perceptualloss.apply.upscale import upscale
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, WeightedLoss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
@@ -23,7 +23,6 @@ from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
-from perceptualloss.losses.weighted import WeightedLoss
 from perceptualloss.metrics.embedded import perceptual_distance
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim

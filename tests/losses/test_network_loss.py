@@ -12,14 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import LossNetwork, loss_network
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, WeightedLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style import StyleReconstructionLoss
-from perceptualloss.losses.weighted import WeightedLoss
 
 TinyNetwork = Callable[..., LossNetwork]
 
@@ -146,6 +145,37 @@ def test_sums_in_sums_are_taken_apart_and_share(passes: list[Any]) -> None:
     assert len(passes) == 2
     assert "inner/l1" in terms
     torch.testing.assert_close(terms["inner/l1"], 2 * L1Loss()(output, target))
+
+
+class _Doubled(FeatureReconstructionLoss):
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {name: 2 * value for name, value in super().per_image(output, target).items()}
+
+
+class _Halved(WeightedLoss):
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {name: value / 2 for name, value in super().per_image(output, target).items()}
+
+
+def test_what_a_subclass_defines_anew_counts_in_a_sum_too(passes: list[Any]) -> None:
+    output, target = pair()
+    plain = FeatureReconstructionLoss("compact", ["relu1_1"])
+    value = plain(output, target)
+    passes.clear()
+    torch.testing.assert_close((_Doubled("compact", ["relu1_1"]) + plain)(output, target), 3 * value)
+    assert len(passes) == 4
+    halved = _Halved({"a": plain, "b": L1Loss()})
+    torch.testing.assert_close(halved(output, target), (value + L1Loss()(output, target)) / 2)
+    torch.testing.assert_close((halved + MSELoss())(output, target), halved(output, target) + MSELoss()(output, target))
+
+
+def test_no_term_hides_behind_another_of_its_name() -> None:
+    both = L1Loss() + MSELoss()
+    with pytest.raises(InputError, match="'a/mse' twice"):
+        WeightedLoss({"a": both, "a/mse": L1Loss()})
+    features = FeatureReconstructionLoss("compact", ["relu1_1", "relu1_2"])
+    with pytest.raises(InputError, match="'f/relu1_2' twice"):
+        WeightedLoss({"f": features, "f/relu1_2": L1Loss()})(*pair())
 
 
 class _Reads(TorchDispatchMode):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.errors import InputError, check_image_batch, check_same_shape
+from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
 from perceptualloss.pictures.ranges import (
     FAR,
     InputRange,
@@ -93,14 +96,147 @@ class Loss(nn.Module):
             check_values("target", target, low, high)
         check_values("output", output, low, high, slack=FAR)
 
-    def __add__(self, other: Loss) -> Loss:
-        from perceptualloss.losses.weighted import add  # noqa: PLC0415 (a sum is a Loss, so it lies above)
+    @staticmethod
+    def _share(losses: Iterable[Loss]) -> None:
+        """Make one thing of what several losses of this family, the parts of one sum, need alike."""
 
-        return add(self, other) if isinstance(other, Loss) else NotImplemented
+    @staticmethod
+    def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Return every loss's terms, of several of this family: those that have this very function.
+
+        A family whose members save work when they are computed together defines it anew, and :meth:`_share`.
+        """
+        return {name: loss.per_image(output, target) for name, loss in losses.items()}
+
+    def _check_part(self, name: str) -> None:
+        """Raise InputError if this loss, as it is set, cannot be the part of that name of a sum."""
+
+    def __add__(self, other: Loss) -> Loss:
+        return _added(self, other) if isinstance(other, Loss) else NotImplemented
 
     def __mul__(self, weight: float) -> Loss:
-        from perceptualloss.losses.weighted import scale  # noqa: PLC0415
-
-        return scale(self, weight) if isinstance(weight, int | float) else NotImplemented
+        return _scaled(self, weight) if isinstance(weight, int | float) else NotImplemented
 
     __rmul__ = __mul__
+
+
+class WeightedLoss(Loss):
+    r"""A weighted sum of losses, :math:`\sum_i \lambda_i \ell_i(\hat y, y)`, that is a loss itself.
+
+    Parts of one family, such as those that look through the same loss network, share what they can: one network
+    object, and its passes. A sum within a sum is taken apart: its parts are named ``outer/inner``.
+
+    Args:
+        losses: the losses by name.
+        weights: their weights by name, 1 where none is given.
+
+    Attributes:
+        input_range: that of the parts.
+
+    Raises:
+        InputError: for no losses, a weight without a loss, a part that gives a map, two parts of one name, or parts
+            that want pictures of different ranges: all are given the same ones.
+
+    >>> import torch
+    >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
+    >>> loss = MSELoss() + 0.5 * L1Loss()
+    >>> {n: float(v) for n, v in loss.terms(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)).items()}
+    {'mse': 1.0, 'l1': 0.5}
+    """
+
+    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float] | None = None) -> None:
+        super().__init__()  # the range becomes the parts'
+        if not losses:
+            raise InputError("at least one loss to sum", "none")
+        for name in weights or {}:
+            check_choice("weight", name, losses)
+        parts: dict[str, Loss] = {}
+        self.weights: dict[str, float] = {}
+        for name, loss in losses.items():
+            weight = float((weights or {}).get(name, 1.0))
+            inner = _parts(loss)
+            for own_name, part, own in inner:
+                full = f"{name}/{own_name}" if len(inner) > 1 else name
+                if full in parts:
+                    raise InputError("every part of a sum under a name of its own", f"{full!r} twice")
+                part._check_part(full)
+                parts[full], self.weights[full] = part, weight * own
+        self.input_range = _common_range(parts)
+        self.losses: Mapping[str, Loss] = nn.ModuleDict(parts)  # type: ignore[assignment]
+        self.needs_target = any(loss.needs_target for loss in parts.values())
+        self.same_size = any(loss.same_size for loss in parts.values())
+        families: dict[object, dict[str, Loss]] = {}
+        for full, part in parts.items():
+            families.setdefault(type(part)._together, {})[full] = part
+        self._families = [tuple(family) for family in families.values()]
+        for family in families.values():
+            next(iter(family.values()))._share(family.values())
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
+        terms_of: dict[str, dict[str, Tensor]] = {}
+        for family in self._families:
+            members = {name: self.losses[name] for name in family}
+            terms_of |= members[family[0]]._together(members, output, target)
+        weighted: dict[str, Tensor] = {}
+        for name in self.losses:
+            for term, value in terms_of[name].items():
+                full = name if len(terms_of[name]) == 1 else f"{name}/{term}"
+                if full in weighted:
+                    raise InputError("every term of a sum under a name of its own", f"{full!r} twice")
+                weighted[full] = self.weights[name] * value
+        return weighted
+
+    def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Check against every part's own needs."""
+        for loss in self.losses.values():
+            loss.check_shapes(output, target)
+
+    def check(self, output: Tensor, target: Tensor | None = None) -> None:
+        """Check against every part's own needs and range."""
+        for loss in self.losses.values():
+            loss.check(output, target)
+
+
+def _common_range(parts: Mapping[str, Loss]) -> InputRange:
+    """Return the range that all parts want."""
+    ranges = {name: part.input_range for name, part in parts.items()}
+    if len(set(ranges.values())) > 1:
+        got = ", ".join(f"{name} {wanted}" for name, wanted in ranges.items())
+        raise InputError("parts of the same input_range, as they get the same pictures", got, "Say it for every part.")
+    return next(iter(ranges.values()))
+
+
+def _added(loss: Loss, other: Loss) -> WeightedLoss:
+    """Return ``loss + other``; parts of the same name are numbered from ``_2`` on."""
+    losses: dict[str, Loss] = {}
+    weights: dict[str, float] = {}
+    for name, part, weight in [*_parts(loss), *_parts(other)]:
+        unique, i = name, 2
+        while unique in losses:
+            unique, i = f"{name}_{i}", i + 1
+        losses[unique], weights[unique] = part, weight
+    return WeightedLoss(losses, weights)
+
+
+def _scaled(loss: Loss, weight: float) -> WeightedLoss:
+    """Return ``weight * loss``."""
+    parts = _parts(loss)
+    return WeightedLoss({name: part for name, part, _ in parts}, {name: own * weight for name, _, own in parts})
+
+
+def _parts(loss: Loss) -> list[tuple[str, Loss, float]]:
+    """Return name, loss and weight of each part of a sum; a single loss is named after its class."""
+    if isinstance(loss, WeightedLoss) and type(loss).per_image is WeightedLoss.per_image:
+        return [(name, part, loss.weights[name]) for name, part in loss.losses.items()]
+    return [(loss_name(type(loss)), loss, 1.0)]
+
+
+def loss_name(kind: type[Loss]) -> str:
+    """Return the name of a loss in sums and logs.
+
+    >>> from perceptualloss.losses.pixel import MSELoss
+    >>> loss_name(MSELoss)
+    'mse'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__.removesuffix("Loss")).lower()

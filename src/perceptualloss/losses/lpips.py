@@ -108,6 +108,11 @@ class LPIPS(NetworkLoss):
             return self.map(output, target.detach())
         return super().forward(output, target)
 
+    def _check_part(self, name: str) -> None:
+        if self.spatial:
+            remedy = "Leave spatial=True away here; loss.map(output, target) gives the map."
+            raise InputError(f"{name} to give one number in a sum", "LPIPS(spatial=True), which gives a map", remedy)
+
     def _check_places(self) -> None:
         if self.view.augment:
             remedy = "LPIPS(loss.network) looks through the same network without changes."

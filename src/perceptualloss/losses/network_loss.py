@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -70,25 +70,32 @@ class NetworkLoss(Loss):
 
     def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,)."""
-        return terms_of_one_pass({"": self}, output, target)[""]
+        return _one_pass([self], output, target)[0]
+
+    @staticmethod
+    def _share(losses: Iterable[Loss]) -> None:
+        share_networks(losses)
+
+    @staticmethod
+    def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Return every loss's terms; those alike share a pass, and one with a ``per_image`` of its own has its own."""
+        looking = cast(Mapping[str, NetworkLoss], losses)
+        alike = {name: loss for name, loss in looking.items() if type(loss).per_image is NetworkLoss.per_image}
+        terms = {name: loss.per_image(output, target) for name, loss in looking.items() if name not in alike}
+        for group in _alike(alike):
+            terms |= zip(group, _one_pass([alike[name] for name in group], output, target), strict=True)
+        return terms
 
 
-def terms_of_one_pass(
-    losses: Mapping[str, NetworkLoss], output: Tensor, target: Tensor
-) -> dict[str, dict[str, Tensor]]:
-    """Return every loss's terms; each network runs once on the output, and once on the target if need be."""
-    found = {}
-    for group in _alike(losses):
-        first = losses[group[0]]
-        members = [losses[name] for name in group]
-        change = first.view.draw(output)
-        wanted = _union(loss.target_layers for loss in members)
-        with torch.no_grad():
-            seen = first.network(first.view.show(target, change), wanted) if wanted else {}
-        features = first.network(first.view.show(output, change), _union(loss.output_layers for loss in members))
-        for name, loss in zip(group, members, strict=True):
-            found[name] = loss.from_features(features, seen)
-    return found
+def _one_pass(losses: Sequence[NetworkLoss], output: Tensor, target: Tensor) -> list[dict[str, Tensor]]:
+    """Return the terms of losses of one view through one network, which runs once, and once more on the target."""
+    network, view = losses[0].network, losses[0].view
+    change = view.draw(output)
+    target_layers = _union(loss.target_layers for loss in losses)
+    with torch.no_grad():
+        target_features = network(view.show(target, change), target_layers) if target_layers else {}
+    features = network(view.show(output, change), _union(loss.output_layers for loss in losses))
+    return [loss.from_features(features, target_features) for loss in losses]
 
 
 def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:

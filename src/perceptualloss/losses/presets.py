@@ -10,14 +10,13 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, WeightedLoss, loss_name
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
-from perceptualloss.losses.weighted import in_unit_range
-from perceptualloss.pictures.ranges import InputRange
+from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 Weights = str | Path | None
 UNIT: InputRange = (0.0, 1.0)
@@ -53,6 +52,31 @@ class Preset:
     def takes_style(self) -> bool:
         """Whether it takes a fixed style picture."""
         return "style" in self.takes
+
+
+class _InUnitRange(Loss):
+    """A loss without a network, of pictures of another range as if they were in [0, 1]."""
+
+    def __init__(self, loss: Loss, input_range: InputRange) -> None:
+        super().__init__(input_range)
+        self.loss, self.needs_target, self.same_size = loss, loss.needs_target, loss.same_size
+
+    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return self.loss.per_image(*(to_unit_range(images, self.input_range) for images in (output, target)))
+
+
+def in_unit_range(loss: Loss, input_range: InputRange) -> Loss:
+    """Return a loss without a network that gives for pictures of any range what ``loss`` gives for [0, 1].
+
+    >>> import torch
+    >>> from perceptualloss.losses.pixel import MSELoss
+    >>> black = torch.zeros(1, 3, 4, 4)
+    >>> float(MSELoss((0, 255))(black, black + 255)), float(in_unit_range(MSELoss(), (0, 255))(black, black + 255))
+    (65025.0, 1.0)
+    """
+    if input_range == loss.input_range:
+        return loss
+    return WeightedLoss({loss_name(type(loss)): _InUnitRange(loss, input_range)})
 
 
 def perceptual(network: str = "compact", weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:

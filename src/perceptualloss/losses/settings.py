@@ -7,7 +7,7 @@ from typing import Any
 
 from perceptualloss.arguments import checked_arguments, short_name, shown
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, WeightedLoss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
@@ -19,7 +19,6 @@ from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
-from perceptualloss.losses.weighted import WeightedLoss
 
 KINDS: tuple[type[Loss], ...] = (
     MSELoss,
