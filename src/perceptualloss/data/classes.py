@@ -217,28 +217,28 @@ def _listing(source: Path) -> tuple[list[str], Callable[[str], bytes]]:
         return files, lambda path: (source / path).read_bytes()
     if source.is_file() and zipfile.is_zipfile(source):
         archive = zipfile.ZipFile(source)
-        found = [info for info in archive.infolist() if PurePosixPath(info.filename).suffix.lower() in READ_SUFFIXES]
-        for info in found:
+        members = [info for info in archive.infolist() if PurePosixPath(info.filename).suffix.lower() in READ_SUFFIXES]
+        for info in members:
             if info.file_size > LARGEST_MEMBER:
                 got = f"{info.file_size:,} for {info.filename} in {source}"
                 raise InputError(f"pictures of at most {LARGEST_MEMBER:,} bytes", got)
-        return sorted(info.filename for info in found), archive.read
+        return sorted(info.filename for info in members), archive.read
     raise InputError(f"a folder or a zip file at {source}", "a file of another kind" if source.exists() else "nothing")
 
 
 def _by_part_and_class(paths: list[str]) -> dict[str, dict[str, list[str]]]:
     """Sort picture paths into train and val, and there by the name of their class folder."""
-    found: dict[str, dict[str, list[str]]] = {"train": defaultdict(list), "val": defaultdict(list)}
+    parts: dict[str, dict[str, list[str]]] = {"train": defaultdict(list), "val": defaultdict(list)}
     split = {PurePosixPath(path).parts[0] for path in paths if path.count("/") > 1} >= {"train", "val"}
     for path in paths:
-        parts = PurePosixPath(path).parts
-        if split and parts[0] in found and len(parts) > 2:
-            found[parts[0]][parts[1]].append(path)
-        elif not split and len(parts) > 1:
-            members = found["train"][parts[0]], found["val"][parts[0]]
+        folders = PurePosixPath(path).parts
+        if split and folders[0] in parts and len(folders) > 2:
+            parts[folders[0]][folders[1]].append(path)
+        elif not split and len(folders) > 1:
+            members = parts["train"][folders[0]], parts["val"][folders[0]]
             held_out = (len(members[0]) + len(members[1]) + 1) % HELD_OUT_EVERY == 0
             members[held_out].append(path)
-    return found
+    return parts
 
 
 def _square(picture: Tensor, size: int) -> Tensor:

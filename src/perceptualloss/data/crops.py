@@ -146,7 +146,7 @@ class Numbers(DistributedSampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """Yield the numbers from the trainer's step on."""
-        seen = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
-        for batch in range(seen, seen + self.batches):
+        first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
+        for batch in range(first_batch, first_batch + self.batches):
             first = (batch * self.num_replicas + self.rank) * self.batch_size
             yield from range(first, first + self.batch_size)

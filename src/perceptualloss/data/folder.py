@@ -56,8 +56,8 @@ class Photos(Sequence[Tensor]):
             raise InputError(f"a shorter side from {min_size} pixels, the crop", str(shorter_side))
         self._decode = partial(decode, shorter_side=shorter_side)
         paths = [Path(file) for file in files]
-        found = {path: size for path in paths if (size := picture_size(path)) is not None}
-        sizes = {path: _shrunk(size, shorter_side) for path, size in found.items()}
+        full_sizes = {path: size for path in paths if (size := picture_size(path)) is not None}
+        sizes = {path: _shrunk(size, shorter_side) for path, size in full_sizes.items()}
         fitting = [path for path, size in sizes.items() if min(size) >= min_size]
         if sizes and not fitting:
             largest = max(min(size) for size in sizes.values())

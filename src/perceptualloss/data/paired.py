@@ -44,8 +44,8 @@ class Pairs:
         self._kept: dict[str, Pair | None] = {}
         self._room = memory_limit
         if not self.files:
-            wanted = f"at least one pair of {crop} pixels or more whose target is {scale} times its input's size"
-            raise InputError(wanted, f"none in {len(files)}")
+            expected = f"at least one pair of {crop} pixels or more whose target is {scale} times its input's size"
+            raise InputError(expected, f"none in {len(files)}")
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -142,10 +142,10 @@ class PairedData(TrainingData):
         epoch_samples: int | None = None,
     ) -> None:
         super().__init__(batch_size, workers, epoch_samples)
-        found = pair_files(inputs, targets)
-        for file in found.unmatched:
+        pairing = pair_files(inputs, targets)
+        for file in pairing.unmatched:
             log.warning("skipped %s: no partner of its name", file)
-        usable = Pairs(found.pairs, scale, crop).files
+        usable = Pairs(pairing.pairs, scale, crop).files
         training, _ = split_files([high for _, high in usable.values()], validation)
         chosen = set(training)
         self.scale, self.validation_size = scale, validation_size

@@ -109,10 +109,10 @@ def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork
     expected = network.state_dict()
     _check_shapes(f"{kind.__name__} in {path}", expected, shapes)
     try:
-        found = load_file(path)
+        state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
-    weights = {name: _weight(f"{name} in {path}", found[name], like) for name, like in expected.items()}
+    weights = {name: _weight(f"{name} in {path}", state[name], like) for name, like in expected.items()}
     network.load_state_dict(weights, assign=True)
     return network.to(device).eval()
 
@@ -148,13 +148,13 @@ def _described(path: Path, metadata: Mapping[str, str]) -> tuple[type[Transforma
     return NETWORKS[name], checked_arguments(NETWORKS[name], arguments, name)
 
 
-def _check_shapes(what: str, expected: Mapping[str, Tensor], found: Mapping[str, tuple[int, ...]]) -> None:
+def _check_shapes(what: str, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, value in expected.items():
-        if name not in found:
+        if name not in shapes:
             raise InputError(f"the weights of {what}", f"none for {name}")
-        if found[name] != tuple(value.shape):
-            raise InputError(f"the weights of {what}, with {name} of shape {tuple(value.shape)}", str(found[name]))
-    for name in found:
+        if shapes[name] != tuple(value.shape):
+            raise InputError(f"the weights of {what}, with {name} of shape {tuple(value.shape)}", str(shapes[name]))
+    for name in shapes:
         if name not in expected:
             raise InputError(f"the weights of {what} and no others", f"some for {shown(name)}, too")
 

@@ -76,8 +76,8 @@ class ResidualUpscaler(TransformationNetwork):
         """How many pixels of the input, to either side, an output pixel depends on."""
         low = convolution_reach(self.first) + convolution_reach(self.body)
         enlarged = sum(1 / size for size in accumulate(self.factors, mul))
-        found: int = low + math.ceil(enlarged + 1 / self.scale)
-        return found
+        pixels: int = low + math.ceil(enlarged + 1 / self.scale)
+        return pixels
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""

@@ -122,10 +122,10 @@ class StyleTransferNetwork(TransformationNetwork):
         y = mirror(x - 0.5, (pad, pad + more[0]), (pad, pad + more[1]))
         for layer in (*self.shrink, *self.body, *self.enlarge):
             y = layer(y, shares)
-        found: Tensor = self.last(y)[..., :height, :width]
+        painted: Tensor = self.last(y)[..., :height, :width]
         if self.luminance_skip:
-            found = found + self.skip(luminance(x).to(x.dtype).expand(-1, 3, -1, -1), shares)
-        return scaled_tanh(found)
+            painted = painted + self.skip(luminance(x).to(x.dtype).expand(-1, 3, -1, -1), shares)
+        return scaled_tanh(painted)
 
 
 class _Layer(nn.Module):
@@ -155,8 +155,8 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor, shares: Tensor | None) -> Tensor:
         y = F.relu(self.norm1(self.conv1(x), shares), inplace=True)
-        found: Tensor = x[..., 2:-2, 2:-2] + self.norm2(self.conv2(y), shares)
-        return found
+        out: Tensor = x[..., 2:-2, 2:-2] + self.norm2(self.conv2(y), shares)
+        return out
 
 
 def _mirrored(a: int, b: int, kernel: int, stride: int) -> nn.Conv2d:

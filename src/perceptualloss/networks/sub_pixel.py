@@ -163,12 +163,12 @@ class SubPixelUpscaler(TransformationNetwork):
     @property
     def reach(self) -> int:
         """How many pixels of the input, to either side, an output pixel depends on."""
-        found = 1.0 + (2 * self.blocks + 1)  # the first convolution, and the body's
+        pixels = 1.0 + (2 * self.blocks + 1)  # the first convolution, and the body's
         size = 1
         for layer in (*self.enlarge, self.last):
-            found += 1 / size
+            pixels += 1 / size
             size *= layer.scale
-        return math.ceil(found)
+        return math.ceil(pixels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
