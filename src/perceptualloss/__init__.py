@@ -7,6 +7,8 @@ Losses, loss networks, transformation networks and measures, all on one contract
 
 from perceptualloss.apply.stylize import stylize
 from perceptualloss.apply.upscale import upscale
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.registry import register_degradation
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
@@ -28,9 +30,11 @@ from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.metrics.ssimulacra2 import ssimulacra2
 from perceptualloss.metrics.st_lpips import st_lpips
+from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_network, save_network
 from perceptualloss.networks.course import Critic, Generator, ResNetBlock, Upscale2x, Upscale4x
 from perceptualloss.networks.johnson import SuperResolutionNetwork
+from perceptualloss.networks.registry import register_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
@@ -44,6 +48,7 @@ __all__ = [
     "BlurredColorLoss",
     "CharbonnierLoss",
     "Critic",
+    "Degradation",
     "EdgeLoss",
     "FeatureReconstructionLoss",
     "GANLoss",
@@ -64,6 +69,7 @@ __all__ = [
     "SubPixelUpscaler",
     "SuperResolutionNetwork",
     "TotalVariationLoss",
+    "TransformationNetwork",
     "Upscale2x",
     "Upscale4x",
     "VGG16PerceptualLoss",
@@ -79,6 +85,8 @@ __all__ = [
     "perceptual_distance",
     "psnr",
     "read_image",
+    "register_degradation",
+    "register_network",
     "resize",
     "save_network",
     "ssim",

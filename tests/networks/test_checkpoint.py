@@ -6,13 +6,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import (
-    NETWORKS,
-    build_network,
-    load_network,
-    read_metadata,
-    save_network,
-)
+from perceptualloss.networks.checkpoint import load_network, read_metadata, save_network
+from perceptualloss.networks.registry import NETWORKS, build_network
 
 
 @pytest.mark.parametrize("name", NETWORKS)

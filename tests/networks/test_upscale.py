@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import NETWORKS
 from perceptualloss.networks.course import ResNetBlock
+from perceptualloss.networks.registry import NETWORKS
 
 
 def test_upscale2x_has_the_courses_size() -> None:

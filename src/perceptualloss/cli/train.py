@@ -13,21 +13,16 @@ from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.cli.console import as_option, bold, fields_of, tell
 from perceptualloss.cli.recipe_options import NESTED, plain
-from perceptualloss.networks.checkpoint import NETWORKS
+from perceptualloss.data.registry import DEGRADATIONS
+from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.recipe import Recipe, smoke, train
 from perceptualloss.training.recipe_checks import RANGES, check_range
-from perceptualloss.training.recipe_settings import CRITICS, DEGRADATIONS, build_recipe
+from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
 
 PLACES = ("inputs", "photos", "style", "start_from")  # settings that are paths
 SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
-_NESTED_HELP = {
-    "network": f"one of {', '.join(NETWORKS)}{_OPTIONS} --network.width 32",
-    "loss": f"a loss, or several with weights (docs/losses.md){_OPTIONS} --loss.L1Loss.weight 0.5",
-    "degradation": f"one of {', '.join(DEGRADATIONS)}{_OPTIONS} --degradation.scale 2",
-    "critic": f"the critic of adversarial training: {', '.join(CRITICS)}{_OPTIONS} --critic.width 8",
-}
 
 
 def build_parser() -> ArgumentParser:
@@ -36,7 +31,7 @@ def build_parser() -> ArgumentParser:
         exit_on_error=False, description="Train one network from a recipe; every setting can be overridden."
     )
     parser.add_argument("--recipe", action="config", help="a YAML file; 'train FILE' says the same")
-    for name, text in _NESTED_HELP.items():
+    for name, text in _nested_help().items():
         parser.add_argument(f"--{name}", type=plain, help=text)
     parser.add_class_arguments(Recipe, skip=set(NESTED))
     parser.add_argument("--name", type=str, default="train", help="name of the folder in --out")
@@ -76,6 +71,16 @@ def with_own_recipe(words: list[str]) -> list[str]:
     given += [Path(word.partition("=")[2]) for word in words if word.startswith("--resume=")]
     own = [folder / CONFIGURATION for folder in given[:1] if (folder / CONFIGURATION).is_file()]
     return [words[0], *(word for file in own for word in ("--recipe", str(file))), *words[1:]]
+
+
+def _nested_help() -> dict[str, str]:
+    """Return what --help says of the parts that are named: all that are registered by now."""
+    return {
+        "network": f"one of {', '.join(NETWORKS)}{_OPTIONS} --network.width 32",
+        "loss": f"a loss, or several with weights (docs/losses.md){_OPTIONS} --loss.L1Loss.weight 0.5",
+        "degradation": f"one of {', '.join(DEGRADATIONS)}{_OPTIONS} --degradation.scale 2",
+        "critic": f"the critic of adversarial training: {', '.join(CRITICS)}{_OPTIONS} --critic.width 8",
+    }
 
 
 def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:

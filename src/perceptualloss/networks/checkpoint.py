@@ -15,36 +15,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from perceptualloss.arguments import checked_arguments, shown
-from perceptualloss.errors import InputError, check_choice
+from perceptualloss.errors import InputError
 from perceptualloss.files import write_whole
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.course import Generator, Upscale2x, Upscale4x
-from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.limits import outline
-from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.networks.sub_pixel import SubPixelUpscaler
+from perceptualloss.networks.registry import NETWORKS, registered_name
 
-NETWORKS: dict[str, type[TransformationNetwork]] = {
-    "Upscale2x": Upscale2x,
-    "Upscale4x": Upscale4x,
-    "ResidualUpscaler": ResidualUpscaler,
-    "SubPixelUpscaler": SubPixelUpscaler,
-    "Generator": Generator,
-    "StyleTransferNetwork": StyleTransferNetwork,
-    "SuperResolutionNetwork": SuperResolutionNetwork,
-}
 LARGEST_HEADER = 2**23  # bytes; a network of a thousand tensors has 0.1 MB
-
-
-def build_network(name: str, arguments: dict[str, Any] | None = None) -> TransformationNetwork:
-    """Build a transformation network by class name with its constructor's arguments.
-
-    Raises:
-        InputError: for an unknown network or argument, or arguments of another type.
-    """
-    kind = NETWORKS[check_choice("network", name, NETWORKS)]
-    return kind(**checked_arguments(kind, arguments or {}, name))
 
 
 def save_network(network: TransformationNetwork, path: str | Path, **notes: str) -> Path:
@@ -54,20 +31,19 @@ def save_network(network: TransformationNetwork, path: str | Path, **notes: str)
     renamed, so that an interrupted save leaves the old file whole.
 
     Args:
-        network: one of the package's transformation networks.
+        network: one of the package's transformation networks, or a registered one (:func:`register_network`).
         path: a file that ends in ``.safetensors``.
         notes: more entries for the file's metadata, such as ``loss="mse"``.
 
     Raises:
-        InputError: for another network, another suffix, weights that are not finite, or a file that cannot be written.
+        InputError: for a network that is not registered or does not keep its arguments, another suffix, weights that
+            are not finite, or a file that cannot be written.
     """
     path = Path(path)
-    name = check_choice("network", type(network).__name__, NETWORKS)
+    name = registered_name(network)
     if path.suffix != ".safetensors":
         raise InputError("a file name that ends in .safetensors", str(path))
-    parameters = inspect.signature(type(network)).parameters
-    arguments = {p: getattr(network, p) for p in parameters}
-    metadata = {"network": name, "arguments": json.dumps(arguments), **notes}
+    metadata = {"network": name, "arguments": _arguments_of(network), **notes}
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     for key, value in state.items():
         if not value.isfinite().all():
@@ -93,7 +69,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork:
     """Load a network that :func:`save_network` saved, in evaluation mode.
 
-    A file is data: its network's name comes from a closed list, and nothing is built that is larger than the file.
+    A file is data: it names a registered network, and nothing is built that is larger than the file.
 
     Raises:
         InputError: if the file is missing, unreadable, or not a saved network of this package; for an unknown network
@@ -117,6 +93,20 @@ def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork
     return network.to(device).eval()
 
 
+def _arguments_of(network: TransformationNetwork) -> str:
+    """Return the arguments that a network was built with, as JSON."""
+    kind = type(network)
+    names = inspect.signature(kind).parameters
+    missing = next((name for name in names if not hasattr(network, name)), None)
+    if missing is not None:
+        remedy = f"Its constructor says self.{missing} = {missing}."
+        raise InputError(f"a {kind.__name__} that keeps its arguments as attributes", f"none named {missing}", remedy)
+    try:
+        return json.dumps({name: getattr(network, name) for name in names})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"arguments of {kind.__name__} that are data", str(error)) from error
+
+
 def _header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     """Return a file's metadata and the shapes of its tensors, without reading these."""
     if not path.is_file():
@@ -135,7 +125,7 @@ def _header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
 
 def _described(path: Path, metadata: Mapping[str, str]) -> tuple[type[TransformationNetwork], dict[str, Any]]:
     """Return the class that the metadata names, and the arguments for it."""
-    remedy = "A class of your own is known after perceptualloss.training.recipe_settings.trust, or with --trust MODULE."
+    remedy = "A class of your own is known after perceptualloss.register_network, or with --trust MODULE."
     name = metadata["network"]
     if name not in NETWORKS:
         raise InputError(f"{path} to hold one of {', '.join(NETWORKS)}", shown(name), remedy)

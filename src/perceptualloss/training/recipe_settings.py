@@ -1,7 +1,8 @@
 """A recipe as it is written down: what its words stand for, and how large its numbers may be.
 
-A recipe is data. It names networks, critics, degradations and losses from closed lists, and nothing that it says is
-imported or called. Classes of one's own join the lists by :func:`trust`.
+A recipe is data. It names networks, critics, degradations and losses that are registered, and nothing that it says is
+imported or called. Classes of one's own are registered by code (``register_network``, ``register_degradation``), or all
+those of a module by :func:`trust`.
 """
 
 from __future__ import annotations
@@ -14,38 +15,18 @@ from typing import Any
 from torch import nn
 
 from perceptualloss.arguments import Known, checked_arguments, named_part
-from perceptualloss.data.damage import Blur, Faded, Grey, InTurn, Jpeg, MotionBlur, Noise, OldPhoto, Scratches
-from perceptualloss.data.degrade import Degradation, Downscale, Unchanged
-from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import LOSSES, check_loss_settings
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import NETWORKS
-from perceptualloss.networks.course import Critic
 from perceptualloss.networks.limits import build_bounded
+from perceptualloss.networks.registry import CRITICS, NETWORKS
+from perceptualloss.registry import name_in, register
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
 
-CRITICS: dict[str, type[nn.Module]] = {"Critic": Critic}
-_DAMAGES = (
-    Noise,
-    Jpeg,
-    Blur,
-    MotionBlur,
-    Grey,
-    Faded,
-    Scratches,
-    OldPhoto,
-    InTurn,
-    Enlarged,
-    Blocks,
-    Light,
-    Clouds,
-    OneOf,
-)
-_KINDS: tuple[type[Degradation], ...] = (Unchanged, Downscale, *_DAMAGES)
-DEGRADATIONS: dict[str, type[Degradation]] = {kind.__name__: kind for kind in _KINDS}
 KNOWN: Known = {TransformationNetwork: NETWORKS, nn.Module: CRITICS, Degradation: DEGRADATIONS}
 PARTS: dict[str, type] = {"network": TransformationNetwork, "critic": nn.Module, "degradation": Degradation}
 LISTS: tuple[tuple[type, dict[str, Any]], ...] = (
@@ -128,9 +109,9 @@ def trust(module: str) -> list[str]:
         known = next((known for base, known in LISTS if issubclass(kind, base)), None)
         if known is None or kind.__module__ != loaded.__name__ or inspect.isabstract(kind):
             continue
-        if known.setdefault(name, kind) is not kind:
-            raise InputError(f"a class in {module} of a name that is free", f"{name!r}", "Call it something else.")
-        names.append(name)
+        names.append(name_in(known, kind) or name)
+        if name_in(known, kind) is None:
+            register(known, kind, object, name)
     if not names:
         raise InputError(f"networks, losses, degradations or critics in {module}", "none that it defines")
     return names
