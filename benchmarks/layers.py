@@ -16,7 +16,8 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
-from perceptualloss.studies.compare.compare import Settings, compare
+from perceptualloss.studies.compare.compare import compare
+from perceptualloss.studies.compare.settings import Settings
 
 FIRST, LAST = ("relu1_1", "relu2_1", "relu3_1"), ("relu1_2", "relu2_2", "relu3_3")
 # name: layers, distance, weight of L1

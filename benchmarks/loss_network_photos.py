@@ -14,7 +14,8 @@ from perceptualloss.data.module import PhotoData, middle
 from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.pictures.images import picture_files, read_image
 from perceptualloss.pictures.resize import resize
-from perceptualloss.studies.compare.compare import INTERPOLATION, read_settings
+from perceptualloss.studies.compare.compare import INTERPOLATION
+from perceptualloss.studies.compare.settings import read_settings
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 PHOTOS = _SHARED if _SHARED.is_dir() else None  # None: the photos that scikit-image ships

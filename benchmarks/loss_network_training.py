@@ -17,8 +17,9 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import PRESETS, Preset
-from perceptualloss.studies.compare.compare import Settings, compare
+from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Run
+from perceptualloss.studies.compare.settings import Settings
 from perceptualloss.studies.loss_network.agreement import NetworkDistance
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the preset "perceptual" and one more, which helps at x4

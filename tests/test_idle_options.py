@@ -24,7 +24,8 @@ from perceptualloss.networks.course import Critic
 from perceptualloss.networks.named import shipped_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.studies.compare.compare import Settings, compare
+from perceptualloss.studies.compare.compare import compare
+from perceptualloss.studies.compare.settings import Settings
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe import Recipe, train

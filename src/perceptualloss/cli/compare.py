@@ -13,8 +13,9 @@ from rich.text import Text
 from perceptualloss.cli.console import bold, check_unused, console, fields_of, metric_table, note, say, tell
 from perceptualloss.losses.presets import PRESETS
 from perceptualloss.metrics.metric import format_value
-from perceptualloss.studies.compare.compare import Settings, compare, read_settings
+from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Comparison, best_runs
+from perceptualloss.studies.compare.settings import Settings, read_settings
 from perceptualloss.training.run_folder import claimed_folder
 
 

@@ -8,8 +8,9 @@ import torch
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.named import OUTSIDE
 from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.studies.compare.compare import Settings, compare, read_settings, verdict
+from perceptualloss.studies.compare.compare import compare, verdict
 from perceptualloss.studies.compare.results import Comparison, Run
+from perceptualloss.studies.compare.settings import Settings, read_settings
 from perceptualloss.training.saving import TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
 

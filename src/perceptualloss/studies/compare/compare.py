@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from perceptualloss.arguments import checked_arguments
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
 from perceptualloss.drawing.details import Photo
@@ -33,6 +30,7 @@ from perceptualloss.studies.compare.curves import plot_curves
 from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
 from perceptualloss.studies.compare.results import Comparison, Run
+from perceptualloss.studies.compare.settings import Settings
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.run import Budget, best_precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
@@ -41,7 +39,6 @@ from perceptualloss.training.seeded_steps import own_randomness
 from perceptualloss.training.supervised import Supervised
 
 INTERPOLATION = "bilinear"
-LARGEST = 10**12  # of the whole numbers in settings.json
 NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
     "course": {2: Upscale2x, 4: Upscale4x},
     "residual": {scale: partial(ResidualUpscaler, scale) for scale in (2, 4)},
@@ -54,78 +51,6 @@ METRICS = [
     metric("perceptual_distance"),
     Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
 ]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a comparison's result depends on; the command line's options have the same names.
-
-    Args:
-        scale: how many times larger the networks make a picture: 2 or 4.
-        network: which network: course (Upscale2x, Upscale4x) or residual (ResidualUpscaler, faster).
-        data: a folder with photos; without it, the photos that scikit-image ships.
-        losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
-        loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
-        steps: training steps of each network.
-        warm_up: how many of these, at the start, train with MSE whatever the loss.
-        crop: height and width of the training targets in pixels.
-        batch_size: crops a step.
-        learning_rate: Adam's, falling to zero along half a cosine.
-        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
-        seed: of the first weights, crops and flips.
-        device: auto, cpu, gpu or mps.
-        workers: processes that load samples; 0 loads them in the training process.
-    """
-
-    scale: Literal[2, 4] = 2
-    network: Literal["course", "residual"] = "course"
-    data: Path | None = None
-    losses: tuple[str, ...] = ("mse", "perceptual")
-    loss_network: str = "compact"
-    steps: int = 2000
-    warm_up: int = 1000
-    crop: int = 48
-    batch_size: int = 4
-    learning_rate: float = 1e-3
-    validation: float = 0.1
-    seed: int = 0
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
-    workers: int = 0
-
-    def command(self) -> str:
-        """Return the command line that runs this comparison."""
-        words = ["perceptualloss", "compare"]
-        for name, value in asdict(self).items():
-            if value != getattr(Settings, name):
-                values = [str(v) for v in value] if isinstance(value, tuple) else [str(value)]
-                words += [f"--{name.replace('_', '-')}", *values]
-        return shlex.join(words)
-
-    def write(self, folder: Path) -> None:
-        """Write ``settings.json``, which :func:`read_settings` reads to resume.
-
-        Raises:
-            InputError: if another comparison has written there.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "settings.json"
-        if file.is_file() and read_settings(folder) != self:
-            raise InputError(f"the settings of the comparison in {folder}", "others", "Choose another folder.")
-        write_json(asdict(self), file)
-
-
-def read_settings(folder: Path) -> Settings:
-    """Return the settings of the comparison in ``folder``.
-
-    Raises:
-        InputError: if there is none.
-    """
-    file = folder / "settings.json"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return Settings(**checked_arguments(Settings, dict(found), "the comparison", largest=LARGEST))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error
 
 
 def compare(

@@ -1,0 +1,87 @@
+"""What a comparison is made of: its settings, their command line, and their file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from perceptualloss.arguments import checked_arguments
+from perceptualloss.errors import InputError
+from perceptualloss.files import write_json
+
+LARGEST = 10**12  # of the whole numbers in settings.json
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a comparison's result depends on; the command line's options have the same names.
+
+    Args:
+        scale: how many times larger the networks make a picture: 2 or 4.
+        network: which network: course (Upscale2x, Upscale4x) or residual (ResidualUpscaler, faster).
+        data: a folder with photos; without it, the photos that scikit-image ships.
+        losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
+        loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
+        steps: training steps of each network.
+        warm_up: how many of these, at the start, train with MSE whatever the loss.
+        crop: height and width of the training targets in pixels.
+        batch_size: crops a step.
+        learning_rate: Adam's, falling to zero along half a cosine.
+        validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
+        seed: of the first weights, crops and flips.
+        device: auto, cpu, gpu or mps.
+        workers: processes that load samples; 0 loads them in the training process.
+    """
+
+    scale: Literal[2, 4] = 2
+    network: Literal["course", "residual"] = "course"
+    data: Path | None = None
+    losses: tuple[str, ...] = ("mse", "perceptual")
+    loss_network: str = "compact"
+    steps: int = 2000
+    warm_up: int = 1000
+    crop: int = 48
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+    validation: float = 0.1
+    seed: int = 0
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    workers: int = 0
+
+    def command(self) -> str:
+        """Return the command line that runs this comparison."""
+        words = ["perceptualloss", "compare"]
+        for name, value in asdict(self).items():
+            if value != getattr(Settings, name):
+                values = [str(v) for v in value] if isinstance(value, tuple) else [str(value)]
+                words += [f"--{name.replace('_', '-')}", *values]
+        return shlex.join(words)
+
+    def write(self, folder: Path) -> None:
+        """Write ``settings.json``, which :func:`read_settings` reads to resume.
+
+        Raises:
+            InputError: if another comparison has written there.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "settings.json"
+        if file.is_file() and read_settings(folder) != self:
+            raise InputError(f"the settings of the comparison in {folder}", "others", "Choose another folder.")
+        write_json(asdict(self), file)
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of the comparison in ``folder``.
+
+    Raises:
+        InputError: if there is none.
+    """
+    file = folder / "settings.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**checked_arguments(Settings, dict(found), "the comparison", largest=LARGEST))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error
