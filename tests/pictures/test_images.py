@@ -24,7 +24,7 @@ from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.images import as_batch, picture_files, read_image, read_layers, write_image
-from perceptualloss.pictures.sixteen_bit import encode_16_bit_png
+from perceptualloss.pictures.samples import as_8_bits_show, encode_16_bit_png, to_8_bits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (11, 17, 3), dtype=np.uint16)
@@ -486,3 +486,14 @@ def test_webp_keeps_transparency_and_jpeg_refuses_it(grey: bool, tmp_path: Path)
     write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", grey=True)
     with Image.open(tmp_path / "a.jpg") as jpeg:
         assert jpeg.mode == "L"
+
+
+def test_one_rounding_to_8_bits_and_it_is_that_of_the_files(tmp_path: Path) -> None:
+    values = (
+        torch.arange(0, 256 * 16, dtype=torch.float32).sub(80).div(255 * 15.5).view(1, 1, 64, 64).expand(1, 3, -1, -1)
+    )
+    write_image(values, tmp_path / "x.png")
+    stored = torch.from_numpy(np.asarray(Image.open(tmp_path / "x.png")).copy()).permute(2, 0, 1)[None]
+    assert torch.equal(to_8_bits(values), stored)
+    assert torch.equal(as_8_bits_show(values), read_image(tmp_path / "x.png"))
+    assert torch.equal(stored[0, 0], torch.from_numpy(np.rint(np.clip(values[0, 0].numpy(), 0, 1) * 255)).byte())

@@ -18,6 +18,7 @@ from perceptualloss.data.folder import Photos, split_files
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import READ_SUFFIXES, picture_files, read_image
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.samples import to_8_bits
 
 HELD_OUT_EVERY = 20  # without train/ and val/ folders, every 20th picture of a class checks the training
 LARGEST_MEMBER = 2**28  # bytes of a picture in a zip file, which may say that it unpacks to any size
@@ -249,4 +250,4 @@ def _square(picture: Tensor, size: int) -> Tensor:
     picture = picture[..., top : top + side, left : left + side]
     if side != size:
         picture = resize(picture, size=(size, size))
-    return (picture[0].clamp(0, 1) * 255).round().to(torch.uint8)
+    return to_8_bits(picture[0])

@@ -13,6 +13,7 @@ from torch import Tensor
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.distortions import blur, jpeg
 from perceptualloss.errors import InputError
+from perceptualloss.pictures.color import luma
 
 Range = tuple[float, float]
 
@@ -108,8 +109,7 @@ class Grey(Degradation):
 
     def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
         """Return the pictures in grey, (N, 3, H, W); uses no randomness."""
-        weights = target.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-        return (weights * target).sum(dim=1, keepdim=True).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
+        return luma(target).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
 
 class Faded(Damage):

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from perceptualloss.pictures.samples import to_8_bits
+
 Distortion = Callable[[Tensor, float], Tensor]
 
 
@@ -51,7 +53,7 @@ def speckle(photo: Tensor, share: float) -> Tensor:
 def jpeg(photo: Tensor, strength: float) -> Tensor:
     """Return the photo saved as JPEG at quality 100 - ``strength``, 0 to 99, and read again."""
     buffer = io.BytesIO()
-    array = (photo * 255).round().byte().permute(1, 2, 0).numpy()
+    array = to_8_bits(photo).permute(1, 2, 0).numpy()
     Image.fromarray(array).save(buffer, "JPEG", quality=max(1, round(100 - strength)))
     return torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1).float() / 255
 

@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, overload
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.samples import to_8_bits
 
 log = logging.getLogger(__name__)
 
@@ -164,8 +164,8 @@ def decode(path: Path, shorter_side: int | None = None) -> Tensor | None:
     height, width = picture.shape[-2:]
     size = _shrunk((height, width), shorter_side)
     if size != (height, width):
-        picture = resize(picture, size=size).clamp(0, 1)
-    return (picture[0] * 255).round().to(torch.uint8)
+        picture = resize(picture, size=size)
+    return to_8_bits(picture[0])
 
 
 TRAINING = (

@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from perceptualloss.errors import InputError
+from perceptualloss.pictures.samples import as_8_bits_show, to_8_bits
 
 Distortion = Callable[[Tensor, float, np.random.Generator], Tensor]
 
 
 def _saved(photo: Tensor, kind: str, **settings: Any) -> Tensor:
     buffer = io.BytesIO()
-    Image.fromarray((photo * 255).round().byte().permute(1, 2, 0).numpy()).save(buffer, kind, **settings)
+    Image.fromarray(to_8_bits(photo).permute(1, 2, 0).numpy()).save(buffer, kind, **settings)
     return torch.from_numpy(np.array(Image.open(buffer).convert("RGB"))).permute(2, 0, 1).float() / 255
 
 
@@ -170,8 +171,8 @@ class OrderedBatches(Dataset[OrderedBatch]):
         distorted = []
         for photo, kind, strength in zip(crops, kinds, strengths, strict=True):
             distort, levels = known[kind]
-            changed = distort(photo, levels[strength], random).clamp(0, 1)
-            distorted.append((changed * 255).round() / 255)  # as a file would hold it
+            changed = distort(photo, levels[strength], random)
+            distorted.append(as_8_bits_show(changed))
         return OrderedBatch(crops, torch.stack(distorted), torch.from_numpy(kinds), torch.from_numpy(strengths))
 
     def _crop(self, random: np.random.Generator) -> Tensor:

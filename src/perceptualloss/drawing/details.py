@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d
 from perceptualloss.errors import InputError
 from perceptualloss.files import unique_stems
 from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.color import luma
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,6 @@ class Photo:
 def file_stems(photos: Iterable[Photo]) -> list[str]:
     """One file name per photo, all different (see :func:`unique_stems`)."""
     return unique_stems(photo.name for photo in photos)
-
-
-_LUMA = (0.299, 0.587, 0.114)
 
 
 _STRONG = 0.06  # luminance beside its local mean; more is the edge of a thing rather than texture
@@ -80,8 +78,8 @@ def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = Non
 def _fine(pixels: Tensor) -> Tensor:
     """Luminance without its local mean over 9 x 9 pixels, in float64 so that every machine picks alike."""
     values = pixels.detach().to("cpu", torch.float64).nan_to_num(0).clamp(0, 1)
-    luma = (values * values.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return luma - avg_pool2d(luma, 9, stride=1, padding=4, count_include_pad=False)
+    grey = luma(values)
+    return grey - avg_pool2d(grey, 9, stride=1, padding=4, count_include_pad=False)
 
 
 TRUTH = "ground truth"

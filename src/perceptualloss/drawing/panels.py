@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.samples import to_8_bits
 
 DETAIL_COLOURS = ("#FFD21F", "#38D6FF")  # seen on dark and, with their black rim, on bright pictures
 _INK, _MUTED, _PAPER = "#1b1f24", "#57606a", "#ffffff"
@@ -21,8 +22,8 @@ _GAP, _MARGIN = 12, 20
 
 def to_picture(pixels: Tensor) -> Image.Image:
     """Turn a tensor (1, 3, H, W) in [0, 1] into an 8-bit picture, clipped and rounded."""
-    values = pixels.detach().to("cpu", torch.float32).nan_to_num(0).clamp(0, 1)[0]
-    array = (values * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    values = pixels.detach().to("cpu", torch.float32).nan_to_num(0)[0]
+    array = to_8_bits(values).permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(np.ascontiguousarray(array))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
 from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.ranges import check_pair
+from perceptualloss.pictures.samples import as_8_bits_show
 
 PROTOCOLS = {
     "sr": "as super-resolution papers: luminance (Y), a border of scale pixels left out, 8 bits",
@@ -40,7 +41,7 @@ class Convention:
     def picture(self, images: Tensor) -> Tensor:
         """Return pictures as all measures see them: clamped to [0, 1], rounded, without the border."""
         check_image_batch("images", images)
-        values = _round(images.clamp(0, 1)) if self.eight_bits else images.clamp(0, 1)
+        values = as_8_bits_show(images) if self.eight_bits else images.clamp(0, 1)
         return values[inside(values, self.crop_border)]
 
     def pixels(self, images: Tensor, grey: bool = False, y_channel: bool | None = None) -> Tensor:
@@ -59,7 +60,7 @@ class Convention:
         found = luminance(values)
         if grey:
             found = (255 * found - 16) / 219
-        return _round(found) if self.eight_bits else found
+        return as_8_bits_show(found) if self.eight_bits else found
 
     @property
     def words(self) -> str:
@@ -136,7 +137,3 @@ def exact_for(images: Tensor) -> torch.dtype:
 def result_dtype(output: Tensor) -> torch.dtype:
     """Return the type of a measure's values: float64 for float64 images, else float32."""
     return torch.promote_types(output.dtype, torch.float32)
-
-
-def _round(images: Tensor) -> Tensor:
-    return (images * 255).round() / 255

@@ -14,6 +14,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_image_batch, check_same_shape
 from perceptualloss.metrics.protocol import result_dtype
 from perceptualloss.pictures.ranges import check_pair
+from perceptualloss.pictures.samples import to_8_bits
 
 HOW_TO_GET = (
     "SSIMULACRA 2 needs the package ssimulacra2 (BSD), which is not here: pip install 'perceptualloss[metrics]'."
@@ -67,7 +68,7 @@ def available() -> bool:
 
 def _whole(images: Tensor) -> NDArray[np.uint8]:
     """Return pictures (N, H, W, 3) of 8 bits, mirrored to 225 pixels a side where they are smaller."""
-    pixels = (images.detach().float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
+    pixels = to_8_bits(images.float()).cpu().permute(0, 2, 3, 1).numpy()
     more = [(0, max(0, WHOLE - side)) for side in pixels.shape[1:3]]
     return np.pad(pixels, [(0, 0), *more, (0, 0)], mode="symmetric")
 

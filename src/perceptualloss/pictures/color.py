@@ -30,6 +30,21 @@ def luminance(images: Tensor) -> Tensor:
     return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(1)
 
 
+def luma(images: Tensor) -> Tensor:
+    """Return 0.299 R + 0.587 G + 0.114 B of BT.601 in full range, from 0 for black to 1 for white.
+
+    Args:
+        images: RGB, (N, 3, H, W) or (3, H, W), in [0, 1].
+
+    Returns:
+        (N, 1, H, W) or (1, H, W), of the images' type.
+
+    >>> luma(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)).flatten()
+    tensor([0.2990])
+    """
+    return (images * images.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(dim=-3, keepdim=True)
+
+
 _STUDIO = 255 / 219  # images.luminance runs from 16 to 235 of 255
 
 

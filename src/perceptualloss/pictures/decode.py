@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from perceptualloss.pictures.sixteen_bit import decode_16_bit
+from perceptualloss.pictures.samples import decode_16_bit
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Reading and writing pictures, and their luminance."""
+"""Reading and writing pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.files import write_whole
 from perceptualloss.pictures.decode import Layers, decode, upright_layers
 from perceptualloss.pictures.ranges import FAR, check_values
-from perceptualloss.pictures.sixteen_bit import encode_16_bit_png
+from perceptualloss.pictures.samples import encode_16_bit_png, whole_numbers
 
 READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 ALPHA_SUFFIXES = (".png", ".webp")
-_STRIP = 512
 
 
 def exact_dtype(images: Tensor) -> torch.dtype:
@@ -161,16 +160,6 @@ def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = RE
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
-
-
-def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return ``values`` (C, H, W) in [0, 1], clamped and rounded, as samples (H, W, C) of 8 or 16 bits."""
-    most, kind = 2**bits - 1, np.uint8 if bits == 8 else np.uint16
-    samples = np.empty((*values.shape[1:], values.shape[0]), kind)
-    for top in range(0, len(samples), _STRIP):  # large pictures would need much memory in 64 bits at once
-        strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
-        samples[top : top + _STRIP] = (strip.clamp(0, 1) * most).round().permute(1, 2, 0).numpy()
-    return samples
 
 
 def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import ALPHA_SUFFIXES, as_batch, read_layers, whole_numbers, write_image
+from perceptualloss.pictures.images import ALPHA_SUFFIXES, as_batch, read_layers, write_image
+from perceptualloss.pictures.samples import whole_numbers
 
 PathLike = str | os.PathLike[str]
 Source = PathLike | Image.Image

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import whole_numbers
 from perceptualloss.pictures.picture import Progress
+from perceptualloss.pictures.samples import whole_numbers
 
 if TYPE_CHECKING:
     import av

@@ -16,6 +16,7 @@ from perceptualloss.networks.checkpoint import load_network
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.pairing import pair_files, picture_names, target_files
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.samples import as_8_bits_show
 
 INTERPOLATIONS = ("bicubic", "bilinear")
 _ONE_CHANNEL = ("1", "L", "LA", "I", "I;16", "F")
@@ -134,7 +135,7 @@ def load(task: Task, scale: int | None, shrink: bool) -> Loaded:
                 else ""
             )
             raise InputError(f"{task.outputs[name]} to have its target's {sizes[1]} pixels", sizes[0], remedy)
-    low = _to_8_bits(resize(target, 1 / scale)) if shrink and scale else None
+    low = as_8_bits_show(resize(target, 1 / scale)) if shrink and scale else None
     with Image.open(task.target) as picture:
         grey = picture.mode in _ONE_CHANNEL
     return Loaded(task, target, outputs, low, grey)
@@ -167,7 +168,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
     if parts:
         raise InputError("different candidates", f"{paths[0]} twice")
     return []
-
-
-def _to_8_bits(images: Tensor) -> Tensor:
-    return (images.clamp(0, 1) * 255).round() / 255

@@ -1,4 +1,4 @@
-"""Pictures with 16 bits a channel, which Pillow reads with 8 and cannot write."""
+"""Whole numbers of 8 and 16 bits: the one rounding to them, and files of 16 bits, which Pillow reads with 8."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import sys
 import zlib
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
+from torch import Tensor
+
+_STRIP = 512
 
 _OTHER_BYTE = {  # the unpacker that keeps the byte which the other one drops
     "16B": "16L",
@@ -18,6 +22,40 @@ _OTHER_BYTE = {  # the unpacker that keeps the byte which the other one drops
 }
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's, by the number of channels
+
+
+def to_8_bits(images: Tensor) -> Tensor:
+    """Return images in [0, 1] as uint8, clamped and rounded (half to even), of the same shape.
+
+    The one rounding of the package: files, measures, panels and stored photos hold the same numbers.
+
+    >>> to_8_bits(torch.tensor([-0.1, 0.5, 1.0, 1.2]))
+    tensor([  0, 128, 255, 255], dtype=torch.uint8)
+    """
+    return _levels(images.detach(), 255).to(torch.uint8)
+
+
+def as_8_bits_show(images: Tensor) -> Tensor:
+    """Return images in [0, 1] as they are after they were saved with 8 bits and read again, in their own type.
+
+    >>> 255 * as_8_bits_show(torch.tensor([0.5]))
+    tensor([128.])
+    """
+    return _levels(images, 255) / 255
+
+
+def _levels(values: Tensor, most: int) -> Tensor:
+    return (values.clamp(0, 1) * most).round()
+
+
+def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return ``values`` (C, H, W) in [0, 1], clamped and rounded, as samples (H, W, C) of 8 or 16 bits."""
+    most, kind = 2**bits - 1, np.uint8 if bits == 8 else np.uint16
+    samples = np.empty((*values.shape[1:], values.shape[0]), kind)
+    for top in range(0, len(samples), _STRIP):  # large pictures would need much memory in 64 bits at once
+        strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
+        samples[top : top + _STRIP] = _levels(strip, most).permute(1, 2, 0).numpy()
+    return samples
 
 
 def decode_16_bit(data: bytes) -> NDArray[np.uint16] | None:
