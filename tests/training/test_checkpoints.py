@@ -60,6 +60,11 @@ def supervised() -> Supervised:
     return Supervised(ResidualUpscaler(1, width=4, blocks=1), loss, warm_up_steps=2, ema=0.9)
 
 
+def normed() -> Supervised:
+    """Its average has batch norms, whose statistics are estimated anew."""
+    return Supervised(StyleTransferNetwork(4, blocks=1, norm="batch"), UsersOwn(), ema=0.9)
+
+
 def adversarial() -> Adversarial:
     game = Game(penalty=10, weight=0.1, n_critic=2)
     loss = PerceptualLoss("compact", {"relu1_2": 1.0}, augment="geometric")
@@ -84,7 +89,7 @@ def run(build: Callable[[], L.LightningModule], photos: Path, folder: Path, *cal
     return task
 
 
-@pytest.mark.parametrize("build", [supervised, adversarial, style])
+@pytest.mark.parametrize("build", [supervised, normed, adversarial, style])
 def test_what_draws_at_random_resumes_to_the_same_bits(
     build: Callable[[], L.LightningModule], small_photos: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
 from perceptualloss.networks.course import Upscale2x
+from perceptualloss.training.average import BATCHES
 from perceptualloss.training.processes import check_norms
 
 # Trains one kind of task after another; writes the gradients of all updates, and the state in the end.
@@ -21,7 +23,9 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_gather
+from torch.nn import functional as F
 
 from perceptualloss.data.degrade import Downscale, Unchanged
 from perceptualloss.data.module import PhotoData
@@ -32,6 +36,7 @@ from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer
+from perceptualloss.training import supervised
 from perceptualloss.training.supervised import Supervised
 
 processes, out = int(sys.argv[1]), Path(sys.argv[2])
@@ -50,8 +55,31 @@ class Keep(L.Callback):
         self.kept.append([p.grad.clone() for group in optimizer.param_groups for p in group["params"]])
 
 
+class JoinedNorm(nn.BatchNorm2d):  # torch's SyncBatchNorm has no version for a CPU
+    def forward(self, x):
+        if not self.training or processes == 1:
+            return super().forward(x)
+        self.num_batches_tracked += 1
+        momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        whole = torch.cat(all_gather(x))
+        y = F.batch_norm(whole, self.running_mean, self.running_var, self.weight, self.bias, True, momentum, self.eps)
+        return y.chunk(processes)[distributed.get_rank()]
+
+
+class Normed(ResidualUpscaler):
+    def __init__(self):
+        super().__init__(1, width=4, blocks=1)
+        self.mix, self.joined = nn.Conv2d(3, 3, 3, padding=1), JoinedNorm(3)
+
+    def forward(self, x):
+        return super().forward(self.joined(self.mix(x)).sigmoid())
+
+
 def task_of(kind):
     torch.manual_seed(0)
+    if kind == "batch norm":
+        supervised.check_norms = lambda *_: None
+        return Supervised(Normed(), L1Loss(), ema=0.5)
     if kind == "style":
         picture = torch.rand(1, 3, 32, 32)
         settings = {"PerceptualLoss": {"network": "compact", "layers": ["relu2_2"], "style_layers": {"relu1_2": 5.0}}}
@@ -68,22 +96,28 @@ def task_of(kind):
 
 for kind in sys.argv[3:]:
     task, keep = task_of(kind), Keep()
-    degradation = Unchanged() if kind == "style" else Downscale(2)
+    degradation = Unchanged() if kind in ("style", "batch norm") else Downscale(2)
     data = PhotoData(degradation, crop=32, batch_size=4 // processes, validation_size=32)
     budget = Budget(2, validate_every=100, precision="64-true", device="cpu", devices=processes)
     fit(task, data, out / kind, budget, progress=False, callbacks=[keep])
+    if kind == "batch norm":
+        torch.save(task.result.state_dict(), out / f"{kind}-{task.global_rank}.pt")
     if task.global_rank == 0:
         state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
         torch.save((keep.kept, state), out / f"{kind}.pt")
 """
-KINDS = ("supervised", "style", "penalty", "clip", "relativistic")
+KINDS = ("supervised", "batch norm", "style", "penalty", "clip", "relativistic")
 Found = tuple[list[list[Tensor]], dict[str, Tensor]]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Found]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[int, dict[str, Found]]:
     """What one process and what two find, by kind."""
-    folder = tmp_path_factory.mktemp("processes")
     script = folder / "script.py"
     script.write_text(SCRIPT)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -111,6 +145,13 @@ def test_two_processes_have_the_gradients_of_one_with_the_joined_batch(
             assert torch.allclose(a, b, rtol=0, atol=1e-6 * min(1.0, largest))
     for name, value in weights.items():
         assert torch.allclose(value, also[name], atol=1e-5), name
+
+
+@pytest.mark.usefixtures("found")
+def test_all_processes_give_the_average_the_same_statistics(folder: Path) -> None:
+    first, second = (torch.load(folder / "2" / f"batch norm-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert int(first["joined.num_batches_tracked"]) == BATCHES
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_batch_norm_of_a_part_of_the_batch_is_refused() -> None:

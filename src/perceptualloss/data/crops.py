@@ -148,5 +148,9 @@ class Numbers(DistributedSampler[int]):
         """Yield the numbers from the trainer's step on."""
         first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
         for batch in range(first_batch, first_batch + self.batches):
-            first = (batch * self.num_replicas + self.rank) * self.batch_size
-            yield from range(first, first + self.batch_size)
+            yield from self.of_batch(batch)
+
+    def of_batch(self, batch: int) -> range:
+        """Return the numbers in this process's part of a batch of the run, counted from 0."""
+        first = (batch * self.num_replicas + self.rank) * self.batch_size
+        return range(first, first + self.batch_size)

@@ -142,12 +142,12 @@ class Adversarial(Supervised):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Update the critic, then the generator."""
-        low, target = batch
+        _, target = batch
         step, warm = self.global_step, self.global_step < self.warm_up_steps
         self._set_learning_rates(step)
         plays = warm or (step + 1) % self.game.generator_every == 0
         with torch.set_grad_enabled(plays):
-            output = self(low)
+            output = self.outputs(batch, step)
         if warm:
             self._update_generator(output, target, self.pixel_loss, 0.0, counts=True)
             return

@@ -169,11 +169,19 @@ class StyleTransfer(Supervised):
         output: Tensor = network(x) if len(self.styles) == 1 else network(x, torch.tensor(styles, device=low.device))
         return output
 
+    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+        """Return the network's pictures of a step's batch, each with its style; in evaluation the average's."""
+        content, _ = batch
+        return cast(Tensor, self(content, self._styles_at(step, len(content))))
+
+    def _styles_at(self, step: int, count: int) -> list[int]:
+        first = (step * self.trainer.world_size + self.global_rank) * count
+        return styles_of(self.seed, first, count, len(self.styles))
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Return the loss of one batch, for the trainer to minimise."""
         content, _ = batch
-        first = (self.global_step * self.trainer.world_size + self.global_rank) * len(content)
-        styles = styles_of(self.seed, first, len(content), len(self.styles))
+        styles = self._styles_at(self.global_step, len(content))
         output = self(content, styles)
         if self.global_step < self.warm_up_steps:
             return self.sum_of(self.pixel_loss.terms(output, content))

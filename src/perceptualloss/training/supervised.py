@@ -15,7 +15,7 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.measures import measure
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.training.average import moving_average
+from perceptualloss.training.average import AverageStatistics, moving_average
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
@@ -45,7 +45,8 @@ class Supervised(L.LightningModule):
         schedule: how the learning rate changes, by default falling to zero along half a cosine.
         gradient_clip: the largest norm of the whole gradient, which is shortened to it; 0 for any.
         ema: decay of a moving average of the weights (see :func:`moving_average`), which then is what is
-            validated, and the result; 0 for none.
+            validated, and the result; 0 for none. Its batch norms have statistics of their own
+            (:class:`AverageStatistics`).
         freeze: names of the network's submodules that are not trained; their batch norms keep their statistics.
 
     Attributes:
@@ -78,6 +79,7 @@ class Supervised(L.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.loss, self.pixel_loss = loss, MSELoss()
         self.average = moving_average(self.network, ema) if ema else None
+        self.statistics = AverageStatistics()
         self.learning_rate, self.warm_up_steps, self.betas = learning_rate, warm_up_steps, betas
         self.schedule, self.gradient_clip = schedule or Schedule(), gradient_clip
         self.history: dict[str, list[tuple[int, float]]] = {}
@@ -95,10 +97,14 @@ class Supervised(L.LightningModule):
         output: Tensor = network(low.to(memory_format=torch.channels_last))
         return output
 
+    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+        """Return the network's pictures of a step's batch; in evaluation the average's."""
+        return cast(Tensor, self(batch[0]))
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor | None:
         """Return the loss of one batch, for the trainer to minimise."""
-        low, target = batch
-        output = self(low)
+        _, target = batch
+        output = self.outputs(batch, self.global_step)
         loss = self.pixel_loss if self.global_step < self.warm_up_steps else self.loss
         return self.total(loss.terms(output, target), output, target)
 
@@ -146,6 +152,23 @@ class Supervised(L.LightningModule):
         if self.average is not None:
             self.average.update_parameters(self.network)
 
+    def renew_statistics(self) -> None:
+        """Give the average's batch norms statistics of their own, where there are any and the average has changed."""
+        self.statistics.renew(self.trainer, self, self.outputs)
+
+    def on_validation_start(self) -> None:
+        """Validate the average as it is used."""
+        if not self.trainer.sanity_checking:
+            self.renew_statistics()
+
+    def on_train_end(self) -> None:
+        """Leave the average as it is used."""
+        self.renew_statistics()
+
+    def on_fit_end(self) -> None:
+        """Do so after a run that was finished when it was resumed, too."""
+        self.renew_statistics()
+
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Measure one validation photo."""
         low, target = batch
@@ -162,8 +185,9 @@ class Supervised(L.LightningModule):
                 self.history.setdefault(name, []).append((self.global_step, value))
 
     def on_fit_start(self) -> None:
-        """Refuse what several processes do not train right."""
+        """Refuse what several processes do not train right; find the norms of the average."""
         check_norms(self.network, self.trainer.world_size)
+        self.statistics.begin(self.network, self.average)
 
     def on_train_start(self) -> None:
         """Start the clock; go on with this run's learning rate and decays, of which a checkpoint may have others."""
@@ -176,7 +200,8 @@ class Supervised(L.LightningModule):
                 group |= {"initial_lr": self.learning_rate, "lr": rate, "betas": self.betas}
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Let Adam forget the size of MSE's gradients at the end of the warm-up."""
+        """Let Adam forget the size of MSE's gradients at the end of the warm-up; the average is about to change."""
+        self.statistics.on_step()
         if 0 < self.warm_up_steps == self.global_step:
             for optimizer in self.trainer.optimizers:
                 optimizer.state.clear()
@@ -186,12 +211,15 @@ class Supervised(L.LightningModule):
         self.seconds = time.perf_counter() - self._started
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep curves and time with the weights."""
+        """Keep curves and time with the weights, and the average as it is used."""
+        self.renew_statistics()  # in place, so that the checkpoint has them
+        checkpoint["statistics"] = self.statistics.fresh
         checkpoint["history"] = self.history
         checkpoint["seconds"] = self.seconds
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the curves and the time of the run."""
+        self.statistics.fresh = checkpoint.get("statistics", False)
         self.history = checkpoint["history"]
         self.seconds = checkpoint["seconds"]
 
