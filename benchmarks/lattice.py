@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from loss_network_grid import SIZE, flat, spectra, windows
 from perceptualloss.errors import InputError
-from perceptualloss.networks.named import KINDS, shipped
+from perceptualloss.networks.named import list_networks
 from perceptualloss.pictures.color import luminance
 from perceptualloss.studies.evaluate.candidates import complete, line_up, load
 
@@ -80,9 +80,8 @@ def figures(folder: Path, networks: Sequence[str], scale: int, last: int | None 
 
 
 def networks_of(scale: int) -> list[str]:
-    """Return the files of the upscalers that ship for a scale, in the order of their kinds."""
-    files: Mapping[tuple[int, str], Path] = shipped()
-    return [str(files[scale, kind]) for kind in KINDS if (scale, kind) in files]
+    """Return the files of the upscalers that ship for a scale, by family and kind."""
+    return [str(card.file) for card in list_networks() if card.scale == scale and card.kind != "style"]
 
 
 def _eight_bits(picture: Tensor) -> Tensor:

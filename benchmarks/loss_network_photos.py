@@ -11,7 +11,7 @@ from torch import Tensor
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.folder import builtin_photos, split_files
 from perceptualloss.data.module import PhotoData, middle
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import picture_files, read_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.compare import INTERPOLATION

@@ -31,8 +31,8 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import WeightedLoss
 from perceptualloss.losses.style_objective import saved_styles, style_objective
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.named import shipped_styles
+from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.named import load_network, shipped_styles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import picture_files, read_image, write_image
 from perceptualloss.pictures.resize import resize

@@ -23,7 +23,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.presets import build_loss
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.sub_pixel import EvenSubPixel, SubPixelUpscaler
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.supervised import Supervised

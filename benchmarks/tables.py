@@ -37,9 +37,9 @@ from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.metrics.named import OUTSIDE, named
 from perceptualloss.metrics.protocol import Convention
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
-from perceptualloss.networks.named import FOLDER, KINDS, blend, shipped
+from perceptualloss.networks.named import FOLDER, NetworkCard, blend, list_networks, load_network, shipped
 from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
@@ -124,13 +124,25 @@ def card_table(benchmarks: Path, scale: int, kind: str) -> str:
 
 
 def upscalers() -> dict[int, dict[str, str]]:
-    """Return the files of the upscalers that ship, by scale and kind, in the order of the kinds."""
-    found: dict[int, dict[str, str]] = {}
-    for (scale, kind), file in sorted(shipped().items(), key=lambda item: (item[0][0], KINDS.index(item[0][1]))):
-        found.setdefault(scale, {})[kind] = str(file)
-    if not found:
+    """Return the files of the upscalers that ship by scale and label: first those that ``upscale`` takes, by kind.
+
+    The label of these is the kind; that of the others, which follow, is the name.
+    """
+    usual = set(shipped().values())
+    files: dict[int, dict[str, str]] = {}
+    for card in sorted(upscaler_cards(), key=lambda card: card.file not in usual):
+        files.setdefault(card.scale, {})[label(card)] = str(card.file)
+    if not files:
         raise InputError(f"trained networks in {FOLDER}", "none")
-    return found
+    return files
+
+
+def upscaler_cards() -> list[NetworkCard]:
+    return [card for card in list_networks() if card.kind != "style"]
+
+
+def label(card: NetworkCard) -> str:
+    return card.kind if card.file in shipped().values() else card.name
 
 
 @cache
@@ -251,8 +263,8 @@ def main() -> None:
         "upscaler-times": times_table,
         "lattice": lattice_table,
         **{
-            f"card-{file.stem}": partial(card_table, options.benchmarks, scale, kind)
-            for (scale, kind), file in shipped().items()
+            f"card-{card.name}": partial(card_table, options.benchmarks, card.scale, label(card))
+            for card in upscaler_cards()
         },
     }
     try:

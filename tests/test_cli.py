@@ -12,7 +12,7 @@ import torch
 
 from perceptualloss import cli
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.studies.loss_network import report as network_report
 from perceptualloss.training.recipe import Recipe, smoke

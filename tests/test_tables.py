@@ -56,7 +56,7 @@ def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
 
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
-    cards = {f"card-{file.stem}" for file in shipped.shipped().values()}
+    cards = {f"card-{card.name}" for card in shipped.list_networks()}
     assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", "lattice", *cards}
     assert "bicubic" in names
 
@@ -99,3 +99,10 @@ def test_table_of_the_networks_that_ship(
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="trained networks"):
         tables.upscaler_table(tmp_path)
+
+
+def test_a_network_that_no_kind_takes_has_its_row_and_its_card(tables: ModuleType) -> None:
+    labels = tables.upscalers()
+    assert list(labels[2]) == ["mse", "perceptual", "adversarial"]
+    assert list(labels[4]) == ["mse", "perceptual", "adversarial", "subpixel4x-mse"]
+    assert Path(labels[4]["subpixel4x-mse"]).name in [Path(file).name for file in tables.lattice.networks_of(4)]

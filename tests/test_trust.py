@@ -10,7 +10,8 @@ import torch
 
 from perceptualloss import cli
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, read_metadata
+from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.named import load_network
 from perceptualloss.training.recipe_settings import LISTS, trust
 
 MODULE = """

@@ -31,9 +31,10 @@ from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.metrics.ssimulacra2 import ssimulacra2
 from perceptualloss.metrics.st_lpips import st_lpips
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Critic, Generator, ResNetBlock, Upscale2x, Upscale4x
 from perceptualloss.networks.johnson import SuperResolutionNetwork
+from perceptualloss.networks.named import NetworkCard, list_networks, load_network
 from perceptualloss.networks.registry import register_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
@@ -59,6 +60,7 @@ __all__ = [
     "LossNetwork",
     "MSELoss",
     "MSSSIMLoss",
+    "NetworkCard",
     "PerceptualLoss",
     "ResNetBlock",
     "ResidualUpscaler",
@@ -77,6 +79,7 @@ __all__ = [
     "build_loss",
     "clip_weights",
     "gradient_penalty",
+    "list_networks",
     "load_network",
     "loss_from_settings",
     "loss_network",

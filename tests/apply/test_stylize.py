@@ -136,6 +136,8 @@ def test_styles_that_ship(network: StyleTransferNetwork, tmp_path: Path, monkeyp
     assert set(shipped.shipped()) == {(2, "mse")}
     image = torch.rand(3, 12, 12)
     torch.testing.assert_close(stylize(image, "starry_night"), stylize(image, network))
+    torch.testing.assert_close(stylize(image, network="starry_night"), stylize(image, network))
+    torch.testing.assert_close(stylize(image, "style-starry_night"), stylize(image, network))
     with pytest.raises(InputError, match=r"one of starry_night.*Did you mean 'starry_night'.*recipes/style\.yaml"):
         stylize(image, "stary_night")
 

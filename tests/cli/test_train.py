@@ -13,7 +13,7 @@ import torch
 
 from perceptualloss import cli
 from perceptualloss.cli.train import with_own_recipe
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.training.checkpoints import checkpoint_files, step_of
 from perceptualloss.training.run_folder import read_record
 from perceptualloss.training.supervised import Supervised
@@ -135,3 +135,13 @@ def test_a_training_that_is_not_finite_ends_with_an_error(
     assert code == ends, said
     assert ("expected learning_rate" if ends == 2 else "Lower the learning rate") in said
     assert not (tmp_path / "wild" / "network.safetensors").exists()
+
+
+def test_a_run_starts_from_a_network_by_its_name(small_photos: Path, tmp_path: Path) -> None:
+    words = ["train", "--network", "ResidualUpscaler", "--network.scale", 2, "--loss", "L1Loss", "--device", "cpu"]
+    words += ["--degradation", "Downscale", "--photos", small_photos, "--validation", 1, "--crop", 8, "--batch-size", 1]
+    words += ["--steps", 1, "--learning-rate", 0, "--start-from", "residual2x-mse", "--out", tmp_path]
+    assert run(*words) == 0
+    trained, started = weights(tmp_path / "train"), load_network("residual2x-mse").state_dict()
+    assert all(torch.equal(value, started[name]) for name, value in trained.items())
+    assert "start_from: residual2x-mse\n" in (tmp_path / "train" / "config.yaml").read_text(encoding="utf-8")

@@ -69,10 +69,12 @@ def test_one_file_with_kind_perception_and_a_network_of_ones_own(trained: Path, 
         "half": ["--scale", 2, "--perception", 0.5],
         "one": ["--scale", 2, "--perception", 1],
         "own": ["--network", own],
+        "named": ["--network", "residual2x-perceptual"],
     }.items():
         assert run(source, "--out", tmp_path / f"{name}.png", *words) == 0
         found[name] = read_image(tmp_path / f"{name}.png")
     assert torch.equal(found["perceptual"], found["own"])
+    assert torch.equal(found["perceptual"], found["named"])
     assert (found["perceptual"] - found["one"]).abs().max() < 0.005
     assert len({tuple(f.flatten().tolist()) for n, f in found.items() if n in ("mse", "perceptual", "half")}) == 3
 

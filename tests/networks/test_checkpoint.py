@@ -6,7 +6,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, read_metadata, save_network
+from perceptualloss.networks.checkpoint import read_metadata, save_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.registry import NETWORKS, build_network
 
 

@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Generator, ResNetBlock
+from perceptualloss.networks.named import load_network
 
 
 def course_generator() -> nn.Sequential:

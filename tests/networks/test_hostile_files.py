@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from perceptualloss import cli
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import saved_objective
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.limits import bounded
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.registry import build_network
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import write_image

@@ -8,8 +8,16 @@ from torch import nn
 
 from perceptualloss.errors import InputError
 from perceptualloss.networks import named as module
-from perceptualloss.networks.checkpoint import load_network, save_network
-from perceptualloss.networks.named import KINDS, shipped, shipped_network
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.named import (
+    KINDS,
+    list_networks,
+    load_network,
+    network_file,
+    shipped,
+    shipped_network,
+    shipped_style,
+)
 from perceptualloss.networks.residual import ResidualUpscaler
 
 
@@ -62,3 +70,54 @@ def test_the_files_that_really_ship_load() -> None:
         network = load_network(file)
         assert kind in KINDS
         assert network(torch.rand(1, 3, 6, 5)).shape == (1, 3, 6 * scale, 5 * scale)
+
+
+def test_every_network_that_ships_is_listed_with_its_card_and_loads_by_its_name() -> None:
+    cards = list_networks()
+    assert {card.file for card in cards} == set(module.FOLDER.glob("*.safetensors"))
+    assert {"residual4x-perceptual", "subpixel4x-mse", "style-wave"} <= {card.name for card in cards}
+    for card in cards:
+        network = load_network(card.name)
+        assert (type(network).__name__, network.scale) == (card.network, card.scale)
+        assert sum(value.numel() for value in network.state_dict().values()) == card.weights
+        assert card.bytes == card.file.stat().st_size
+        assert card.licence.startswith("as the package, Apache-2.0.")
+        assert card.kind in (*KINDS, "style")
+    compact = [card for card in cards if "research and education" in card.licence]
+    assert "residual4x-perceptual" in {card.name for card in compact}  # a licence of several lines is whole
+
+
+def test_a_style_has_a_short_name_and_a_file_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.rand(1, 3, 12, 12)
+    assert torch.equal(load_network("wave")(x), load_network("style-wave")(x))
+    assert shipped_style("style-wave").scale == shipped_style("wave").scale == 1
+    monkeypatch.chdir(tmp_path)
+    file = save_network(ResidualUpscaler(3, width=4, blocks=1), tmp_path / "network.safetensors")
+    file.rename("wave")
+    assert load_network("wave").scale == 3
+    assert network_file(Path("wave")) == Path("wave")
+
+
+def test_what_ships_is_not_what_upscale_takes_until_it_is_said() -> None:
+    assert shipped()[4, "mse"].stem == "residual4x-mse"
+    assert type(shipped_network(4)).__name__ == "ResidualUpscaler"
+    assert type(load_network("subpixel4x-mse")).__name__ == "SubPixelUpscaler"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("residual4x-perceptul", r"Did you mean 'residual4x-perceptual'\? Or name the file of one"),
+        ("wawe", "Did you mean 'wave'"),
+        ("runs/wave", "no file at runs/wave"),
+        ("wave.safetensors", r"no file at wave\.safetensors"),
+        ("", "no file at"),
+        ("../wave", "no file at"),
+    ],
+)
+def test_an_unknown_name_lists_near_ones_and_a_path_is_one(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        load_network(name)

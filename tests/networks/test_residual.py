@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
 
 

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.style_norm import StyleNorm, style_shares
 from perceptualloss.networks.style_transfer import StyleTransferNetwork, mirror
 from perceptualloss.pictures.color import luminance

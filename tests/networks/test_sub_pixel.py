@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.sub_pixel import EvenSubPixel, ExpandedConvolution, SubPixelUpscaler
 
 

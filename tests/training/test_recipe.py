@@ -12,8 +12,9 @@ from perceptualloss.data.degrade import Downscale
 from perceptualloss.errors import InputError
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import saved_objective, saved_styles
-from perceptualloss.networks.checkpoint import load_network, read_metadata, save_network
+from perceptualloss.networks.checkpoint import read_metadata, save_network
 from perceptualloss.networks.course import Critic
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler

@@ -14,7 +14,8 @@ import torch
 from perceptualloss.data.damage import Noise
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss
-from perceptualloss.networks.checkpoint import load_network, read_metadata
+from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.recipe import Recipe, train
 from perceptualloss.training.run_folder import (

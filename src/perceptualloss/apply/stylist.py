@@ -15,8 +15,8 @@ from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.named import shipped_style
+from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.named import load_network, network_file, shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.color import keep_colors as with_colours_of
 from perceptualloss.pictures.images import READ_SUFFIXES
@@ -160,7 +160,8 @@ def _choose(network: PathLike | nn.Module, style: Chosen | None) -> nn.Module:
     if isinstance(network, nn.Module):
         model, names = network, list[str]()
     else:
-        model, names = load_network(Path(network)), saved_styles(read_metadata(Path(network)))
+        file = network_file(network)
+        model, names = load_network(file), saved_styles(read_metadata(file))
     if names and len(names) != getattr(model, "styles", 1):
         raise InputError(f"names of the {getattr(model, 'styles', 1)} styles in {network}", str(len(names)))
     if style is None:

@@ -62,7 +62,7 @@ def stylize(
         style: the name of a style that ships, the file of a network, or a module. With ``network``, which of its
             styles: a name from its training, a number, a weight for each style, or weights by name
             (``{"wave": 0.5, "udnie": 0.5}``); None is the one that the network is set to, the first unless changed.
-        network: a file that ``save_network`` or training wrote, or a module.
+        network: a file that ``save_network`` or training wrote, a name (``list_networks``), or a module.
         size: the longer side in pixels to which the picture is resized first, larger or smaller; None keeps it.
             Strokes are of the same size in pixels whatever the picture's, so a small picture gets coarse ones.
         strength: from 0, the picture as it was, to 1, the network's.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import overload
 
 import torch
@@ -13,8 +12,7 @@ from torch import nn
 from perceptualloss.apply.device import device_for
 from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network
-from perceptualloss.networks.named import Kind, shipped_network
+from perceptualloss.networks.named import Kind, load_network, shipped_network
 from perceptualloss.pictures.color import match_histogram as matched
 from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, change_file, fill_hidden, unpack
 from perceptualloss.pictures.resize import resize
@@ -83,7 +81,7 @@ def upscaler(
         for name, value in (("perception", perception), ("kind", kind)):
             if value is not None:
                 raise InputError(f"a network or {name}", "both", f"{name.title()} is about the networks that ship.")
-        model = network if isinstance(network, nn.Module) else load_network(Path(network))
+        model = network if isinstance(network, nn.Module) else load_network(network)
         own = getattr(model, "scale", 1)
         if scale not in (None, own):
             raise InputError(f"scale {own}, the network's", str(scale), "Leave the scale away.")
@@ -141,7 +139,7 @@ def upscale(
         scale: 2 or 4; None is 4, or the scale of ``network``.
         kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured); None is
             "mse", unless there is a ``network`` or ``perception``.
-        network: a file that ``save_network`` or training wrote, or a module, instead of one that ships.
+        network: instead, a file that ``save_network`` or training wrote, a name (``list_networks``), or a module.
         perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
         match_histogram: give the result the histogram of the input, as Johnson et al. do.
         tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.

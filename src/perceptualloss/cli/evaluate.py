@@ -59,7 +59,7 @@ def build_parser() -> ArgumentParser:
         nargs="+",
         type=str,
         default=[],
-        help="saved networks, bicubic or bilinear: they enlarge shrunk targets",
+        help="saved networks, names of those that ship, bicubic or bilinear: they enlarge shrunk targets",
     )
     parser.add_argument(
         "--metrics",

@@ -93,7 +93,8 @@ def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
     for name in PLACES:
         places = getattr(recipe, name)
         if places is not None:
-            whole = [str(place.resolve()) for place in (places if isinstance(places, list) else [places])]
+            listed = places if isinstance(places, list) else [places]
+            whole = [str(place.resolve() if place.exists() else place) for place in listed]  # or a network's name
             kept[name] = whole if isinstance(places, list) else whole[0]
         else:
             kept.pop(name, None)

@@ -29,7 +29,11 @@ def build_parser() -> ArgumentParser:
         type=Kind | None,
         help="how it was trained: mse (close; default), perceptual (sharp), adversarial (textured)",
     )
-    parser.add_argument("--network", type=Path | None, help="a network of your own, from perceptualloss train")
+    parser.add_argument(
+        "--network",
+        type=Path | None,
+        help="a file, such as from perceptualloss train, or the name of one that ships",
+    )
     parser.add_argument("--perception", type=float | None, help="between mse (0) and perceptual (1), instead of --kind")
     parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")
     parser.add_argument("--tile", type=int | None, help="side of the tiles that large pictures are done in")

@@ -63,10 +63,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         InputError: if there is no such file, or it is no safetensors file.
     """
-    return _header(Path(path))[0]
+    return read_header(Path(path))[0]
 
 
-def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork:
+def load_saved(path: Path) -> TransformationNetwork:
     """Load a network that :func:`save_network` saved, in evaluation mode.
 
     A file is data: it names a registered network, and nothing is built that is larger than the file.
@@ -75,8 +75,7 @@ def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork
         InputError: if the file is missing, unreadable, or not a saved network of this package; for an unknown network
             or argument, or weights that are missing, too many, of another shape or not finite.
     """
-    path = Path(path)
-    metadata, shapes = _header(path)
+    metadata, shapes = read_header(path)
     if "network" not in metadata:
         raise InputError("a network saved by perceptualloss.save_network", f"{path} without a network's name")
     kind, arguments = _described(path, metadata)
@@ -90,7 +89,27 @@ def load_network(path: str | Path, device: str = "cpu") -> TransformationNetwork
         raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
     weights = {name: _weight(f"{name} in {path}", state[name], like) for name, like in expected.items()}
     network.load_state_dict(weights, assign=True)
-    return network.to(device).eval()
+    return network.eval()
+
+
+def read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
+    """Return a file's metadata and the shapes of its tensors, without reading these.
+
+    Raises:
+        InputError: if there is no such file, or it is no safetensors file.
+    """
+    if not path.is_file():
+        raise InputError("a saved network", f"no file at {path}", "Check the path.")
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+        if size > LARGEST_HEADER and size < path.stat().st_size:
+            raise InputError(f"a header of at most {LARGEST_HEADER:,} bytes", f"{size:,} in {path}")
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no dict)
+            return dict(file.metadata() or {}), shapes
+    except (OSError, SafetensorError) as error:
+        raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
 
 
 def _arguments_of(network: TransformationNetwork) -> str:
@@ -105,22 +124,6 @@ def _arguments_of(network: TransformationNetwork) -> str:
         return json.dumps({name: getattr(network, name) for name in names})
     except (TypeError, ValueError) as error:
         raise InputError(f"arguments of {kind.__name__} that are data", str(error)) from error
-
-
-def _header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
-    """Return a file's metadata and the shapes of its tensors, without reading these."""
-    if not path.is_file():
-        raise InputError("a saved network", f"no file at {path}", "Check the path.")
-    try:
-        with path.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-        if size > LARGEST_HEADER and size < path.stat().st_size:
-            raise InputError(f"a header of at most {LARGEST_HEADER:,} bytes", f"{size:,} in {path}")
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no dict)
-            return dict(file.metadata() or {}), shapes
-    except (OSError, SafetensorError) as error:
-        raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
 
 
 def _described(path: Path, metadata: Mapping[str, str]) -> tuple[type[TransformationNetwork], dict[str, Any]]:

@@ -1,35 +1,101 @@
-"""The trained networks that come with the package, by name: upscalers and styles."""
+"""Trained networks by name: those that come with the package, with their cards, and every file of one."""
 
 from __future__ import annotations
 
 import copy
+import math
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.checkpoint import load_saved, read_header
 
 Kind = Literal["mse", "perceptual", "adversarial"]
-
-
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
 FOLDER = Path(__file__).parent / "trained"
-
-
-_NAME = re.compile(r"residual(\d+)x-(\w+)\.safetensors")
-
-
+_USUAL = "residual"  # the family of which upscale() takes one of a scale and kind
+_UPSCALER = re.compile(r"([a-z]+)(\d+)x-(\w+)")
 _STYLE = "style-"
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True)
+class NetworkCard:
+    """What is known of a trained network that ships, without loading it.
+
+    Attributes:
+        name: by which :func:`load_network` finds it; of a style, ``name`` without ``style-`` will do.
+        network: its class.
+        scale: how many times larger it makes pictures.
+        kind: what it was trained with: "mse", "perceptual" or "adversarial"; or "style".
+        weights: how many numbers it has.
+        bytes: size of its file.
+        licence: under which it may be used, and what its training data ask for, as its card says.
+        file: where it lies; its card is beside it, as ``.md``.
+    """
+
+    name: str
+    network: str
+    scale: int
+    kind: str
+    weights: int
+    bytes: int
+    licence: str
+    file: Path
+
+
+def list_networks() -> list[NetworkCard]:
+    """Return the cards of the networks that ship: upscalers by scale, family and kind, then styles by name.
+
+    >>> [card.name for card in list_networks() if card.scale == 2]
+    ['residual2x-mse', 'residual2x-perceptual', 'residual2x-adversarial']
+    """
+    upscalers = sorted(_upscalers().items(), key=lambda item: (item[0][1], item[0][0], KINDS.index(item[0][2])))
+    cards = [_card(file, scale, kind) for (_, scale, kind), file in upscalers]
+    return cards + [_card(file, 1, "style") for file in shipped_styles().values()]
+
+
+def load_network(name: str | os.PathLike[str], device: str = "cpu") -> TransformationNetwork:
+    """Load a trained network, in evaluation mode: one that ships by its name, or a file of one.
+
+    Args:
+        name: such as "residual4x-perceptual", "style-wave" or "wave" (see :func:`list_networks`); or a file that
+            :func:`save_network` or a training wrote. Where there is a file of that name, it is the file.
+        device: where to put it.
+
+    Raises:
+        InputError: for an unknown name, with the nearest one; if the file is missing, unreadable, or not a saved
+            network; for an unknown network or argument, or weights that are missing, too many, of another shape or not
+            finite.
+
+    >>> load_network("residual4x-mse").scale
+    4
+    """
+    return load_saved(network_file(name)).to(device)
+
+
+def network_file(name: str | os.PathLike[str]) -> Path:
+    """Return the file that a name or a path stands for, which is there.
+
+    Raises:
+        InputError: for a path without a file, or an unknown name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if len(path.parts) != 1 or path.suffix in _SUFFIXES or not path.stem:
+        raise InputError("a saved network", f"no file at {path}", "Check the path.")
+    files = {file.stem: file for file in (*_upscalers().values(), *shipped_styles().values())} | shipped_styles()
+    return files[check_choice("network", str(path), files, "Or name the file of one.")]
 
 
 def shipped() -> dict[tuple[int, str], Path]:
-    """Return the files of the trained upscalers by scale and kind, such as ``(4, "mse")``."""
-    names = ((_NAME.fullmatch(file.name), file) for file in sorted(FOLDER.glob("*.safetensors")))
-    return {(int(name[1]), name[2]): file for name, file in names if name}
+    """Return the files of the upscalers that ``upscale`` takes, by scale and kind, such as ``(4, "mse")``."""
+    return {(scale, kind): file for (family, scale, kind), file in _upscalers().items() if family == _USUAL}
 
 
 def shipped_network(scale: int, kind: str | None = None, perception: float | None = None) -> TransformationNetwork:
@@ -55,32 +121,20 @@ def shipped_network(scale: int, kind: str | None = None, perception: float | Non
     return blend(load_network(_file(scale, "mse")), load_network(_file(scale, "perceptual")), perception)
 
 
-def _file(scale: int, kind: str) -> Path:
-    there = shipped()
-    if (scale, kind) not in there:
-        known = ", ".join(f"{kind} x{scale}" for scale, kind in sorted(there)) or "none"
-        raise InputError(
-            f"a trained network for {kind} x{scale} in this installation",
-            known,
-            "Train one with perceptualloss train and give its file as network.",
-        )
-    return there[scale, kind]
-
-
 def shipped_styles() -> dict[str, Path]:
     """Return the files of the style networks by the name of their style."""
     return {file.stem.removeprefix(_STYLE): file for file in sorted(FOLDER.glob(f"{_STYLE}*.safetensors"))}
 
 
 def shipped_style(name: str) -> TransformationNetwork:
-    """Load the network of a style that comes with the package.
+    """Load the network of a style that comes with the package, such as "wave" or "style-wave".
 
     Raises:
         InputError: no style of this name ships.
     """
-    there = shipped_styles()
+    styles = shipped_styles()
     train = f"Train one with perceptualloss train recipes/style.yaml --style {name}.jpg and name its file."
-    return load_network(there[check_choice("style", name, there, train)])
+    return load_network(styles[check_choice("style", name.removeprefix(_STYLE), styles, train)])
 
 
 def blend(first: TransformationNetwork, second: TransformationNetwork, amount: float) -> TransformationNetwork:
@@ -112,3 +166,35 @@ def blend(first: TransformationNetwork, second: TransformationNetwork, amount: f
     }
     mixed.load_state_dict(state | lerp)
     return mixed
+
+
+def _upscalers() -> dict[tuple[str, int, str], Path]:
+    """Return the files of all upscalers that ship by family, scale and kind, such as ``("residual", 4, "mse")``."""
+    names = ((_UPSCALER.fullmatch(file.stem), file) for file in sorted(FOLDER.glob("*.safetensors")))
+    return {(name[1], int(name[2]), name[3]): file for name, file in names if name and name[3] in KINDS}
+
+
+def _file(scale: int, kind: str) -> Path:
+    files = shipped()
+    if (scale, kind) not in files:
+        known = ", ".join(f"{kind} x{scale}" for scale, kind in sorted(files)) or "none"
+        raise InputError(
+            f"a trained network for {kind} x{scale} in this installation",
+            known,
+            "Train one with perceptualloss train and give its file as network.",
+        )
+    return files[scale, kind]
+
+
+def _card(file: Path, scale: int, kind: str) -> NetworkCard:
+    metadata, shapes = read_header(file)
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    licence = _licence(file.with_suffix(".md"))
+    return NetworkCard(file.stem, metadata["network"], scale, kind, weights, file.stat().st_size, licence, file)
+
+
+def _licence(card: Path) -> str:
+    """Return what a card says under "Licence", in one line."""
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    entry = re.search(r"^- \*\*Licence:\*\* (.*?)(?=^- \*\*|^$)", text, re.DOTALL | re.MULTILINE)
+    return " ".join(entry[1].split()) if entry else ""

@@ -18,8 +18,9 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import load_network, save_network
+from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Critic
+from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial, Game
 from perceptualloss.training.processes import is_first_process
@@ -67,7 +68,7 @@ class Recipe:
         ema: decay of a moving average of the weights, such as 0.999, which then is what is validated and saved; 0 for
             none.
         freeze: names of submodules of the network that stay as they are.
-        start_from: a saved network (.safetensors) to start from.
+        start_from: a saved network (.safetensors) to start from, or the name of one that ships.
         adversarial: trains against a critic, by these rules; ``loss`` is what the adversarial loss is added to.
         critic: that critic; without it, Critic.
         validate_every: steps between validations.

@@ -7,7 +7,7 @@ import torch
 
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.named import OUTSIDE
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.studies.compare.compare import compare, verdict
 from perceptualloss.studies.compare.results import Comparison, Run
 from perceptualloss.studies.compare.settings import Settings, read_settings

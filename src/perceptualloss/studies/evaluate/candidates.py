@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.checkpoint import load_network
+from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.pairing import pair_files, picture_names, target_files
 from perceptualloss.pictures.resize import resize

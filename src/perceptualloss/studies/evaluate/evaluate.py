@@ -42,8 +42,8 @@ def evaluate(
         outputs: candidates: picture files, or folders whose pictures have the targets' names but for common
             suffixes such as ``_SR`` or ``x4``.
         targets: the picture or folder that they are measured against.
-        networks: more candidates: saved networks, or "bicubic" or "bilinear", which get the targets shrunk to
-            1/scale (bicubic, 8 bits).
+        networks: more candidates: saved networks or names of those that ship, or "bicubic" or "bilinear", which get the
+            targets shrunk to 1/scale (bicubic, 8 bits).
         scale: how many times larger than their inputs the outputs are; by default the networks' own.
         protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
             nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
