@@ -28,12 +28,12 @@ from loss_network_photos import validation_photos
 from perceptualloss.data.distortions import STRENGTHS
 from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.losses.distance import over_layers, squared, unit
-from perceptualloss.metrics.named import named
+from perceptualloss.metrics.registry import list_metrics, metric, metric_function
 from perceptualloss.metrics.ssim import ssim
 
 Values = NDArray[np.float64]
 """(kinds, strengths, photos)."""
-YARDSTICKS = ("st_lpips_alex", "st_lpips_vgg", "ssimulacra2")
+YARDSTICKS = list_metrics("yardsticks")
 SHIPS = "judge, geometric mean"
 DRAWS = 500  # of the bootstrap
 
@@ -58,11 +58,11 @@ def measure_photo(photo: Tensor, networks: Mapping[str, LossNetwork]) -> dict[st
     measures = {
         "squared error": lambda x: squared(x, target),
         "1 - SSIM": lambda x: 1 - ssim(x, target),
-        **{name: named(name).against(target) for name in YARDSTICKS},
+        **{name: metric_function(name).against(target) for name in YARDSTICKS},
     }
     with torch.inference_mode():
         for name, measure in measures.items():
-            sign = -1 if name == "ssimulacra2" else 1
+            sign = -1 if name in YARDSTICKS and metric(name).higher_is_better else 1
             found[name] = [sign * float(measure(output)) for output in distorted]
         for name, network in networks.items():
             wanted = network(target)
@@ -79,7 +79,7 @@ def table(values: Mapping[str, Values]) -> str:
 
     The yardsticks have rows, too, without a score: how far they agree with each other is as far as any distance can.
     """
-    heads = [f"{figure}, {metric(name)}" for name in YARDSTICKS for figure in ("pooled", "within a kind")]
+    heads = [f"{figure}, {metric(name).label}" for name in YARDSTICKS for figure in ("pooled", "within a kind")]
     lines = ["| | score | " + " | ".join(heads) + " |", "|---" * (len(heads) + 2) + "|"]
     for name, each in values.items():
         cells = ["" if name in YARDSTICKS else f"{score(each, values):.3f}"]
@@ -87,7 +87,7 @@ def table(values: Mapping[str, Values]) -> str:
             for figure in (pooled, within):
                 first, second = figure(each, values[yardstick]), figure(each, values[yardstick], kendall=True)
                 cells.append("" if yardstick == name else f"{first:.3f} ({second:.2f})")
-        lines.append(f"| {metric(name) if name in YARDSTICKS else name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {metric(name).label if name in YARDSTICKS else name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", "Spearman's correlation, in brackets Kendall's."])
 
 
@@ -130,10 +130,6 @@ def within(distance: Values, yardstick: Values, kendall: bool = False) -> float:
     """Return the mean over the kinds of the correlation of ranks over strengths and photos."""
     pairs = list(zip(distance, yardstick, strict=True))
     return sum(pooled(first, second, kendall) for first, second in pairs) / len(pairs)
-
-
-def metric(name: str) -> str:
-    return named(name).metric.label
 
 
 def _spearman(first: Values, second: Values) -> float:

@@ -35,8 +35,8 @@ import lattice
 from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.metric import format_value
-from perceptualloss.metrics.named import OUTSIDE, named
 from perceptualloss.metrics.protocol import Convention
+from perceptualloss.metrics.registry import list_metrics, metric_function
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.networks.named import FOLDER, NetworkCard, blend, list_networks, load_network, shipped
@@ -51,7 +51,7 @@ from timing import side_by_side
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
 SETS = ("Set5", "Set14")
-METRICS = ("psnr", "ssim", *OUTSIDE, "perceptual_distance")  # what this package made comes last
+METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
 TIMED = ("upscaler-times",)
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -89,7 +89,7 @@ def luminance_alone(folder: Path, scale: int) -> tuple[float, float]:
         target = three(seen.pixels(picture.target, picture.grey))
         output = resize(resize(target, 1 / scale), scale)
         for name in totals:
-            totals[name] += named(name)(output, target, border).item()
+            totals[name] += metric_function(name)(output, target, border).item()
     return totals["psnr"] / len(files), totals["ssim"] / len(files)
 
 

@@ -42,7 +42,7 @@ def register(registry: dict[str, Any], kind: Registered, base: type, name: str |
     if not re.fullmatch(r"[A-Za-z_]\w{0,99}", name):
         raise InputError("a name in letters and digits", repr(name))
     former = registry.get(name)
-    if former is not None and former is not kind and not _defined_again(former, kind):
+    if former is not None and former is not kind and not defined_again(former, kind):
         raise InputError(
             f"a name that is free for {kind.__module__}.{kind.__qualname__}", repr(name), "Choose another."
         )
@@ -70,6 +70,7 @@ def check_constructor(kind: type) -> None:
             raise InputError(f"arguments of {kind.__name__} with names and types", f"{parameter}")
 
 
-def _defined_again(former: type, kind: type) -> bool:
+def defined_again(former: Any, kind: Any) -> bool:
+    """Return whether two classes or functions are one, defined twice; this package's own never are."""
     own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
     return not own and (former.__module__, former.__qualname__) == (kind.__module__, kind.__qualname__)

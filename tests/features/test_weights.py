@@ -17,8 +17,7 @@ from perceptualloss.errors import InputError, warn_once
 from perceptualloss.features import weights
 from perceptualloss.features.architectures import squeezenet_features, vgg16_features
 from perceptualloss.features.network import loss_network, why_no_imagenet
-from perceptualloss.metrics.measures import measures, missing_measures
-from perceptualloss.metrics.named import usual
+from perceptualloss.metrics.registry import at_hand
 
 
 @pytest.fixture(scope="module")
@@ -181,17 +180,17 @@ def test_a_damaged_file_in_the_cache_is_refused_with_the_remedy_and_does_without
     assert len(hashed) <= 1
     warn_once.cache_clear()
     with pytest.warns(UserWarning, match="delete it") as warned:
-        found = [measures() for _ in range(2)]  # as at two validation pictures
-    assert not any("lpips" in names for names in found)
+        found = [at_hand("comparison")[0] for _ in range(2)]  # as at two validation pictures
+    assert not any("lpips-vgg" in names for names in found)
     assert len(warned) == 1
     assert "\n" not in str(warned[0].message)
-    assert "delete it" in missing_measures()["lpips"]
-    names, why = usual("course")
+    assert "delete it" in at_hand("comparison")[1]["lpips-vgg"]
+    names, why = at_hand("course")
     assert "lpips-vgg" not in names
     assert "delete it" in why["lpips-vgg"]
     assert len(hashed) <= 1
     file.unlink()
-    assert "they are not here" in missing_measures()["lpips"]
+    assert "they are not here" in at_hand("comparison")[1]["lpips-vgg"]
 
 
 def test_a_whole_file_of_good_hash_after_a_damaged_one_is_seen(features: dict[str, torch.Tensor]) -> None:
@@ -202,7 +201,7 @@ def test_a_whole_file_of_good_hash_after_a_damaged_one_is_seen(features: dict[st
     assert weights.find_imagenet_file("vgg16") is None
     in_cache(saved(whole_network(features)))
     assert why_no_imagenet("vgg16") == ""
-    assert "lpips" in measures()
+    assert "lpips-vgg" in at_hand("comparison")[0]
 
 
 def test_another_networks_file_in_the_named_folder_is_refused_and_measures_go_on(
@@ -213,7 +212,7 @@ def test_another_networks_file_in_the_named_folder_is_refused_and_measures_go_on
     with pytest.raises(InputError, match="another network"):
         loss_network("vgg16", ["relu1_1"])
     with pytest.warns(UserWarning, match="another network"):
-        assert "lpips" not in measures()
+        assert "lpips-vgg" not in at_hand("comparison")[0]
 
 
 class _Server(http.server.SimpleHTTPRequestHandler):

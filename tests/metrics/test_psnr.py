@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 
 from perceptualloss.errors import InputError
-from perceptualloss.metrics.psnr import psnr
+from perceptualloss.metrics.psnr import mse, psnr
 from perceptualloss.metrics.ssim import ssim
 from perceptualloss.pictures.color import luminance
 
@@ -52,6 +52,14 @@ def test_half_precision_and_autocast_measure_what_is_there() -> None:
         values = psnr(output, target)
     assert values.dtype == torch.float32
     torch.testing.assert_close(values, expected)
+
+
+def test_mean_squared_error_is_what_psnr_puts_in_decibels() -> None:
+    output, target = torch.rand(2, 2, 3, 16, 16)
+    for options in ({}, {"crop_border": 3, "y_channel": True}):
+        torch.testing.assert_close(-10 * mse(output, target, **options).log10(), psnr(output, target, **options))
+    torch.testing.assert_close(mse(output, target), (output - target).square().mean((1, 2, 3)))
+    torch.testing.assert_close(mse(255 * output, 255 * target, data_range=255), mse(output, target))
 
 
 def test_gradient_is_finite_for_unequal_pictures() -> None:

@@ -25,9 +25,9 @@ from perceptualloss.losses.ssim import SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.metrics.embedded import perceptual_distance, structure_texture
-from perceptualloss.metrics.named import named
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.psnr import psnr
+from perceptualloss.metrics.registry import metric_function
 from perceptualloss.metrics.ssim import ms_ssim, ssim
 from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.images import read_image, write_image
@@ -61,7 +61,7 @@ COMPARE: dict[str, Callable[[], Compare]] = {
     "ms_ssim": lambda: partial(ms_ssim, weights=(0.4, 0.6)),
     "perceptual_distance": lambda: perceptual_distance,
     "structure_texture": lambda: structure_texture,
-    "by name": lambda: partial(named("psnr"), convention=Convention()),
+    "by name": lambda: partial(metric_function("psnr"), convention=Convention()),
 }
 
 

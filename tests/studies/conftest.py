@@ -20,7 +20,7 @@ from perceptualloss.studies.compare.results import Comparison, Run
 METRICS = [
     Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's on average."),
     Metric("ssim", "SSIM", "", True, "How alike the local structure is, from 0 to 1."),
-    Metric("perceptual_distance", "perceptual distance (made up)", "", False, "How different it looks."),
+    Metric("perceptual_distance", "perceptual distance (made up)", "", False, "How different it looks.", rank=1),
     Metric("seconds", "Training time", "s", False, "How long the training took."),
 ]
 SCORES = {"bilinear": (26.0, 0.80, 0.30, 0.0), "mse": (29.0, 0.90, 0.20, 90.0), "perceptual": (28.0, 0.88, 0.1, 120.0)}
@@ -68,6 +68,6 @@ def comparison() -> Comparison:
     return replace(
         empty,
         settings={"command": "perceptualloss compare --seed 0", "warm_up_steps": "200", "seed": "0"},
-        missing={"lpips": "Its weights are not here: put them there."},
+        missing={"lpips-vgg": "Its weights are not here: put them there."},
         verdict=["The perceptual loss looks sharper."],
     )

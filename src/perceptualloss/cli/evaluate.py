@@ -29,7 +29,7 @@ from perceptualloss.cli.console import (
 from perceptualloss.errors import InputError
 from perceptualloss.files import json_text
 from perceptualloss.metrics.metric import Metric, best_values, format_value, telling
-from perceptualloss.metrics.named import NAMES
+from perceptualloss.metrics.registry import list_metrics
 from perceptualloss.studies.evaluate.error_maps import write_error_maps
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.evaluate.report import render_evaluation
@@ -65,7 +65,7 @@ def build_parser() -> ArgumentParser:
         "--metrics",
         nargs="+",
         type=str,
-        help=f"{', '.join(NAMES)}; with parameters as in psnr:channel=y (default: the protocol's)",
+        help=f"{', '.join(list_metrics())}; with parameters as in psnr:channel=y (default: the protocol's)",
     )
     parser.add_function_arguments(evaluate, skip=set(_OWN))
     parser.add_argument("--json", type=Path | None, help="a file for all values, means, intervals and comparisons")

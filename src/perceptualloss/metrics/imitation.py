@@ -12,7 +12,7 @@ from perceptualloss.losses.style import gram_matrix
 
 
 @dataclass(frozen=True)
-class Seen:
+class Imitated:
     """What a network sees of its teacher in one layer.
 
     ``explained`` is the explained variance, at most 1; ``gram_error`` the mean relative error of the Gram matrices.
@@ -49,13 +49,13 @@ class Imitation:
             self._sums[layer] = [a.to(b) + b for a, b in zip(so_far, sums, strict=True)]
             self._gram_errors.setdefault(layer, []).append(gram_errors(s, t))
 
-    def compute(self) -> dict[str, Seen]:
+    def compute(self) -> dict[str, Imitated]:
         """Return what was seen in each layer."""
         found = {}
         for layer, (error, total, squares, count) in self._sums.items():
             variance = squares - total.square().sum() / count
             gram_error = torch.cat(self._gram_errors[layer]).mean()
-            found[layer] = Seen((1 - error / variance).item(), gram_error.item())
+            found[layer] = Imitated((1 - error / variance).item(), gram_error.item())
         return found
 
 

@@ -1,12 +1,25 @@
-"""What a measure is called, and which way it points."""
+"""What a metric is: its name, its direction, how its values are written, and how it stands in the registry."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-_TELLING = ("st_lpips_vgg", "st_lpips_alex", "lpips")
+from torch import Tensor
+
+Values = Callable[[Tensor, Tensor], Tensor]
+"""Takes output and target, (N, C, H, W) in [0, 1], and gives one value per picture, (N,)."""
+Against = Callable[[Tensor], Callable[[Tensor], Tensor]]
+"""Takes the target, which is looked at once, and gives the value of each output, (N,)."""
+Build = Callable[..., Against]
+"""Takes a metric's parameters by keyword; gives the function."""
+Report = Literal["sr", "course", "rgb", "comparison", "yardsticks"]
+"""Where metrics are reported without being asked for: protocols of ``evaluate``, ``compare``, and what judges ours."""
+
+# Keys that reports treat in their own way; any other key is shown like these.
+PSNR, SECONDS = "psnr", "seconds"
 
 
 @dataclass(frozen=True)
@@ -14,7 +27,8 @@ class Metric:
     """A number that pictures or runs are measured by.
 
     ``note`` explains it in one plain sentence; ``unit`` may be empty; ``label`` names the network or
-    measure behind a perceptual distance; ``digits`` are the decimals that are shown, by default 2 of decibels, else 4.
+    measure behind a perceptual distance; ``digits`` are the decimals that are shown, by default 2 of decibels, else 4;
+    ``rank`` says how well it tells what looks nearer, 0 where it does not (see :func:`telling`).
     """
 
     key: str
@@ -23,6 +37,7 @@ class Metric:
     higher_is_better: bool
     note: str
     digits: int | None = None
+    rank: int = 0
 
     @property
     def direction(self) -> str:
@@ -50,17 +65,48 @@ class Metric:
         return f"{self.heading} ({self.unit})" if self.unit else self.heading
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A metric as it stands in the registry: what it is called, its function, and what it needs.
+
+    Attributes:
+        metric: name, unit, direction and note.
+        build: gives the function for the metric's parameters, or raises for one out of range.
+        by_pixels: whether it sees a convention's pixels (perhaps luminance) or, as networks do, RGB.
+        bytes_per_pixel: about how much memory it takes.
+        parameters: its parameters with their usual values, which say their types.
+        parameter_words: how a label says that a parameter is another than usual, such as ``{"max": "with MAX {:g}"}``;
+            what is not here is not said.
+        missing: says why it cannot be had on this machine and how it can, or "".
+        reports: where it is reported without being asked for.
+        curve: what validations log it as; they leave it out without.
+        function: the user's, of a metric that is not this package's.
+    """
+
+    metric: Metric
+    build: Build
+    by_pixels: bool = True
+    bytes_per_pixel: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameter_words: Mapping[str, str] = field(default_factory=dict)
+    missing: Callable[[], str] = lambda: ""
+    reports: tuple[Report, ...] = ()
+    curve: str = ""
+    function: Callable[..., Tensor] | None = None
+
+
+def plain(function: Values) -> Against:
+    """Return a function of output and target as one that is given the target first."""
+    return lambda target: lambda output: function(output, target)
+
+
 def telling(metrics: Sequence[Metric]) -> Metric:
-    """Return the metric that says best what looks nearer: one fitted to people's judgements, else the last.
+    """Return the metric that says best what looks nearer, the one of the highest rank, else the last.
 
     ST-LPIPS comes first, since it was made outside this package and takes no part in trainings.
     """
-    known = {metric.key: metric for metric in metrics}
-    return next((known[key] for key in _TELLING if key in known), metrics[-1])
-
-
-# Keys of metrics that the report treats in their own way; any other key is shown like these.
-MSE, PSNR, SSIM, SECONDS = "mse", "psnr", "ssim", "seconds"
+    best = max(metrics, key=lambda metric: metric.rank)
+    return best if best.rank else metrics[-1]
 
 
 def format_value(metric: Metric, value: float | None) -> str:

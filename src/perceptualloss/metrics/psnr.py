@@ -1,11 +1,46 @@
-"""Peak signal-to-noise ratio."""
+"""Mean squared error, and peak signal-to-noise ratio, which is the same in decibels."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from perceptualloss.errors import InputError
+from perceptualloss.losses.distance import squared
+from perceptualloss.metrics.metric import Against, plain
 from perceptualloss.metrics.protocol import measured_pixels, result_dtype
+
+
+def mse(
+    output: Tensor,
+    target: Tensor,
+    *,
+    data_range: float = 1.0,
+    crop_border: int = 0,
+    y_channel: bool = False,
+) -> Tensor:
+    r"""Return the mean squared error of each picture; less is better.
+
+    :math:`\frac{1}{CHW} \sum (\hat y - y)^2` of values divided by ``data_range``, so that it lies in [0, 1] for
+    pictures in their range.
+
+    Args:
+        output: RGB, (N, 3, H, W), in [0, ``data_range``].
+        target: As ``output``.
+        data_range: Value of white.
+        crop_border: Pixels to leave out at each side.
+        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
+
+    Returns:
+        (N,).
+
+    Raises:
+        InputError: Shapes that do not fit, or settings out of range.
+
+    >>> mse(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
+    tensor([0.0100])
+    """
+    return squared(*measured_pixels(output, target, data_range, crop_border, y_channel)).to(result_dtype(output))
 
 
 def psnr(
@@ -37,6 +72,12 @@ def psnr(
     >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
     tensor([20.])
     """
-    x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
-    error = (x - y).square().mean(dim=(1, 2, 3))
+    error = squared(*measured_pixels(output, target, data_range, crop_border, y_channel))
     return (-10 * torch.log10(error)).to(result_dtype(output))
+
+
+def build_psnr(max: float) -> Against:
+    """Return 20 log10(max / sqrt(MSE)) for the registry, the mean squared error being that of values in [0, 1]."""
+    if not 0 < max < float("inf"):
+        raise InputError("max of psnr to be a positive number", f"{max:g}", "It is 1 for white at 1.")
+    return plain(lambda output, target: 20 * torch.log10(max / squared(output, target).sqrt()))

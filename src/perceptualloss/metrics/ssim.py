@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from perceptualloss.errors import InputError
 from perceptualloss.losses.ssim import (
     MS_SSIM_WEIGHTS,
     multi_scale_structural_similarity,
     structural_similarity,
 )
+from perceptualloss.metrics.metric import Against, plain
 from perceptualloss.metrics.protocol import measured_pixels, result_dtype
 
 
@@ -91,3 +93,11 @@ def ms_ssim(
     """
     x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
     return multi_scale_structural_similarity(x, y, weights).to(result_dtype(output))
+
+
+def build_ms_ssim(scales: int) -> Against:
+    """Return MS-SSIM for the registry, at the finest ``scales`` of Wang's five, with his powers for them."""
+    if not 1 <= scales <= len(MS_SSIM_WEIGHTS):
+        raise InputError(f"scales of ms_ssim from 1 to {len(MS_SSIM_WEIGHTS)}", f"{scales}")
+    weights = MS_SSIM_WEIGHTS[:scales]
+    return plain(lambda output, target: multi_scale_structural_similarity(output, target, weights))

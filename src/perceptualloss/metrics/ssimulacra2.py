@@ -50,7 +50,7 @@ def ssimulacra2(output: Tensor, target: Tensor) -> Tensor:
     if min(output.shape[-2:]) < SMALLEST:
         size = f"{output.shape[-2]} x {output.shape[-1]}"
         raise InputError(f"pictures of at least {SMALLEST} x {SMALLEST} pixels for SSIMULACRA 2", size)
-    if not available():
+    if why_missing():
         raise InputError("SSIMULACRA 2", "no package ssimulacra2", HOW_TO_GET)
     from ssimulacra2 import compute_ssimulacra2  # noqa: PLC0415 (an extra, and it loads SciPy)
 
@@ -61,9 +61,9 @@ def ssimulacra2(output: Tensor, target: Tensor) -> Tensor:
     return torch.tensor(scores, dtype=result_dtype(output), device=output.device)
 
 
-def available() -> bool:
-    """Return whether the package is installed; it is not imported."""
-    return find_spec("ssimulacra2") is not None
+def why_missing() -> str:
+    """Return how to get the package where it is not installed, else ""; it is not imported."""
+    return "" if find_spec("ssimulacra2") else HOW_TO_GET
 
 
 def _whole(images: Tensor) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from perceptualloss.features.weight_files import read_features
 from perceptualloss.losses.distance import unit_map
 from perceptualloss.pictures.ranges import check_pair, normalised
 
+Net = Literal["alex", "vgg"]
 NETS = ("alex", "vgg")
 HOW_TO_GET = (
     "ST-LPIPS needs the weights in the package stlpips-pytorch (BSD), which is not here: "
@@ -29,7 +30,7 @@ _VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 @torch.no_grad()
-def st_lpips(output: Tensor, target: Tensor, net: Literal["alex", "vgg"] = "alex") -> Tensor:
+def st_lpips(output: Tensor, target: Tensor, net: Net = "alex") -> Tensor:
     r"""Return the shift-tolerant learned perceptual image patch similarity of each picture, (N,); lower is nearer.
 
     As LPIPS, :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2` with
@@ -65,6 +66,11 @@ def weights_file(net: str) -> Path | None:
         if file.is_file():
             return file
     return None
+
+
+def why_missing(net: str) -> str:
+    """Return how to get a network's weights where they are not installed, else ""."""
+    return "" if weights_file(net) else HOW_TO_GET
 
 
 @torch.no_grad()

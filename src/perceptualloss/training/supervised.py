@@ -13,21 +13,13 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
-from perceptualloss.metrics.measures import measure
+from perceptualloss.metrics.registry import curves
+from perceptualloss.metrics.report import measure
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import AverageStatistics, moving_average
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
-
-# Names for TensorBoard.
-TAGS = {
-    "mse": "MSE",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "lpips": "LPIPS",
-    "perceptual_distance": "embedded judge",
-}
 
 
 class Supervised(L.LightningModule):
@@ -172,14 +164,15 @@ class Supervised(L.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Measure one validation photo."""
         low, target = batch
+        tags = curves()
         for name, value in measure(self(low), target).items():
-            self.log(TAGS[name], value.mean(), batch_size=1, sync_dist=True)
+            self.log(tags[name], value.mean(), batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Keep the curves for whoever runs the training."""
         if self.trainer.sanity_checking:  # of a Trainer of one's own, on a few photos
             return
-        for name, tag in TAGS.items():
+        for name, tag in curves().items():
             if tag in self.trainer.callback_metrics:
                 value = float(self.trainer.callback_metrics[tag])
                 self.history.setdefault(name, []).append((self.global_step, value))

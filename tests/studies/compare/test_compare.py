@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from perceptualloss.errors import InputError
-from perceptualloss.metrics.named import OUTSIDE
+from perceptualloss.metrics.registry import list_metrics
 from perceptualloss.networks.named import load_network
 from perceptualloss.studies.compare.compare import compare, verdict
 from perceptualloss.studies.compare.results import Comparison, Run
@@ -56,20 +56,22 @@ def test_the_curves_share_the_whole_warm_up(done: tuple[Path, Comparison]) -> No
 def test_missing_lpips_is_explained(done: tuple[Path, Comparison]) -> None:
     _, comparison = done
     if comparison.missing:
-        assert "vgg16" in comparison.missing["lpips"]
+        assert "vgg16" in comparison.missing["lpips-vgg"]
     else:
-        assert "lpips" in comparison.runs[1].scores
+        assert "lpips-vgg" in comparison.runs[1].scores
 
 
 def test_yardsticks_from_outside_are_measured_at_the_end_alone(done: tuple[Path, Comparison]) -> None:
     folder, comparison = done
     keys = [metric.key for metric in comparison.metrics]
-    assert [key for key in keys if key in OUTSIDE] == list(OUTSIDE)
+    assert [key for key in keys if key in list_metrics("yardsticks")] == list(list_metrics("yardsticks"))
     assert keys[-2:] == ["perceptual_distance", "seconds"]  # the package's own comes after those of others
     for run in comparison.runs:
-        assert set(OUTSIDE) <= set(run.scores)
-        assert not set(OUTSIDE) & set(run.history)
-    assert not {f"{name}.png" for name in OUTSIDE} & {file.name for file in (folder / "curves").iterdir()}
+        assert set(list_metrics("yardsticks")) <= set(run.scores)
+        assert not set(list_metrics("yardsticks")) & set(run.history)
+    assert not {f"{name}.png" for name in list_metrics("yardsticks")} & {
+        file.name for file in (folder / "curves").iterdir()
+    }
     assert "ST-LPIPS VGG" in comparison.verdict[0]
 
 

@@ -27,7 +27,7 @@ def test_metrics_json_holds_every_number(comparison: Comparison, tmp_path: Path)
     assert read["runs"][1]["history"]["psnr"][-1][0] == 500
     assert read["runs"][2]["per_photo"]["chelsea"]["perceptual_distance"] == 0.1
     assert read["metrics"][0]["higher_is_better"] is True
-    assert read["missing"] == {"lpips": "Its weights are not here: put them there."}
+    assert read["missing"] == {"lpips-vgg": "Its weights are not here: put them there."}
 
 
 def test_metrics_json_is_plain_and_strict(comparison: Comparison, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.files import json_text, to_json
-from perceptualloss.metrics.named import metric
+from perceptualloss.metrics.registry import metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.pictures.images import read_image, write_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +18,9 @@ from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.files import write_json
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.presets import PRESETS, build_loss
-from perceptualloss.metrics.measures import measure_all, missing_measures
 from perceptualloss.metrics.metric import SECONDS, Metric, telling
-from perceptualloss.metrics.named import OUTSIDE, metric
+from perceptualloss.metrics.registry import at_hand, list_metrics, metric
+from perceptualloss.metrics.report import measure_all
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
@@ -43,14 +43,7 @@ NETWORKS: dict[str, dict[int, Callable[[], TransformationNetwork]]] = {
     "course": {2: Upscale2x, 4: Upscale4x},
     "residual": {scale: partial(ResidualUpscaler, scale) for scale in (2, 4)},
 }
-METRICS = [
-    metric("psnr"),
-    metric("ssim"),
-    replace(metric("lpips-vgg"), key="lpips", label="LPIPS"),
-    *(metric(name) for name in OUTSIDE),
-    metric("perceptual_distance"),
-    Metric("seconds", "training time", "s", False, "Time that the training took on this machine."),
-]
+TIME = Metric(SECONDS, "training time", "s", False, "Time that the training took on this machine.")
 
 
 def compare(
@@ -196,14 +189,13 @@ def _comparison(
         )
 
     runs = [run(name) for name in scores]
-    missing = missing_measures()
     return Comparison(
         title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}",
         scale=settings.scale,
-        metrics=[known for known in METRICS if known.key in runs[-1].scores],
+        metrics=[*_metrics(runs[-1]), *([TIME] if SECONDS in runs[-1].scores else [])],
         runs=runs,
         settings=_described(settings),
-        missing=missing,
+        missing=at_hand("comparison")[1],
         verdict=verdict(runs),
     )
 
@@ -226,6 +218,11 @@ def _described(settings: Settings) -> dict[str, str]:
     }
 
 
+def _metrics(run: Run) -> list[Metric]:
+    """Return the metrics of pictures that a run was measured by."""
+    return [metric(name) for name in list_metrics("comparison") if name in run.scores]
+
+
 def verdict(runs: Sequence[Run]) -> list[str]:
     """Say in sentences how each trained run differs from the first trained one, whichever way that is."""
     trained = [run for run in runs if run.trained]
@@ -233,7 +230,7 @@ def verdict(runs: Sequence[Run]) -> list[str]:
     for run in trained[1:]:
         first = trained[0]
         decibels = run.scores["psnr"] - first.scores["psnr"]
-        judge = telling([m for m in METRICS if m.key in run.scores and m.key != SECONDS])
+        judge = telling(_metrics(run))
         change = run.scores[judge.key] / first.scores[judge.key] - 1
         sentences.append(
             f"Trained with {run.label}, the network's {judge.label} is {abs(change):.0%} "

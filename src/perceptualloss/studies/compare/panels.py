@@ -9,14 +9,14 @@ from PIL import Image
 
 from perceptualloss.drawing.details import Photo, file_stems, find_details
 from perceptualloss.drawing.panels import DETAIL_COLOURS, detail_cell, lay_out, text_cell, whole_cell
-from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
+from perceptualloss.metrics.metric import PSNR, Metric, format_value, telling
 from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.results import Comparison, Run
 
 
 def panel_metrics(metrics: Sequence[Metric]) -> list[Metric]:
     """Choose the metrics under a picture: PSNR and the most telling of the perceptual ones, or all without these."""
-    perceptual = [m for m in metrics if m.key not in (MSE, PSNR, SSIM, SECONDS)]
+    perceptual = [m for m in metrics if m.rank]
     best = [telling(perceptual)] if perceptual else []
     return [m for m in metrics if m.key == PSNR or m in best] or list(metrics)
 

@@ -10,7 +10,7 @@ from typing import Any
 from perceptualloss.drawing.details import TRUTH, Photo, file_stems, find_details
 from perceptualloss.drawing.page import render_page, themed
 from perceptualloss.drawing.panels import DETAIL_COLOURS
-from perceptualloss.metrics.metric import MSE, PSNR, SECONDS, SSIM, Metric, format_value, telling
+from perceptualloss.metrics.metric import Metric, format_value, telling
 from perceptualloss.studies.compare.curves import curve_metrics, describe_curves, draw_curves, run_colours
 from perceptualloss.studies.compare.panels import captions, detail_runs, panel_metrics
 from perceptualloss.studies.compare.results import COMMAND, Comparison, best_runs
@@ -186,7 +186,7 @@ def _first_sides(comparison: Comparison) -> tuple[str, str]:
 
 def _judge(comparison: Comparison) -> Metric | None:
     """Find the most telling perceptual metric."""
-    perceptual = [m for m in comparison.metrics if m.key not in (MSE, PSNR, SSIM, SECONDS)]
+    perceptual = [m for m in comparison.metrics if m.rank]
     return telling(perceptual) if perceptual else None
 
 

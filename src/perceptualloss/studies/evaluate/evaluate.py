@@ -12,7 +12,7 @@ from perceptualloss.apply.device import find_device
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.metrics import protocol as conventions
 from perceptualloss.metrics.metric import Metric
-from perceptualloss.metrics.named import named, usual
+from perceptualloss.metrics.registry import at_hand, metric_function
 from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up, load, scale_of
 from perceptualloss.studies.evaluate.measuring import Plan, measure_all
 from perceptualloss.studies.evaluate.results import Evaluation, Mean, sentence
@@ -47,7 +47,7 @@ def evaluate(
         scale: how many times larger than their inputs the outputs are; by default the networks' own.
         protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
             nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
-        metrics: names with parameters (see :func:`perceptualloss.metrics.named.named`); by default the
+        metrics: names with parameters (see :func:`perceptualloss.metrics.registry.metric_function`); by default the
             protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
         crop_border: another border than the protocol's, in pixels at each side.
         device: auto, cpu, gpu or mps; for the networks.
@@ -68,10 +68,10 @@ def evaluate(
         check_idle({"scale": scale}, {"scale": None}, f"with the protocol {protocol} and without networks")
     protocol = protocol or ("sr" if scale is not None else "rgb")
     convention = conventions.protocol(protocol, scale, crop_border)
-    names, missing = (list(metrics), {}) if metrics else usual(protocol)
+    names, missing = (list(metrics), {}) if metrics else at_hand(protocol)
     if len(set(names)) < len(names):
         raise InputError("different metrics", " ".join(names))
-    measures = [named(name) for name in names]
+    measures = [metric_function(name) for name in names]
     place = str(find_device(device))
     line = line_up(outputs, targets, networks, scale, place)
     plan = Plan(line.candidates, measures, convention, scale, place, workers)

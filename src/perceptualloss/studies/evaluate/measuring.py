@@ -14,8 +14,8 @@ from torch import Tensor
 
 from perceptualloss.apply.device import free_memory
 from perceptualloss.errors import InputError
-from perceptualloss.metrics.named import Named
 from perceptualloss.metrics.protocol import Convention
+from perceptualloss.metrics.registry import MetricFunction
 from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
 
 _BATCH_PIXELS = {"cpu": 2**19, "cuda": 2**22}  # of all pictures in a batch; VGG keeps 64 floats for each
@@ -35,7 +35,7 @@ class Plan:
     """Whom to measure, by what, and how."""
 
     candidates: Sequence[Candidate]
-    measures: Sequence[Named]
+    measures: Sequence[MetricFunction]
     convention: Convention
     scale: int | None
     device: str
@@ -127,7 +127,7 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], foun
                 found.values[candidate][measure.metric.key][loaded.task.name] = value
 
 
-def _check_memory(measure: Named, target: Tensor) -> None:
+def _check_memory(measure: MetricFunction, target: Tensor) -> None:
     """Refuse a picture that would not fit: a full CPU ends the program, and with it what was measured."""
     free = free_memory(target.device)
     needed = measure.bytes_per_pixel * target[:, 0].numel()
@@ -139,9 +139,9 @@ def _check_memory(measure: Named, target: Tensor) -> None:
         )
 
 
-def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, Named], float | InputError]:
+def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, MetricFunction], float | InputError]:
     """Take the pixel measures of one picture, or say why one cannot be had."""
-    found: dict[tuple[str, Named], float | InputError] = {}
+    found: dict[tuple[str, MetricFunction], float | InputError] = {}
     for name, output in loaded.outputs.items():
         for measure in plan.measures:
             if measure.by_pixels:

@@ -11,9 +11,11 @@ from torch import Tensor
 from perceptualloss import perceptual_distance, psnr, ssim, ssimulacra2, st_lpips
 from perceptualloss.metrics import ssimulacra2 as ssimulacra2_module
 from perceptualloss.metrics import st_lpips as st_lpips_module
-from perceptualloss.metrics.measures import measure, measure_all, missing_measures
 from perceptualloss.metrics.metric import telling
-from perceptualloss.metrics.named import OUTSIDE, metric
+from perceptualloss.metrics.registry import at_hand, list_metrics, metric
+from perceptualloss.metrics.report import measure, measure_all
+
+OUTSIDE = list_metrics("yardsticks")
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +55,11 @@ def test_validations_leave_out_what_is_slow() -> None:
 
 
 def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(missing_measures()) == ["lpips"]
+    assert list(at_hand("comparison")[1]) == ["lpips-vgg"]
     for module in (st_lpips_module, ssimulacra2_module):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
-    missing = missing_measures()
-    assert list(missing) == ["lpips", *OUTSIDE]
+    missing = at_hand("comparison")[1]
+    assert list(missing) == ["lpips-vgg", *OUTSIDE]
     assert len(set(missing.values())) == 3  # one line for both networks of ST-LPIPS
     output, target = pictures()
     assert not set(OUTSIDE) & set(measure_all({"output": output}, target)["output"])
