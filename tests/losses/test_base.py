@@ -145,7 +145,7 @@ def test_values_are_read_on_the_first_call_only(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_loss_without_a_definition_says_so() -> None:
-    with pytest.raises(TypeError, match="per_image"):
+    with pytest.raises(TypeError, match="_per_image"):
         Loss()(*pair(1))
 
 

@@ -148,13 +148,13 @@ def test_sums_in_sums_are_taken_apart_and_share(passes: list[Any]) -> None:
 
 
 class _Doubled(FeatureReconstructionLoss):
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return {name: 2 * value for name, value in super().per_image(output, target).items()}
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {name: 2 * value for name, value in super()._per_image(output, target).items()}
 
 
 class _Halved(WeightedLoss):
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return {name: value / 2 for name, value in super().per_image(output, target).items()}
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {name: value / 2 for name, value in super()._per_image(output, target).items()}
 
 
 def test_what_a_subclass_defines_anew_counts_in_a_sum_too(passes: list[Any]) -> None:

@@ -27,7 +27,7 @@ def test_equals_kornia_and_piq() -> None:
     sums = {"l1": "l1", "squared": "l2_squared"}
     for kind, norm in sums.items():
         expected = piq.total_variation(x, reduction="none", norm_type=norm)
-        torch.testing.assert_close(total_variation(x, kind, reduction="sum"), expected)
+        torch.testing.assert_close(total_variation(x, kind, pixels="sum"), expected)
 
 
 @pytest.mark.parametrize("exponent", [1.0, 1.5, 2.0, 3.0])
@@ -105,15 +105,15 @@ def test_needs_no_target_and_adds_up_with_others() -> None:
 def test_half_precision_does_not_overflow() -> None:
     checkers = (torch.arange(64)[:, None] + torch.arange(64)) % 2
     x = checkers.expand(1, 3, 64, 64).half()
-    assert total_variation(x, "squared", reduction="sum").item() == 2 * 3 * 64 * 63
+    assert total_variation(x, "squared", pixels="sum").item() == 2 * 3 * 64 * 63
     assert TotalVariationLoss()(x).item() == pytest.approx(2)
 
 
 def test_unusable_settings_say_what_to_do() -> None:
     with pytest.raises(InputError, match="Did you mean 'squared'"):
         TotalVariationLoss("square")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="reduction"):
-        TotalVariationLoss(reduction="max")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="pixels"):
+        TotalVariationLoss(pixels="max")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least 1"):
         TotalVariationLoss("power", 0.5)
     with pytest.raises(InputError, match="at least 2 x 2"):

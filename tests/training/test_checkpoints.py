@@ -50,7 +50,7 @@ class KillAt(L.Callback):
 class UsersOwn(Loss):
     """Draws from every generator that a user may draw from."""
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         noise = torch.rand_like(output) + random.random() + float(np.random.rand())
         return {"own": ((output - target) * noise).square().mean(dim=(1, 2, 3))}
 

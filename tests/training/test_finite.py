@@ -40,10 +40,10 @@ class Broken(MSELoss):
         super().__init__()
         self.steps, self.task = steps, [None]  # in a list, for it is no submodule
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         bad = output.requires_grad and self.task[0].global_step in self.steps
         factor = math.nan if bad else 1.0
-        return {name: factor * value for name, value in super().per_image(output, target).items()}
+        return {name: factor * value for name, value in super()._per_image(output, target).items()}
 
 
 ALWAYS = tuple(range(1000))
@@ -103,7 +103,7 @@ def test_a_run_that_is_short_stops_at_its_end(small_photos: Path, tmp_path: Path
 
 def test_a_gradient_that_is_nan_under_a_finite_loss_stops_too(small_photos: Path, tmp_path: Path) -> None:
     class Root(MSELoss):
-        def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
             return {"root": (0 * output).square().mean(dim=(1, 2, 3)).sqrt()}
 
     task = Supervised(ResidualUpscaler(1, width=4, blocks=1), Root())
@@ -165,8 +165,8 @@ def test_weights_that_are_not_finite_are_in_no_checkpoint(small_photos: Path, tm
 
 def test_adams_moments_that_overflow_stop(small_photos: Path, tmp_path: Path) -> None:
     class Steep(MSELoss):
-        def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-            return {name: 1e25 * value for name, value in super().per_image(output, target).items()}
+        def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+            return {name: 1e25 * value for name, value in super()._per_image(output, target).items()}
 
     task = Supervised(ResidualUpscaler(1, width=4, blocks=1), Steep())
     with pytest.raises(NotFinite, match="optimizer 0's exp_avg_sq"):

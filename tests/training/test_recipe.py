@@ -28,7 +28,7 @@ WRITTEN = {
     "MSELoss": {},
     "L1Loss": {"input_range": [-1, 1]},
     "CharbonnierLoss": {"epsilon": 0.01},
-    "TotalVariationLoss": {"kind": "power", "exponent": 1.5, "reduction": "sum"},
+    "TotalVariationLoss": {"kind": "power", "exponent": 1.5, "pixels": "sum"},
     "EdgeLoss": {"threshold": 0.2, "mask": "hard", "distance": "mse"},
     "AngularColorLoss": {"input_range": "imagenet"},
     "BlurredColorLoss": {"kernel_size": 9, "sigma": 2.0},

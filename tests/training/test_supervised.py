@@ -136,10 +136,10 @@ def test_a_gradient_that_is_not_finite_does_no_harm(small_photos: Path, tmp_path
     class Broken(MSELoss):
         calls = 0
 
-        def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
             Broken.calls += 1
             factor = float("nan") if Broken.calls == 2 else 1.0
-            return {name: factor * value for name, value in super().per_image(output, target).items()}
+            return {name: factor * value for name, value in super()._per_image(output, target).items()}
 
     values = run(Supervised(Scale(), Broken()), small_photos, tmp_path, 4).values
     assert all(math.isfinite(value) for value in values)

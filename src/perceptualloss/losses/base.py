@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +21,23 @@ from perceptualloss.pictures.ranges import (
     values_can_be_read,
 )
 
+Reduction = Literal["mean", "sum", "none"]
+_QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style")  # of many losses, seldom set
+
+NOT_SHOWN = object()
+
 
 class Loss(nn.Module):
     """A distance between pictures: ``loss(output, target)`` is a scalar, differentiable in ``output`` alone.
 
-    Both are batches (N, 3, H, W) in ``input_range``. ``loss.terms(output, target)`` gives the named,
-    weighted parts, whose sum is the loss. Losses add up and scale: ``2 * L1Loss() + MSELoss()``.
+    Both are batches (N, 3, H, W) in ``input_range``. ``loss.terms(output, target)`` gives the named, weighted parts,
+    whose sum is the loss, and ``loss.per_image(output, target)`` these of every picture. Losses are added,
+    subtracted and scaled: ``2 * L1Loss() + MSELoss() / 3``, ``sum(losses)``.
 
-    A subclass implements :meth:`per_image`. Shapes and types are checked on every call; values on the first
-    call, because reading them waits for a GPU (:meth:`check` reads them on demand).
+    A subclass defines ``_per_image(output, target)``, which returns its weighted terms by name with one value per
+    picture, (N,) each; of a loss that needs no target and is given none, the target is the output. All else is done
+    here: shapes and types are checked on every call; values on the first call, because reading them waits for a GPU
+    (:meth:`check` reads them on demand); no gradient flows to the target.
 
     Attributes:
         needs_target: False for a loss of the output alone, which is called as ``loss(output)``.
@@ -35,33 +46,60 @@ class Loss(nn.Module):
     Args:
         input_range: (0, 1) by contract, or (-1, 1), (0, 255), any other pair, or "imagenet" for images
             normalised with ImageNet's mean and standard deviation.
+        reduction: "mean" over the pictures of a batch, their "sum", or "none" for the value of each, (N,).
+
+    Raises:
+        InputError: for an unusable range or an unknown reduction.
+
+    >>> class Darkness(Loss):
+    ...     needs_target = False
+    ...
+    ...     def _per_image(self, output, target):
+    ...         return {"darkness": 1 - output.mean(dim=(1, 2, 3))}
+    >>> Darkness(reduction="none")(torch.zeros(2, 3, 8, 8))
+    tensor([1., 1.])
     """
 
     needs_target: bool = True
     same_size: bool = True
 
-    def __init__(self, input_range: InputRange = (0.0, 1.0)) -> None:
+    def __init__(self, input_range: InputRange = (0.0, 1.0), reduction: Reduction = "mean") -> None:
         super().__init__()
         self.input_range = check_input_range(input_range)
+        check_choice("reduction", reduction, get_args(Reduction))
+        self.reduction: Reduction = reduction
         self._values_checked = False
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return the weighted terms by name, each with one value per image, (N,).
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "per_image" in cls.__dict__:
+            raise TypeError(f"{cls.__name__} must define _per_image: loss.per_image checks its input and calls that")
 
-        Without a target, a loss that needs none is given the output in its place.
-        """
-        raise TypeError(f"{type(self).__name__} must define per_image(output, target)")
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each with one value per image, (N,)."""
+        raise TypeError(f"{type(self).__name__} must define _per_image(output, target)")
 
     def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
-        """Return the loss of the batch: the mean over its images of the sum of the terms, a scalar."""
-        total: Tensor = torch.stack(list(self.terms(output, target).values())).sum()
+        """Return the loss of the batch, the sum of its terms: a scalar, or (N,) without a reduction."""
+        total: Tensor = torch.stack(list(self.terms(output, target).values())).sum(dim=0)
         return total
 
     def terms(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the weighted terms by name, each a scalar; their sum is the loss."""
+        """Return the weighted terms by name, each reduced as the loss is; their sum is the loss."""
+        values = self.per_image(output, target)
+        if self.reduction == "none":
+            return values
+        return {name: value.mean() if self.reduction == "mean" else value.sum() for name, value in values.items()}
+
+    def per_image(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each with one value per picture, (N,), whatever the reduction."""
         self.check_call(output, target)
-        wanted = output if target is None else target
-        return {name: value.mean() for name, value in self.per_image(output, wanted.detach()).items()}
+        values = self._per_image(output, (output if target is None else target).detach())
+        for name, value in values.items():
+            if value.shape != output.shape[:1]:
+                expected = f"{type(self).__name__}._per_image to give {name} for every picture, ({len(output)},)"
+                raise InputError(expected, f"shape {tuple(value.shape)}", "Average over dim=(1, 2, 3), say.")
+        return values
 
     def check_call(self, output: Tensor, target: Tensor | None = None) -> None:
         """Check shapes and types; values, too, on the first call at which they can be read."""
@@ -106,7 +144,7 @@ class Loss(nn.Module):
 
         A family whose members save work when they are computed together defines it anew, and :meth:`_share`.
         """
-        return {name: loss.per_image(output, target) for name, loss in losses.items()}
+        return {name: loss._per_image(output, target) for name, loss in losses.items()}
 
     def _check_part(self, name: str) -> None:
         """Raise InputError if this loss, as it is set, cannot be the part of that name of a sum."""
@@ -114,10 +152,38 @@ class Loss(nn.Module):
     def __add__(self, other: Loss) -> Loss:
         return _added(self, other) if isinstance(other, Loss) else NotImplemented
 
+    def __radd__(self, other: int) -> Loss:  # what sum() begins with
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: Loss) -> Loss:
+        return _added(self, -other) if isinstance(other, Loss) else NotImplemented
+
+    def __neg__(self) -> Loss:
+        return _scaled(self, -1.0)
+
     def __mul__(self, weight: float) -> Loss:
         return _scaled(self, weight) if isinstance(weight, int | float) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Loss:
+        return _scaled(self, 1 / divisor) if isinstance(divisor, int | float) else NotImplemented
+
+    def _option(self, name: str) -> Any:
+        """Return what ``repr`` shows as the constructor's argument ``name``: the attribute of that name, if there is one."""
+        return getattr(self, name, NOT_SHOWN)
+
+    def extra_repr(self) -> str:
+        """Return the options, those of all losses only where they are not as usual."""
+        options = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = self._option(name)
+            if value is not NOT_SHOWN and not (name in _QUIET and value == parameter.default):
+                options.append(f"{name}={' '.join(repr(value).split())}")
+        return ", ".join(options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
 
 
 class WeightedLoss(Loss):
@@ -129,13 +195,15 @@ class WeightedLoss(Loss):
     Args:
         losses: the losses by name.
         weights: their weights by name, 1 where none is given.
+        reduction: that of the sum, whatever those of its parts; by default theirs, which then must agree.
 
     Attributes:
         input_range: that of the parts.
 
     Raises:
-        InputError: for no losses, a weight without a loss, a part that gives a map, two parts of one name, or parts
-            that want pictures of different ranges: all are given the same ones.
+        InputError: for no losses, a weight without a loss or that is not finite, a part that gives a map, two parts of
+            one name, parts of different reductions, or parts that want pictures of different ranges: all are given
+            the same ones.
 
     >>> import torch
     >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
@@ -144,12 +212,19 @@ class WeightedLoss(Loss):
     {'mse': 1.0, 'l1': 0.5}
     """
 
-    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float] | None = None) -> None:
-        super().__init__()  # the range becomes the parts'
+    def __init__(
+        self,
+        losses: Mapping[str, Loss],
+        weights: Mapping[str, float] | None = None,
+        reduction: Reduction | None = None,
+    ) -> None:
         if not losses:
             raise InputError("at least one loss to sum", "none")
-        for name in weights or {}:
+        super().__init__(reduction=_common_reduction(losses) if reduction is None else reduction)
+        for name, weight in (weights or {}).items():
             check_choice("weight", name, losses)
+            if not math.isfinite(weight):
+                raise InputError(f"the weight of {name} to be a finite number", repr(weight))
         parts: dict[str, Loss] = {}
         self.weights: dict[str, float] = {}
         for name, loss in losses.items():
@@ -172,7 +247,7 @@ class WeightedLoss(Loss):
         for family in families.values():
             next(iter(family.values()))._share(family.values())
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
         terms_of: dict[str, dict[str, Tensor]] = {}
         for family in self._families:
@@ -187,6 +262,12 @@ class WeightedLoss(Loss):
                 weighted[full] = self.weights[name] * value
         return weighted
 
+    def extra_repr(self) -> str:
+        """Return every part with its weight, a line each; the sum's reduction, where it is not the mean."""
+        lines = [f"({name}): {self.weights[name]:g} * {part!r}" for name, part in self.losses.items()]
+        reduction = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
+        return "".join("\n  " + line.replace("\n", "\n  ") for line in [*lines, *reduction]) + "\n"
+
     def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
         """Check against every part's own needs."""
         for loss in self.losses.values():
@@ -196,6 +277,16 @@ class WeightedLoss(Loss):
         """Check against every part's own needs and range."""
         for loss in self.losses.values():
             loss.check(output, target)
+
+
+def _common_reduction(losses: Mapping[str, Loss]) -> Reduction:
+    """Return the reduction that all parts have."""
+    reductions = {name: loss.reduction for name, loss in losses.items()}
+    if len(set(reductions.values())) > 1:
+        got = ", ".join(f"{name} {reduction}" for name, reduction in reductions.items())
+        remedy = "Say it for every part, or give that of the sum: WeightedLoss(losses, weights, reduction='mean')."
+        raise InputError("parts of the same reduction", got, remedy)
+    return next(iter(reductions.values()))
 
 
 def _common_range(parts: Mapping[str, Loss]) -> InputRange:
@@ -216,18 +307,21 @@ def _added(loss: Loss, other: Loss) -> WeightedLoss:
         while unique in losses:
             unique, i = f"{name}_{i}", i + 1
         losses[unique], weights[unique] = part, weight
-    return WeightedLoss(losses, weights)
+    names = (loss_name(type(loss)), f"{loss_name(type(other))} (added)")
+    reduction = _common_reduction(dict(zip(names, (loss, other), strict=True)))
+    return WeightedLoss(losses, weights, reduction)
 
 
 def _scaled(loss: Loss, weight: float) -> WeightedLoss:
     """Return ``weight * loss``."""
     parts = _parts(loss)
-    return WeightedLoss({name: part for name, part, _ in parts}, {name: own * weight for name, _, own in parts})
+    weights = {name: own * weight for name, _, own in parts}
+    return WeightedLoss({name: part for name, part, _ in parts}, weights, loss.reduction)
 
 
 def _parts(loss: Loss) -> list[tuple[str, Loss, float]]:
     """Return name, loss and weight of each part of a sum; a single loss is named after its class."""
-    if isinstance(loss, WeightedLoss) and type(loss).per_image is WeightedLoss.per_image:
+    if isinstance(loss, WeightedLoss) and type(loss)._per_image is WeightedLoss._per_image:
         return [(name, part, loss.weights[name]) for name, part in loss.losses.items()]
     return [(loss_name(type(loss)), loss, 1.0)]
 

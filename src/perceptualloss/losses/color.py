@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.ssim import gaussian_weights, windowed_mean
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
@@ -53,6 +53,7 @@ class AngularColorLoss(Loss):
     Args:
         epsilon: the length of an RGB vector, white having 1.73, below which its colour hardly counts.
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an epsilon that is not positive.
@@ -64,13 +65,15 @@ class AngularColorLoss(Loss):
     True
     """
 
-    def __init__(self, epsilon: float = 1e-2, input_range: InputRange = (0.0, 1.0)) -> None:
-        super().__init__(input_range)
+    def __init__(
+        self, epsilon: float = 1e-2, input_range: InputRange = (0.0, 1.0), reduction: Reduction = "mean"
+    ) -> None:
+        super().__init__(input_range, reduction)
         if not epsilon > 0:
             raise InputError("epsilon to be a positive number", repr(epsilon), "Black has no colour without it.")
         self.epsilon = float(epsilon)
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean angle of each image, (N,), in radians."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
         return {"angular_color": angular_error(output, target, self.epsilon)}
@@ -102,6 +105,7 @@ class BlurredColorLoss(Loss):
         kernel_size: height and width of the window in pixels, odd.
         sigma: the Gaussian's standard deviation in pixels.
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an even kernel size or a sigma that is not positive.
@@ -112,14 +116,20 @@ class BlurredColorLoss(Loss):
     tensor(0.)
     """
 
-    def __init__(self, kernel_size: int = 21, sigma: float = 4.7, input_range: InputRange = (0.0, 1.0)) -> None:
-        super().__init__(input_range)
+    def __init__(
+        self,
+        kernel_size: int = 21,
+        sigma: float = 4.7,
+        input_range: InputRange = (0.0, 1.0),
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(input_range, reduction)
         if not (isinstance(kernel_size, int) and kernel_size > 0 and kernel_size % 2 == 1):
             raise InputError("kernel_size to be an odd number of pixels", repr(kernel_size), "DPED's is 21.")
         if not sigma > 0:
             raise InputError("sigma to be a positive number of pixels", repr(sigma), "DPED's is 4.7.")
         self.kernel_size, self.sigma = kernel_size, float(sigma)
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean squared error of each image after blurring, (N,)."""
         return {"blurred_color": blurred_squared(output, target, self.kernel_size, self.sigma)}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
@@ -83,6 +83,7 @@ class EdgeLoss(Loss):
         mask: "hard" for edge or no edge, as the source; or "soft", by the strength of the edge.
         distance: "l1" or "mse".
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown mask or distance, or a threshold that is not positive.
@@ -102,15 +103,16 @@ class EdgeLoss(Loss):
         mask: Mask = "hard",
         distance: Distance = "l1",
         input_range: InputRange = (0.0, 1.0),
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(input_range)
+        super().__init__(input_range, reduction)
         check_choice("mask", mask, get_args(Mask))
         check_choice("distance", distance, get_args(Distance))
         if not threshold > 0:
             raise InputError("threshold to be a positive number", repr(threshold), "0.1 is a tenth of white.")
         self.threshold, self.mask, self.distance = float(threshold), mask, distance
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean error at the edges of each image, (N,)."""
         mask = edge_mask(to_unit_range(target, self.input_range), self.threshold, self.mask)
         return {"edge": edge_distance(output, target, mask, self.distance)}

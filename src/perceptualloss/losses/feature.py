@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import check_choice, check_same_shape
 from perceptualloss.features.network import LossNetwork
+from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import DISTANCES, unit_map
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.numerics import wide
@@ -57,6 +58,7 @@ class FeatureReconstructionLoss(NetworkLoss):
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown network, layer or distance, or weights that cannot be had.
@@ -78,12 +80,12 @@ class FeatureReconstructionLoss(NetworkLoss):
         weights: str | Path | None = "default",
         resize: tuple[int, int] | None = None,
         augment: Augment | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
         weighted = layer_weights({"relu2_2": 1.0} if layers is None else layers)
         check_choice("distance", distance, DISTANCES)
-        super().__init__(
-            open_network(network, weighted, weights, input_range), weighted, resize=resize, augment=augment
-        )
+        opened = open_network(network, weighted, weights, input_range)
+        super().__init__(opened, weighted, resize=resize, augment=augment, reduction=reduction)
         self.layers, self.distance = weighted, distance
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
@@ -106,6 +108,7 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
         weights: "imagenet", a weights file, or None for random weights (see :func:`loss_network`).
         input_range: the range of the images (see :class:`LossNetwork`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: if the weights cannot be had, or for an unusable size.
@@ -118,8 +121,9 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         resize: tuple[int, int] | None = (224, 224),
         weights: str | Path | None = "imagenet",
         input_range: InputRange = (0.0, 1.0),
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__("vgg16", {"relu3_3": 1.0}, "l1", input_range, weights, resize)
+        super().__init__("vgg16", {"relu3_3": 1.0}, "l1", input_range, weights, resize, reduction=reduction)
 
 
 MAP_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {

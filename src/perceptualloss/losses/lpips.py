@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from perceptualloss.errors import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.network import LossNetwork
+from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import unit_map
 from perceptualloss.losses.feature import enlarged
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
@@ -53,6 +54,8 @@ class LPIPS(NetworkLoss):
         weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`); not with a map, whose
             places would be those of the changed pictures.
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`);
+            not with ``spatial``, which gives a map.
 
     Raises:
         InputError: for an unknown backbone, if weights cannot be had, or for a map of augmented pictures.
@@ -72,14 +75,16 @@ class LPIPS(NetworkLoss):
         input_range: InputRange = (0.0, 1.0),
         weights: str | Path | None = "imagenet",
         augment: Augment | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
         name = net.name if isinstance(net, LossNetwork) else NETS[check_choice("net", net, NETS)]
         layers = layers_of(name)
         network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range)
-        super().__init__(network, layers, augment=augment)
+        super().__init__(network, layers, augment=augment, reduction=reduction)
         if spatial:
             self._check_places()
-        self.spatial = spatial
+            check_idle({"reduction": reduction}, {"reduction": "mean"}, "with spatial=True")
+        self.net, self.spatial = net if isinstance(net, str) else name, spatial
         for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
             self.register_buffer(f"head_{layer}", head.to(network.mean), persistent=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.features.view import View
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
 from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
@@ -35,6 +35,7 @@ class NetworkLoss(Loss):
         augment: "geometric" for the same random flip, shift, rotation, zoom and cutout of output and target at
             every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees.
         halvings: how often the pictures are blurred and halved before they are compared.
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unusable size, augmentation or number of halvings.
@@ -51,8 +52,9 @@ class NetworkLoss(Loss):
         resize: tuple[int, int] | None = None,
         augment: Augment | None = None,
         halvings: int = 0,
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(network.input_range)
+        super().__init__(network.input_range, reduction)
         self.network = network
         self.output_layers = tuple(output_layers)
         self.target_layers = self.output_layers if target_layers is None else tuple(target_layers)
@@ -64,11 +66,26 @@ class NetworkLoss(Loss):
             check_choice("augment", augment, ["geometric"])
         self.view = View(None if resize is None else (resize[0], resize[1]), halvings, augment)
 
+    def _option(self, name: str) -> Any:
+        if name == "network":
+            return self.network.name
+        if name == "weights":
+            source = self.network.source
+            random = source is None and self.network.name != "custom"
+            return str(source[1]) if isinstance(source, tuple) else None if random else NOT_SHOWN
+        return getattr(self.view, name) if name in ("resize", "augment", "halvings") else super()._option(name)
+
+    def extra_repr(self) -> str:
+        """Return the options, and the layers where they are none of them."""
+        options = super().extra_repr()
+        layers = f"layers={self.output_layers}"
+        return options if "layers=" in options else ", ".join(filter(None, (options, layers)))
+
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,), from the features of the layers asked for."""
         raise TypeError(f"{type(self).__name__} must define from_features(output, target)")
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,)."""
         return _one_pass([self], output, target)[0]
 
@@ -78,10 +95,10 @@ class NetworkLoss(Loss):
 
     @staticmethod
     def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
-        """Return every loss's terms; those alike share a pass, and one with a ``per_image`` of its own has its own."""
+        """Return every loss's terms; those alike share a pass, and one with a ``_per_image`` of its own has its own."""
         looking = cast(Mapping[str, NetworkLoss], losses)
-        alike = {name: loss for name, loss in looking.items() if type(loss).per_image is NetworkLoss.per_image}
-        terms = {name: loss.per_image(output, target) for name, loss in looking.items() if name not in alike}
+        alike = {name: loss for name, loss in looking.items() if type(loss)._per_image is NetworkLoss._per_image}
+        terms = {name: loss._per_image(output, target) for name, loss in looking.items() if name not in alike}
         for group in _alike(alike):
             terms |= zip(group, _one_pass([alike[name] for name in group], output, target), strict=True)
         return terms

@@ -11,7 +11,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses import lpips as lpips_module
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
 from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
@@ -45,6 +45,7 @@ class PerceptualLoss(WeightedLoss):
         style_scales: at how many sizes styles are compared, each half the one before, K; :math:`\mu_j` is
             shared equally. A small network such as "compact" sees fine strokes only: with one size it is content
             where a photo gets the painting's grain, with three it takes its colours and large strokes too.
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable style_scales,
@@ -72,6 +73,7 @@ class PerceptualLoss(WeightedLoss):
         weights: str | Path | None = "default",
         augment: Augment | None = None,
         style_scales: int = 1,
+        reduction: Reduction = "mean",
     ) -> None:
         content = layer_weights(layers) if layers else {}
         gram = layer_weights(style_layers) if style_layers else {}
@@ -104,4 +106,4 @@ class PerceptualLoss(WeightedLoss):
         if lpips:
             parts["lpips"] = lpips_module.LPIPS(shared, augment=augment)
         shares = {name: 1 / style_scales for name in parts if name.startswith("style")}
-        super().__init__(parts, shares | ({"lpips": lpips} if lpips else {}))
+        super().__init__(parts, shares | ({"lpips": lpips} if lpips else {}), reduction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.distance import absolute, charbonnier, squared
 from perceptualloss.pictures.ranges import InputRange
 
@@ -16,7 +16,7 @@ class MSELoss(Loss):
     It rewards the mean of all pictures that the input could have come from, which is blurred.
     """
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean squared error of each image, (N,)."""
         return {"mse": squared(output, target)}
 
@@ -24,7 +24,7 @@ class MSELoss(Loss):
 class L1Loss(Loss):
     r"""The mean absolute error, :math:`\frac{1}{3HW}\|\hat y - y\|_1`."""
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean absolute error of each image, (N,)."""
         return {"l1": absolute(output, target)}
 
@@ -39,6 +39,7 @@ class CharbonnierLoss(Loss):
     Args:
         epsilon: the error below which it is a squared error, in units of the images.
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an epsilon that is not positive.
@@ -51,12 +52,14 @@ class CharbonnierLoss(Loss):
     tensor(0.5000)
     """
 
-    def __init__(self, epsilon: float = 1e-3, input_range: InputRange = (0.0, 1.0)) -> None:
-        super().__init__(input_range)
+    def __init__(
+        self, epsilon: float = 1e-3, input_range: InputRange = (0.0, 1.0), reduction: Reduction = "mean"
+    ) -> None:
+        super().__init__(input_range, reduction)
         if not epsilon > 0:
             raise InputError("epsilon to be a positive number", repr(epsilon), "L1Loss is the one without it.")
         self.epsilon = float(epsilon)
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the mean of the smoothed absolute error of each image, (N,)."""
         return {"charbonnier": charbonnier(output, target, self.epsilon)}

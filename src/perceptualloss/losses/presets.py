@@ -61,8 +61,11 @@ class _InUnitRange(Loss):
         super().__init__(input_range)
         self.loss, self.needs_target, self.same_size = loss, loss.needs_target, loss.same_size
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return self.loss.per_image(*(to_unit_range(images, self.input_range) for images in (output, target)))
+    def __repr__(self) -> str:
+        return f"in_unit_range({self.loss!r}, {self.input_range})"
+
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return self.loss._per_image(*(to_unit_range(images, self.input_range) for images in (output, target)))
 
 
 def in_unit_range(loss: Loss, input_range: InputRange) -> Loss:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.network import LossNetwork
+from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.network_loss import Augment, Features
 from perceptualloss.losses.style import StyleLoss
 from perceptualloss.numerics import exact_product, wide
@@ -73,6 +74,7 @@ class SlicedWassersteinLoss(StyleLoss):
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
         directions: in training, at most so many in each layer, orthogonal to each other.
         positions: in training, at most so many of each picture, drawn without repetition.
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, no direction or
@@ -97,10 +99,11 @@ class SlicedWassersteinLoss(StyleLoss):
         halvings: int = 0,
         directions: int = 32,
         positions: int = 2048,
+        reduction: Reduction = "mean",
     ) -> None:
         if directions < 1 or positions < 1:
             raise InputError("directions and positions from 1", f"{directions} and {positions}")
-        super().__init__(network, layers, style, input_range, weights, augment, halvings)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction)
         self.directions, self.positions = directions, positions
 
     def summary(self, features: Tensor) -> Tensor:

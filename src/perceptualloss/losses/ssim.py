@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 
@@ -134,6 +134,7 @@ class SSIMLoss(Loss):
 
     Args:
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Source: Wang et al. 2004; as a loss, Zhao et al., "Loss Functions for Image Restoration with Neural
     Networks", 2017.
@@ -143,7 +144,7 @@ class SSIMLoss(Loss):
     tensor(0.)
     """
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return 1 - SSIM of each image, (N,)."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
         return {"ssim": 1 - structural_similarity(output, target)}
@@ -160,6 +161,7 @@ class MSSSIMLoss(Loss):
         weights: the exponents, from the finest scale to the coarsest. The default is Wang's five scales, which
             take pictures of at least 161 x 161 pixels; fewer weights take smaller ones.
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for weights that are not positive numbers.
@@ -172,11 +174,16 @@ class MSSSIMLoss(Loss):
     tensor(0.)
     """
 
-    def __init__(self, weights: Sequence[float] = MS_SSIM_WEIGHTS, input_range: InputRange = (0.0, 1.0)) -> None:
-        super().__init__(input_range)
+    def __init__(
+        self,
+        weights: Sequence[float] = MS_SSIM_WEIGHTS,
+        input_range: InputRange = (0.0, 1.0),
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(input_range, reduction)
         self.weights = check_scale_weights(weights)
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return 1 - MS-SSIM of each image, (N,)."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
         return {"ms_ssim": 1 - multi_scale_structural_similarity(output, target, self.weights)}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.network import LossNetwork
+from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import over_power
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.numerics import exact_product, wide
@@ -34,6 +35,7 @@ class StyleLoss(NetworkLoss):
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, or a style that is
@@ -51,10 +53,12 @@ class StyleLoss(NetworkLoss):
         weights: str | Path | None = "default",
         augment: Augment | None = None,
         halvings: int = 0,
+        reduction: Reduction = "mean",
     ) -> None:
         weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
         found = open_network(network, weighted, weights, input_range)
-        super().__init__(found, weighted, None if style is None else (), augment=augment, halvings=halvings)
+        target_layers = None if style is None else ()
+        super().__init__(found, weighted, target_layers, augment=augment, halvings=halvings, reduction=reduction)
         self.layers = weighted
         self.needs_target = style is None
         if style is not None:
@@ -62,6 +66,11 @@ class StyleLoss(NetworkLoss):
             with torch.no_grad():
                 for layer, features in found(self.view.show(picture, None), weighted).items():
                     self.register_buffer(f"style_{layer}", self.summary(features), persistent=False)
+
+    def _option(self, name: str) -> Any:
+        if name == "style":
+            return None if self.needs_target else "fixed"
+        return super()._option(name)
 
     def summary(self, features: Tensor) -> Tensor:
         """Return what is the style in a layer's features (N, C, H, W)."""
@@ -169,6 +178,7 @@ class StyleReconstructionLoss(StyleLoss):
         augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network: its filters then see strokes
             2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a
@@ -193,9 +203,10 @@ class StyleReconstructionLoss(StyleLoss):
         weights: str | Path | None = "default",
         augment: Augment | None = None,
         halvings: int = 0,
+        reduction: Reduction = "mean",
     ) -> None:
         check_choice("distance", distance, STYLE_DISTANCES)
-        super().__init__(network, layers, style, input_range, weights, augment, halvings)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction)
         self.distance = distance
 
     def summary(self, features: Tensor) -> Tensor:

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.losses.base import Loss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange
 
 Kind = Literal["l1", "squared", "power"]
-Reduction = Literal["mean", "sum"]
+Pixels = Literal["mean", "sum"]
 
 
-def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, reduction: Reduction = "mean") -> Tensor:
+def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, pixels: Pixels = "mean") -> Tensor:
     r"""Return the total variation of each image, (N,), at least 0 and 0 for a flat picture.
 
     With the differences :math:`d_x = x_{c,i,j+1} - x_{c,i,j}` and :math:`d_y = x_{c,i+1,j} - x_{c,i,j}`:
@@ -26,7 +26,7 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
     - "power": the mean of :math:`(d_x^2 + d_y^2)^{\beta/2}` over the pixels with a neighbour on the right and
       one below. Exponent 1 is the isotropic total variation, which allows sharp edges; 2 smooths as "squared".
 
-    Means are over channels and places, so that a weight means the same at every size. With the reduction
+    Means are over channels and places, so that a weight means the same at every size. With ``pixels``
     "sum" they are sums, as in the papers, where a weight belongs to one size and range: Johnson's code is
     *half* of "power" with exponent 2 as a sum, on values in [0, 255].
 
@@ -34,10 +34,10 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
         images: (N, C, H, W) with at least 2 x 2 pixels.
         kind: "l1", "squared" or "power".
         exponent: :math:`\beta \geq 1` of "power".
-        reduction: "mean" or "sum" over channels and places.
+        pixels: "mean" or "sum" over channels and places.
 
     Raises:
-        InputError: for an unknown kind or reduction, an exponent below 1, or less than 2 pixels a side.
+        InputError: for an unknown kind or pixels, an exponent below 1, or less than 2 pixels a side.
 
     Source: Rudin, Osher and Fatemi 1992; Mahendran and Vedaldi, "Understanding deep image representations by
     inverting them", CVPR 2015 ("power" as a sum, their equation of :math:`R_{V^\beta}`); Johnson et al. 2016,
@@ -48,7 +48,7 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
     (0.1, 0.01, 0.01)
     """
     check_choice("kind", kind, get_args(Kind))
-    check_choice("reduction", reduction, get_args(Reduction))
+    check_choice("pixels", pixels, get_args(Pixels))
     if not exponent >= 1:
         raise InputError("exponent to be at least 1", repr(exponent), "Below 1 the gradient has no bound.")
     if min(images.shape[-2:]) < 2:
@@ -61,7 +61,7 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, re
         parts = [across.square(), down.square()]
     else:
         parts = [_power(across[..., :-1, :].square() + down[..., :-1].square(), exponent / 2)]
-    reduce = torch.mean if reduction == "mean" else torch.sum
+    reduce = torch.mean if pixels == "mean" else torch.sum
     return torch.stack([reduce(part, dim=(1, 2, 3)) for part in parts]).sum(dim=0)
 
 
@@ -77,13 +77,14 @@ class TotalVariationLoss(Loss):
     r"""The total variation of the output, which needs no target: ``loss(output)``.
 
     A small weight of it beside another loss smooths noise and checkerboards away. Formulas are those of
-    :func:`total_variation`. In [0, 2] for pictures in [0, 1] and the reduction "mean".
+    :func:`total_variation`. In [0, 2] for pictures in [0, 1] and the mean over pixels.
 
     Args:
         kind: "l1", "squared" or "power".
         exponent: of "power", at least 1.
-        reduction: "mean" over channels and places, or "sum" as in the papers.
+        pixels: "mean" over channels and places, or "sum" as in the papers.
         input_range: the range of the images (see :class:`Loss`).
+        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:
         InputError: as :func:`total_variation`.
@@ -98,15 +99,16 @@ class TotalVariationLoss(Loss):
         self,
         kind: Kind = "l1",
         exponent: float = 2.0,
-        reduction: Reduction = "mean",
+        pixels: Pixels = "mean",
         input_range: InputRange = (0.0, 1.0),
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(input_range)
-        self.kind, self.exponent, self.reduction = kind, exponent, reduction
+        super().__init__(input_range, reduction)
+        self.kind, self.exponent, self.pixels = kind, exponent, pixels
         if kind != "power":
             check_idle({"exponent": exponent}, {"exponent": 2.0}, f"with kind {kind!r}")
-        total_variation(torch.zeros(1, 3, 2, 2), kind, exponent, reduction)  # complain now, not when training
+        total_variation(torch.zeros(1, 3, 2, 2), kind, exponent, pixels)  # complain now, not when training
 
-    def per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the total variation of each output, (N,)."""
-        return {"total_variation": total_variation(output, self.kind, self.exponent, self.reduction)}
+        return {"total_variation": total_variation(output, self.kind, self.exponent, self.pixels)}
