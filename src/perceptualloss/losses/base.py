@@ -170,7 +170,7 @@ class Loss(nn.Module):
         return _scaled(self, 1 / divisor) if isinstance(divisor, int | float) else NotImplemented
 
     def _option(self, name: str) -> Any:
-        """Return what ``repr`` shows as the constructor's argument ``name``: the attribute of that name, if there is one."""
+        """Return what ``repr`` shows as the argument ``name``: the attribute of that name, if there is one."""
         return getattr(self, name, NOT_SHOWN)
 
     def extra_repr(self) -> str:

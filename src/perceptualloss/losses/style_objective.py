@@ -63,7 +63,7 @@ def style_objective(
         name: loss.weights[name] * (strength if isinstance(part, STYLE_LOSSES) else 1.0)
         for name, part in loss.losses.items()
     }
-    return WeightedLoss(loss.losses, weights)
+    return WeightedLoss(loss.losses, weights, loss.reduction)
 
 
 def style_picture(picture: Tensor | str | Path, size: int | None = None) -> Tensor:

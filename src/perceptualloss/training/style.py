@@ -15,7 +15,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.network_loss import share_networks
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.training.supervised import Supervised
+from perceptualloss.training.supervised import Supervised, check_reduced
 
 SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation
 CHECKED = "validation/"  # before the names of what is measured on validation photos
@@ -149,6 +149,8 @@ class StyleTransfer(Supervised):
         if not stability >= 0:
             raise InputError("stability from 0", repr(stability))
         super().__init__(network, objectives[0], **options)
+        for objective in objectives[1:]:
+            check_reduced(objective)
         share_networks(part for objective in objectives for part in objective.modules() if isinstance(part, Loss))
         self.objectives = nn.ModuleList(objectives)
         self.styles, self.stability, self.seed = [picture.detach() for picture in pictures], stability, seed
@@ -194,14 +196,16 @@ class StyleTransfer(Supervised):
         return self.sum_of(terms)
 
     def terms(self, output: Tensor, content: Tensor, styles: Sequence[int]) -> dict[str, Tensor]:
-        """Return the terms of the objective, each photo's style compared with its own, as means over the batch."""
+        """Return the terms of the objective, each photo's style compared with its own, reduced over the batch."""
         if len(set(styles)) == 1:
             return self._objective(styles[0]).terms(output, content)
         sums: dict[str, Tensor] = {}
         for style in sorted(set(styles)):
             own = [n for n, other in enumerate(styles) if other == style]
-            for name, value in self._objective(style).terms(output[own], content[own]).items():
-                share = value * (len(own) / len(styles))
+            objective = self._objective(style)
+            share_of_batch = 1 if objective.reduction == "sum" else len(own) / len(styles)
+            for name, value in objective.terms(output[own], content[own]).items():
+                share = value * share_of_batch
                 sums[name] = sums[name] + share if name in sums else share
         return sums
 

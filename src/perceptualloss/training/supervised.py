@@ -22,6 +22,12 @@ from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
 
 
+def check_reduced(loss: Loss) -> None:
+    """Raise InputError for a loss that gives every picture's value, and no one number to minimise."""
+    if loss.reduction == "none":
+        raise InputError('a loss to train with that has the reduction "mean" or "sum"', '"none"', "Leave it out.")
+
+
 class Supervised(L.LightningModule):
     r"""Minimise :math:`\ell(f_W(x), y)` over pairs of input and target with Adam.
 
@@ -45,7 +51,8 @@ class Supervised(L.LightningModule):
         result: the network that the training made: the average, where there is one.
 
     Raises:
-        InputError: for an unknown submodule, a negative gradient_clip, or an impossible ema.
+        InputError: for a loss that is not reduced, an unknown submodule, a negative gradient_clip, or an
+            impossible ema.
 
     Logs "Loss" and its terms at each step, and MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the
     embedded judge's distance over the validation photos.
@@ -67,6 +74,7 @@ class Supervised(L.LightningModule):
         super().__init__()
         if not gradient_clip >= 0:
             raise InputError("gradient_clip from 0", repr(gradient_clip), "0 leaves gradients as they are.")
+        check_reduced(loss)
         freeze_parts(network, freeze)
         self.network = network.to(memory_format=torch.channels_last)
         self.loss, self.pixel_loss = loss, MSELoss()
