@@ -173,6 +173,6 @@ def _batches(loader: DataLoader[Any]) -> Iterator[Any]:
         state = generator.get_state()
         numbers = list(islice(iter(loader.batch_sampler or sampler), BATCHES))
         generator.set_state(state)
-    for found in numbers:
+    for item in numbers:
         whole = loader.batch_sampler is None  # each sample is a batch
-        yield loader.collate_fn(loader.dataset[found] if whole else [loader.dataset[number] for number in found])
+        yield loader.collate_fn(loader.dataset[item] if whole else [loader.dataset[number] for number in item])

@@ -83,9 +83,9 @@ class Balance(nn.Module):
         if int(self.steps) <= WINDOW:
             return ""
         (balance, *norms), (_, *first) = self.averages.tolist(), self.first.tolist()
-        found = verdict(balance, (norms[0], norms[1]), (first[0], first[1]), ahead_is_well=ahead_is_well)
-        kind = found.partition("(")[0]
+        why = verdict(balance, (norms[0], norms[1]), (first[0], first[1]), ahead_is_well=ahead_is_well)
+        kind = why.partition("(")[0]
         if kind == self.said:
             return ""
         self.said = kind
-        return found
+        return why

@@ -26,12 +26,12 @@ NAME = re.compile(r"step-(\d+)-([0-9a-f]{16})\.ckpt")
 
 def checkpoint_files(run: Path) -> list[Path]:
     """Return the checkpoints in the folder of a run, the newest first, whole or not."""
-    found = []
+    dated = []
     for file in (run / FOLDER).glob("step-*.ckpt"):
         with suppress(FileNotFoundError):  # a run that still writes lets its oldest go
             if NAME.fullmatch(file.name):
-                found.append((step_of(file), file.stat().st_mtime_ns, file))
-    return [file for *_, file in sorted(found, reverse=True)]
+                dated.append((step_of(file), file.stat().st_mtime_ns, file))
+    return [file for *_, file in sorted(dated, reverse=True)]
 
 
 def step_of(file: Path) -> int:
@@ -40,8 +40,8 @@ def step_of(file: Path) -> int:
     >>> step_of(Path("step-500-0123456789abcdef.ckpt"))
     500
     """
-    found = NAME.fullmatch(file.name)
-    return int(found[1]) if found else 0
+    match = NAME.fullmatch(file.name)
+    return int(match[1]) if match else 0
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -64,13 +64,13 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def is_whole(file: Path) -> bool:
     """Whether a checkpoint's content has the hash in its name."""
-    found = NAME.fullmatch(file.name)
+    match = NAME.fullmatch(file.name)
     try:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return False
-    return found is not None and digest.startswith(found[2])
+    return match is not None and digest.startswith(match[2])
 
 
 def save_checkpoint(trainer: L.Trainer, run: Path) -> bool:

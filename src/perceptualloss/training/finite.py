@@ -113,9 +113,9 @@ class WatchFinite(L.Callback):
 
     def on_after_backward(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Look at the gradient, before it is clipped."""
-        found = list(gradients(task.parameters()))
-        self._entries = self._entries + count_not_finite(found)
-        self._of += sum(gradient.numel() for gradient in found)
+        grads = list(gradients(task.parameters()))
+        self._entries = self._entries + count_not_finite(grads)
+        self._of += sum(gradient.numel() for gradient in grads)
 
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
         """Count the step; look at the counts now and then."""
@@ -144,8 +144,8 @@ class WatchFinite(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Warn of what is measured and is not a number."""
-        if found := sorted(_not_numbers(trainer) - self._nan_metrics):
-            log.warning("step %d: not a number on the validation photos: %s", trainer.global_step, ", ".join(found))
+        if names := sorted(_not_numbers(trainer) - self._nan_metrics):
+            log.warning("step %d: not a number on the validation photos: %s", trainer.global_step, ", ".join(names))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts."""
@@ -215,8 +215,8 @@ def warning(counts: Counts, precision: str) -> str:
 
 def _largest(trainer: L.Trainer, values: Tensor) -> list[int]:
     """Return the largest of any process, element by element."""
-    found = trainer.strategy.reduce(values, reduce_op="max")
-    return [int(value) for value in found.tolist()] if isinstance(found, Tensor) else []
+    reduced = trainer.strategy.reduce(values, reduce_op="max")
+    return [int(value) for value in reduced.tolist()] if isinstance(reduced, Tensor) else []
 
 
 def _not_numbers(trainer: L.Trainer) -> set[str]:

@@ -94,10 +94,10 @@ def joined(values: Tensor) -> Tensor:
     size = world_size()
     if size == 1:
         return values
-    found = [torch.empty_like(values) for _ in range(size)]
-    distributed.all_gather(found, values.detach().contiguous())
-    found[distributed.get_rank()] = values + (size - 1) * (values - values.detach())
-    return torch.cat(found)
+    parts = [torch.empty_like(values) for _ in range(size)]
+    distributed.all_gather(parts, values.detach().contiguous())
+    parts[distributed.get_rank()] = values + (size - 1) * (values - values.detach())
+    return torch.cat(parts)
 
 
 def check_norms(network: nn.Module, processes: int) -> None:

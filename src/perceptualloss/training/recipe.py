@@ -236,8 +236,8 @@ def style_files(style: Path | list[Path] | None) -> list[Path]:
 
 def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any]) -> dict[str, str]:
     """Return what the saved network says of how it was trained."""
-    told = ("loss", "degradation", "inputs", "style", "adversarial", "start_from", "steps", "seed")
-    card = {name: settings[name] for name in told if getattr(recipe, name) is not None}
+    on_the_card = ("loss", "degradation", "inputs", "style", "adversarial", "start_from", "steps", "seed")
+    card = {name: settings[name] for name in on_the_card if getattr(recipe, name) is not None}
     card |= {"data": json.dumps(files), "versions": json.dumps(versions())}
     if recipe.style is None:
         return card

@@ -73,9 +73,9 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
         if settings.get(name) is None:
             raise InputError(f"{name} in the recipe", "none")
     own = {name: value for name, value in settings.items() if name not in (*PARTS, "loss")}
-    found = checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
+    values = checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
     parts = {name: _part(name, settings.get(name), kind) for name, kind in PARTS.items()}
-    recipe = Recipe(loss=settings["loss"], **parts, **found)
+    recipe = Recipe(loss=settings["loss"], **parts, **values)
     check_recipe(recipe)
     return recipe
 
@@ -83,8 +83,8 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
 def _part(name: str, given: Any, kind: type) -> Any:
     if given is None or isinstance(given, kind):
         return given
-    found, arguments = named_part(name, given, kind, KNOWN)
-    return build_bounded(found, arguments) if issubclass(found, nn.Module) else found(**arguments)
+    cls, arguments = named_part(name, given, kind, KNOWN)
+    return build_bounded(cls, arguments) if issubclass(cls, nn.Module) else cls(**arguments)
 
 
 def trust(module: str) -> list[str]:

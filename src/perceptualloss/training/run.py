@@ -136,9 +136,11 @@ def fit(
 
 
 def _check_unused(folder: Path) -> None:
-    if is_first_process() and (found := checkpoint_files(folder)):
+    if is_first_process() and (others := checkpoint_files(folder)):
         remedy = "Resume that run, or choose another folder."
-        raise InputError(f"a folder without another run's checkpoints to begin in, not {folder}", found[0].name, remedy)
+        raise InputError(
+            f"a folder without another run's checkpoints to begin in, not {folder}", others[0].name, remedy
+        )
 
 
 def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:

@@ -134,21 +134,21 @@ class WriteRecord(L.Callback):
         before = read_record(self.folder) if self.resumed else None
         if before is None:
             return {**begun, **now, "resumed": []}
-        found = changes(before, now)
-        for name, (old, new) in found.items():
+        changed = changes(before, now)
+        for name, (old, new) in changed.items():
             log.warning("%s was %s before, and is %s from here on", name, old, new)
-        return {**before, **now, "resumed": [*before.get("resumed", []), {**begun, "changed": found}]}
+        return {**before, **now, "resumed": [*before.get("resumed", []), {**begun, "changed": changed}]}
 
 
 def read_record(folder: Path) -> Record | None:
     """Return what ``run.json`` says, or None where there is none that can be read, or that is no record."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        written = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     parts = ("settings", "data", "versions")
-    known = isinstance(found, dict) and all(isinstance(found.get(part, {}), dict) for part in parts)
-    return found if known and isinstance(found.get("resumed", []), list) else None
+    known = isinstance(written, dict) and all(isinstance(written.get(part, {}), dict) for part in parts)
+    return written if known and isinstance(written.get("resumed", []), list) else None
 
 
 def resumed_from(folder: Path, settings: Mapping[str, str], fixed: Sequence[str]) -> Path | None:
@@ -178,19 +178,19 @@ def changes(before: Record, now: Record) -> dict[str, tuple[str, str]]:
     >>> changes({"settings": {"steps": "5"}}, {"settings": {"steps": "7"}})
     {'steps': ('5', '7')}
     """
-    found = {}
+    changed = {}
     for part in now:
         old, new = before.get(part) or {}, now[part]
         for name in (*new, *(name for name in old if name not in new)):
             if str(old.get(name)) != str(new.get(name)):
-                found[name] = (str(old.get(name)), str(new.get(name)))
-    return found
+                changed[name] = (str(old.get(name)), str(new.get(name)))
+    return changed
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on."""
-    found = {name: version(name) for name in ("perceptualloss", "lightning")}
-    return {"python": platform.python_version(), "torch": torch.__version__, **found}
+    own = {name: version(name) for name in ("perceptualloss", "lightning")}
+    return {"python": platform.python_version(), "torch": torch.__version__, **own}
 
 
 def data_record(files: Sequence[Path]) -> Record:

@@ -84,9 +84,9 @@ def describe_curves(comparison: Comparison, metric: Metric) -> str:
     """Say in words what the curves of a metric show, for readers who cannot see them."""
     parts = []
     for run in comparison.runs:
-        found = points(run, metric)
-        if found:
-            (first, start), (last, end) = found[0], found[-1]
+        curve = points(run, metric)
+        if curve:
+            (first, start), (last, end) = curve[0], curve[-1]
             parts.append(
                 f"{run.label} goes from {format_value(metric, start)} at step {first} "
                 f"to {format_value(metric, end)} at step {last}"
@@ -98,11 +98,11 @@ def describe_curves(comparison: Comparison, metric: Metric) -> str:
 
 def _draw_run(axes: Axes, run: Run, metric: Metric, colour: str, number: int) -> bool:
     """Draw one run; say whether it took a line style of its own."""
-    found = points(run, metric)
-    if found:
-        steps, values = zip(*found, strict=True)
+    curve = points(run, metric)
+    if curve:
+        steps, values = zip(*curve, strict=True)
         marker = MARKERS[number % len(MARKERS)]
-        every = max(1, len(found) // 8)
+        every = max(1, len(curve) // 8)
         axes.plot(
             steps,
             values,

@@ -63,12 +63,14 @@ def render_report(comparison: Comparison, photos: Sequence[Photo]) -> str:
 def _photos(comparison: Comparison, photos: Sequence[Photo]) -> list[dict[str, Any]]:
     """Collect what the template needs of every photo, within the budget."""
     boxes = [find_details(photo, names=detail_runs(comparison, photo)) for photo in photos]
-    whole = [make_sheet(photo, found, max(photo.target.shape)) for photo, found in zip(photos, boxes, strict=True)]
+    whole = [
+        make_sheet(photo, details_of, max(photo.target.shape)) for photo, details_of in zip(photos, boxes, strict=True)
+    ]
     # Details come first: they show the most, and the rest of the budget goes to the whole pictures.
     details = [sheet.detail_uris() for sheet in whole]
     used = sum(len(text) for each in details for texts in each.values() for text in texts)
     sheets = fit_sheets(photos, boxes, _BUDGET - used)
-    pages = [_photo(comparison, *sheet, found) for sheet, found in zip(sheets, details, strict=True)]
+    pages = [_photo(comparison, *sheet, details_of) for sheet, details_of in zip(sheets, details, strict=True)]
     for page, stem in zip(pages, file_stems(photos), strict=True):
         page["id"] = f"photo-{stem}"
     return pages

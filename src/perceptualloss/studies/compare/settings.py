@@ -81,7 +81,7 @@ def read_settings(folder: Path) -> Settings:
     """
     file = folder / "settings.json"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return Settings(**checked_arguments(Settings, dict(found), "the comparison", largest=LARGEST))
+        written = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**checked_arguments(Settings, dict(written), "the comparison", largest=LARGEST))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error

@@ -69,21 +69,21 @@ def line_up(outputs: Sequence[Path], targets: Path, networks: Sequence[str], sca
         raise InputError("outputs or a network to measure", "neither", "perceptualloss evaluate OUTPUTS TARGETS")
     pairings = {name: pair_files(path, targets) for name, path in zip(_names(outputs), outputs, strict=True)}
     files = {name: {target: output for output, target in p.pairs.values()} for name, p in pairings.items()}
-    wanted = list(dict.fromkeys(target for found in files.values() for target in found))
+    chosen = list(dict.fromkeys(target for outputs in files.values() for target in outputs))
     if not files:
-        wanted = target_files(targets) if targets.is_dir() else [targets]
-    names = picture_names(wanted, targets) if targets.is_dir() else {targets: targets.stem}
-    common = [target for target in wanted if all(target in found for found in files.values())]
+        chosen = target_files(targets) if targets.is_dir() else [targets]
+    names = picture_names(chosen, targets) if targets.is_dir() else {targets: targets.stem}
+    common = [target for target in chosen if all(target in outputs for outputs in files.values())]
     if not common:
         raise InputError("pictures that all candidates have", "none", "Measure the candidates one by one.")
     left = [file for pairing in pairings.values() for file in pairing.unmatched]
-    left += [output for found in files.values() for target, output in found.items() if target not in common]
+    left += [output for outputs in files.values() for target, output in outputs.items() if target not in common]
     candidates = [Candidate(name) for name in files]
     for name, path in zip(_names([Path(n).with_suffix("") for n in networks]), networks, strict=True):
         if name in files:
             raise InputError("different names of folders and networks", f"{name} twice", "Rename the folder.")
         candidates.append(Candidate(name, _network(path, scale, device)))
-    tasks = [Task(names[t], t, {name: found[t] for name, found in files.items()}) for t in common]
+    tasks = [Task(names[t], t, {name: outputs[t] for name, outputs in files.items()}) for t in common]
     return Line(candidates, tasks, list(dict.fromkeys(left)))
 
 
@@ -93,17 +93,17 @@ def scale_of(networks: Sequence[str], scale: int | None) -> int | None:
     Raises:
         InputError: Networks of different scales, or interpolation without a scale.
     """
-    found = {load_network(name).scale for name in networks if name not in INTERPOLATIONS}
+    known = {load_network(name).scale for name in networks if name not in INTERPOLATIONS}
     if scale is not None:
-        found.add(scale)
-    if len(found) > 1:
-        raise InputError("one scale for all networks", " and ".join(str(s) for s in sorted(found)))
-    if networks and not found:
+        known.add(scale)
+    if len(known) > 1:
+        raise InputError("one scale for all networks", " and ".join(str(s) for s in sorted(known)))
+    if networks and not known:
         raise InputError("a scale for interpolation", "none", "Say --scale 4.")
-    if networks and min(found) < 2:
+    if networks and min(known) < 2:
         remedy = "Let it transform a folder, and measure the folder against the targets."
         raise InputError("networks that enlarge pictures", "one that keeps their size", remedy)
-    return found.pop() if found else None
+    return known.pop() if known else None
 
 
 def load(task: Task, scale: int | None, shrink: bool) -> Loaded:
@@ -143,12 +143,12 @@ def load(task: Task, scale: int | None, shrink: bool) -> Loaded:
 
 def complete(loaded: Loaded, candidates: Sequence[Candidate]) -> Loaded:
     """Add what the networks make of the small picture, on the CPU."""
-    found = dict(loaded.outputs)
+    pictures = dict(loaded.outputs)
     with torch.inference_mode():
         for candidate in candidates:
             if candidate.network is not None and loaded.low is not None:
-                found[candidate.name] = candidate.network(loaded.low)
-    return replace(loaded, outputs=found)
+                pictures[candidate.name] = candidate.network(loaded.low)
+    return replace(loaded, outputs=pictures)
 
 
 def _network(name: str, scale: int | None, device: str) -> Callable[[Tensor], Tensor]:

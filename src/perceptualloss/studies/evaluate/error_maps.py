@@ -25,17 +25,17 @@ def errors_of(loaded: Loaded) -> tuple[dict[str, Tensor], float]:
     The scale is common to all candidates of a picture: 99.5% of the pixels lie within it.
     """
     target = luminance(loaded.target)
-    found = {name: (luminance(output.clamp(0, 1)) - target).abs()[0, 0] for name, output in loaded.outputs.items()}
-    return found, scale_end(torch.cat([error.flatten() for error in found.values()]), _LEAST)
+    errors = {name: (luminance(output.clamp(0, 1)) - target).abs()[0, 0] for name, output in loaded.outputs.items()}
+    return errors, scale_end(torch.cat([error.flatten() for error in errors.values()]), _LEAST)
 
 
 def error_panel(evaluation: Evaluation, loaded: Loaded, column: int = 392) -> Image.Image:
     """Draw a column for the target and one for each candidate: the picture, its values, and its errors below."""
-    found, highest = errors_of(loaded)
-    names = list(found)
+    by_name, highest = errors_of(loaded)
+    names = list(by_name)
     values = [value_lines(evaluation, name, loaded.task.name) for name in names]
     scale = ["Error of the luminance:", f"from 0 (black) to {255 * highest:.0f} and more of 255 levels (yellow)"]
-    maps = [whole_cell(as_pixels(colour(found[name], highest)), (), column) for name in names]
+    maps = [whole_cell(as_pixels(colour(by_name[name], highest)), (), column) for name in names]
     rows = [
         [text_cell([text], 20, column, bold=True) for text in ("ground truth", *names)],
         [whole_cell(picture, (), column) for picture in (loaded.target, *(loaded.outputs[name] for name in names))],

@@ -75,21 +75,21 @@ def evaluate(
     place = str(find_device(device))
     line = line_up(outputs, targets, networks, scale, place)
     plan = Plan(line.candidates, measures, convention, scale, place, workers)
-    found = measure_all(plan, line.tasks, progress)
-    if not any(values for by_metric in found.values.values() for values in by_metric.values()):
-        raise InputError("pictures that can be measured", "none", next(iter(found.problems.values()), ""))
+    result = measure_all(plan, line.tasks, progress)
+    if not any(values for by_metric in result.values.values() for values in by_metric.values()):
+        raise InputError("pictures that can be measured", "none", next(iter(result.problems.values()), ""))
     tasks = {task.name: task for task in line.tasks}
 
     def look(name: str) -> Loaded:
         return complete(load(tasks[name], scale, plan.shrink), line.candidates)
 
     kinds = [measure.metric for measure in measures]
-    pairs = _against_first(found.values, kinds, seed)
+    pairs = _against_first(result.values, kinds, seed)
     first = line.candidates[0].name
     return Evaluation(
         metrics=kinds,
-        values=found.values,
-        means={name: {m.key: _mean(v[m.key], seed) for m in kinds} for name, v in found.values.items()},
+        values=result.values,
+        means={name: {m.key: _mean(v[m.key], seed) for m in kinds} for name, v in result.values.items()},
         pairs=pairs,
         convention=convention.words,
         look=look,
@@ -102,7 +102,7 @@ def evaluate(
         },
         missing=missing,
         unmatched=line.unmatched,
-        problems=found.problems,
+        problems=result.problems,
         verdict=[
             sentence(m, name, first, by_metric[m.key])
             for name, by_metric in pairs.items()
@@ -115,14 +115,14 @@ def evaluate(
 def _against_first(values: Values, metrics: Sequence[Metric], seed: int) -> dict[str, dict[str, Paired]]:
     """Compare every candidate after the first with the first one, by every metric."""
     (_, first), *others = values.items()
-    found: dict[str, dict[str, Paired]] = {}
+    paired: dict[str, dict[str, Paired]] = {}
     for name, mine in others:
-        found[name] = {}
+        paired[name] = {}
         for metric in metrics:
             pictures = list(mine[metric.key])
             a, b = ([each[metric.key][picture] for picture in pictures] for each in (mine, first))
-            found[name][metric.key] = compare_paired(a, b, metric.higher_is_better, seed)
-    return found
+            paired[name][metric.key] = compare_paired(a, b, metric.higher_is_better, seed)
+    return paired
 
 
 def _mean(values: Mapping[str, float], seed: int) -> Mean:

@@ -52,39 +52,39 @@ def measure_all(plan: Plan, tasks: Sequence[Task], progress: Callable[[int, int]
 
     Files are read, and pixel measures taken, by ``plan.workers`` threads, while this one runs the networks.
     """
-    found = Measured({c.name: {m.metric.key: {} for m in plan.measures} for c in plan.candidates})
+    measured = Measured({c.name: {m.metric.key: {} for m in plan.measures} for c in plan.candidates})
     workers = plan.workers or min(_MOST_WORKERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         try:
             done = 0
-            for batch in _batches(_load_ahead(pool, plan, tasks, found, workers), plan.device):
-                _measure(pool, plan, [complete(loaded, plan.candidates) for loaded in batch], found)
+            for batch in _batches(_load_ahead(pool, plan, tasks, measured, workers), plan.device):
+                _measure(pool, plan, [complete(loaded, plan.candidates) for loaded in batch], measured)
                 done += len(batch)
-                progress(done + len(found.problems), len(tasks))
+                progress(done + len(measured.problems), len(tasks))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return found
+    return measured
 
 
 def _load_ahead(
-    pool: ThreadPoolExecutor, plan: Plan, tasks: Iterable[Task], found: Measured, workers: int
+    pool: ThreadPoolExecutor, plan: Plan, tasks: Iterable[Task], measured: Measured, workers: int
 ) -> Iterator[Loaded]:
     """Yield the pictures in order of their size, read a few ahead; name those that do not decode."""
     waiting: deque[tuple[str, Future[Loaded]]] = deque()
     for task in sorted(tasks, key=_size):
         waiting.append((task.name, pool.submit(load, task, plan.scale, plan.shrink)))
         if len(waiting) > 2 * workers:
-            yield from _finished(*waiting.popleft(), found)
+            yield from _finished(*waiting.popleft(), measured)
     while waiting:
-        yield from _finished(*waiting.popleft(), found)
+        yield from _finished(*waiting.popleft(), measured)
 
 
-def _finished(name: str, future: Future[Loaded], found: Measured) -> Iterator[Loaded]:
+def _finished(name: str, future: Future[Loaded], measured: Measured) -> Iterator[Loaded]:
     try:
         yield future.result()
     except InputError as error:
-        found.problems[name] = str(error)
+        measured.problems[name] = str(error)
 
 
 def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
@@ -102,7 +102,7 @@ def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
         yield batch
 
 
-def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], found: Measured) -> None:
+def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], measured: Measured) -> None:
     """Measure pictures of one size: pixels in the threads, meanwhile the networks here."""
     jobs = [(loaded, pool.submit(_pixel_values, plan, loaded)) for loaded in batch]
     names = [loaded.task.name for loaded in batch]
@@ -116,15 +116,15 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], foun
                     values = measure.against(plan.convention.picture(target))
                     for candidate, output in outputs.items():
                         each = values(plan.convention.picture(output.to(plan.device))).tolist()
-                        found.values[candidate][measure.metric.key].update(zip(names, each, strict=True))
+                        measured.values[candidate][measure.metric.key].update(zip(names, each, strict=True))
             except InputError as error:
-                found.problems.update({f"{name}: {measure.metric.label}": str(error) for name in names})
+                measured.problems.update({f"{name}: {measure.metric.label}": str(error) for name in names})
     for loaded, job in jobs:
         for (candidate, measure), value in job.result().items():
             if isinstance(value, InputError):
-                found.problems[f"{loaded.task.name}: {measure.metric.label}"] = str(value)
+                measured.problems[f"{loaded.task.name}: {measure.metric.label}"] = str(value)
             else:
-                found.values[candidate][measure.metric.key][loaded.task.name] = value
+                measured.values[candidate][measure.metric.key][loaded.task.name] = value
 
 
 def _check_memory(measure: MetricFunction, target: Tensor) -> None:
@@ -141,15 +141,15 @@ def _check_memory(measure: MetricFunction, target: Tensor) -> None:
 
 def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, MetricFunction], float | InputError]:
     """Take the pixel measures of one picture, or say why one cannot be had."""
-    found: dict[tuple[str, MetricFunction], float | InputError] = {}
+    values: dict[tuple[str, MetricFunction], float | InputError] = {}
     for name, output in loaded.outputs.items():
         for measure in plan.measures:
             if measure.by_pixels:
                 try:
-                    found[name, measure] = float(measure(output, loaded.target, plan.convention, loaded.grey))
+                    values[name, measure] = float(measure(output, loaded.target, plan.convention, loaded.grey))
                 except InputError as error:
-                    found[name, measure] = error
-    return found
+                    values[name, measure] = error
+    return values
 
 
 def _size(task: Task) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def _small(picture: Image.Image) -> Image.Image:
 
 def _mean_row(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
     """Fill a row of the table of means; the intervals stand in its note."""
-    means = {name: found[metric.key] for name, found in evaluation.means.items()}
+    means = {name: by_metric[metric.key] for name, by_metric in evaluation.means.items()}
     bests = best(metric, evaluation.means)
     intervals = [
         f"{name} {format_value(metric, mean.low)} to {format_value(metric, mean.high)}"

@@ -74,8 +74,8 @@ class Evaluation:
         values = [self.values[name].get(metric.key, {}) for name in self.candidates[:2]]
 
         def rank(picture: str) -> tuple[float, str]:
-            found = [each.get(picture, math.nan) for each in values]
-            gap = abs(found[0] - found[1]) if len(found) == 2 else found[0] * (-1 if metric.higher_is_better else 1)
+            pair = [each.get(picture, math.nan) for each in values]
+            gap = abs(pair[0] - pair[1]) if len(pair) == 2 else pair[0] * (-1 if metric.higher_is_better else 1)
             return (math.inf if math.isnan(gap) else -gap, picture)
 
         return sorted(self.pictures, key=rank), metric
@@ -83,35 +83,35 @@ class Evaluation:
 
 def best(metric: Metric, means: Mapping[str, Mapping[str, Mean]]) -> set[str]:
     """Return the candidates with the best mean as it is printed; none of one alone."""
-    return best_values(metric, {name: found[metric.key].value for name, found in means.items()})
+    return best_values(metric, {name: means_by_metric[metric.key].value for name, means_by_metric in means.items()})
 
 
 def value_lines(evaluation: Evaluation, candidate: str, picture: str) -> list[str]:
     """Return lines such as ``PSNR 27.12 dB`` with a candidate's values on one picture."""
-    found = evaluation.values[candidate]
+    by_metric = evaluation.values[candidate]
     return [
-        f"{metric.short} {format_value(metric, found[metric.key][picture])} {metric.unit}".rstrip()
+        f"{metric.short} {format_value(metric, by_metric[metric.key][picture])} {metric.unit}".rstrip()
         for metric in evaluation.metrics
-        if picture in found[metric.key]
+        if picture in by_metric[metric.key]
     ]
 
 
-def sentence(metric: Metric, name: str, other: str, found: Paired) -> str:
+def sentence(metric: Metric, name: str, other: str, paired: Paired) -> str:
     """Say whether ``name`` is better than ``other`` by a metric, or whether that is noise.
 
     >>> metric = Metric("psnr", "PSNR", "dB", True, "")
     >>> sentence(metric, "new", "old", Paired(0.5, 0.3, 0.7, 0.001, 13, 1, 14))
     'PSNR: new is better than old, 0.50 dB higher on average (95% interval 0.30 to 0.70), on 13 of 14 pictures.'
     """
-    ahead, behind = (name, other) if (found.difference > 0) == metric.higher_is_better else (other, name)
-    wins = found.wins if ahead == name else found.losses
-    size, low, high = (abs(v) for v in (found.difference, *sorted((found.low, found.high), key=abs)))
+    ahead, behind = (name, other) if (paired.difference > 0) == metric.higher_is_better else (other, name)
+    wins = paired.wins if ahead == name else paired.losses
+    size, low, high = (abs(v) for v in (paired.difference, *sorted((paired.low, paired.high), key=abs)))
     unit = f" {metric.unit}" if metric.unit else ""
     way = "higher" if metric.higher_is_better else "lower"
-    on = f"{wins} of {found.pictures} {'picture' if found.pictures == 1 else 'pictures'}"
-    if found.difference == 0 or math.isnan(found.difference):
+    on = f"{wins} of {paired.pictures} {'picture' if paired.pictures == 1 else 'pictures'}"
+    if paired.difference == 0 or math.isnan(paired.difference):
         return f"{metric.short}: {name} and {other} do not differ."
-    if found.sure:
+    if paired.sure:
         return (
             f"{metric.short}: {ahead} is better than {behind}, {format_value(metric, size)}{unit} {way} on average "
             f"(95% interval {format_value(metric, low)} to {format_value(metric, high)}), on {on}."
@@ -119,10 +119,10 @@ def sentence(metric: Metric, name: str, other: str, found: Paired) -> str:
     start = (
         f"{metric.short}: {ahead} is {format_value(metric, size)}{unit} {way} than {behind} on average, on {on}, but "
     )
-    if wins == found.pictures:
-        return f"{start}so few pictures do not tell: chance alone gives that in {found.chance:.0%} of the cases."
+    if wins == paired.pictures:
+        return f"{start}so few pictures do not tell: chance alone gives that in {paired.chance:.0%} of the cases."
     return (
-        f"{start}that is within the noise between pictures (chance gives as much in {found.chance:.0%} of the cases)."
+        f"{start}that is within the noise between pictures (chance gives as much in {paired.chance:.0%} of the cases)."
     )
 
 
@@ -140,8 +140,8 @@ def as_data(evaluation: Evaluation) -> dict[str, Any]:
             for name, values in evaluation.values.items()
         },
         "against_the_first": {
-            name: {key: asdict(p) | {"win_rate": p.win_rate, "sure": p.sure} for key, p in found.items()}
-            for name, found in evaluation.pairs.items()
+            name: {key: asdict(p) | {"win_rate": p.win_rate, "sure": p.sure} for key, p in paired.items()}
+            for name, paired in evaluation.pairs.items()
         },
         "verdict": evaluation.verdict,
         "missing": dict(evaluation.missing),

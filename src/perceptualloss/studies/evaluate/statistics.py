@@ -62,13 +62,13 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = DRAW
     >>> 1 <= low < 2.5 < high <= 4
     True
     """
-    found = np.asarray(values, np.float64)
-    if len(found) < 2 or not np.isfinite(found).all():
+    numbers = np.asarray(values, np.float64)
+    if len(numbers) < 2 or not np.isfinite(numbers).all():
         return float("nan"), float("nan")
     random = np.random.default_rng(seed)
-    step = max(1, _AT_ONCE // len(found))
+    step = max(1, _AT_ONCE // len(numbers))
     means = [
-        found[random.integers(0, len(found), (min(step, draws - start), len(found)))].mean(axis=1)
+        numbers[random.integers(0, len(numbers), (min(step, draws - start), len(numbers)))].mean(axis=1)
         for start in range(0, draws, step)
     ]
     low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -78,8 +78,8 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = DRAW
 def compare_paired(a: Sequence[float], b: Sequence[float], higher_is_better: bool, seed: int = 0) -> Paired:
     """Compare the values of A and B on the same pictures, in the same order.
 
-    >>> found = compare_paired([3.0, 4.0, 5.0], [2.0, 4.0, 4.5], higher_is_better=True)
-    >>> found.difference, found.wins, found.losses, found.sure
+    >>> paired = compare_paired([3.0, 4.0, 5.0], [2.0, 4.0, 4.5], higher_is_better=True)
+    >>> paired.difference, paired.wins, paired.losses, paired.sure
     (0.5, 2, 0, False)
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)

@@ -69,18 +69,18 @@ def overlay(values: Tensor, highest: float, picture: Tensor) -> Image.Image:
     return Image.blend(to_picture(picture).convert("L").convert("RGB"), colour(values, highest), _HEAT)
 
 
-def loss_map_panel(found: Sequence[LayerLoss], output: Tensor, target: Tensor, column: int = 320) -> Image.Image:
+def loss_map_panel(layers: Sequence[LayerLoss], output: Tensor, target: Tensor, column: int = 320) -> Image.Image:
     """Draw both pictures and, for each layer, its map over the target with a legend of its own scale."""
-    ends = [scale_end(layer.map, _LEAST) for layer in found]
+    ends = [scale_end(layer.map, _LEAST) for layer in layers]
     bar = Image.blend(Image.new("RGB", ramp(column).size, _MIDDLE), ramp(column), _HEAT)
-    maps = [as_pixels(overlay(layer.map, end, target)) for layer, end in zip(found, ends, strict=True)]
+    maps = [as_pixels(overlay(layer.map, end, target)) for layer, end in zip(layers, ends, strict=True)]
     legends = [
         legend([f"loss {layer.loss:.4g}", f"0 (dark) to {end:.3g} and more"], bar)
-        for layer, end in zip(found, ends, strict=True)
+        for layer, end in zip(layers, ends, strict=True)
     ]
     blank = text_cell([""], 16, column)
     rows = [
-        [text_cell([text], 20, column, bold=True) for text in ("output", "target", *(layer.layer for layer in found))],
+        [text_cell([text], 20, column, bold=True) for text in ("output", "target", *(layer.layer for layer in layers))],
         [whole_cell(picture, (), column) for picture in (output, target, *maps)],
         [blank, blank, *legends],
     ]

@@ -87,8 +87,8 @@ def reconstruct(
 
     Source: Mahendran and Vedaldi, CVPR 2015; Johnson et al. 2016, figures 3 and 4; Gatys et al., CVPR 2016.
 
-    >>> found = reconstruct(torch.rand(1, 3, 16, 16), loss_network("compact", ["relu1_1"]), steps=2)
-    >>> found.layers, found.picture.shape, found.losses[2] < found.losses[0]
+    >>> kept = reconstruct(torch.rand(1, 3, 16, 16), loss_network("compact", ["relu1_1"]), steps=2)
+    >>> kept.layers, kept.picture.shape, kept.losses[2] < kept.losses[0]
     ('relu1_1', torch.Size([1, 3, 16, 16]), True)
     """
     check_image_batch("photo", photo)
@@ -97,27 +97,27 @@ def reconstruct(
         raise InputError("one photo, (1, 3, H, W)", str(tuple(photo.shape)), "Give one at a time.")
     if not smooth >= 0:
         raise InputError("smooth to be at least 0", f"{smooth:g}")
-    seen = _sight(network, kind)
+    view = _sight(network, kind)
     with torch.no_grad():
-        wanted = seen(photo)
-        norms = {layer: values.square().sum() for layer, values in wanted.items()}
+        target = view(photo)
+        norms = {layer: values.square().sum() for layer, values in target.items()}
 
     def terms(picture: Tensor) -> dict[str, Tensor]:
-        parts = [(values - wanted[j]).square().sum() / norms[j] for j, values in seen(picture).items()]
+        parts = [(values - target[j]).square().sum() / norms[j] for j, values in view(picture).items()]
         return {"error": torch.stack(parts).mean(), "smooth": smooth * total_variation(picture, "power")[0]}
 
     size = (int(photo.shape[-2]), int(photo.shape[-1]))
     start = noise(size, seed, space).to(photo)
-    found = optimize_picture(terms, start, steps, space=space, progress=progress)
+    optimized = optimize_picture(terms, start, steps, space=space, progress=progress)
     return Reconstructed(
-        found.picture,
+        optimized.picture,
         JOIN.join(network.layers),
-        found.terms[-1]["error"],
-        float(psnr(found.picture, photo)),
-        float(ssim(found.picture, photo)),
-        found.losses,
-        found.evaluations[-1],
-        found.seconds[-1],
+        optimized.terms[-1]["error"],
+        float(psnr(optimized.picture, photo)),
+        float(ssim(optimized.picture, photo)),
+        optimized.losses,
+        optimized.evaluations[-1],
+        optimized.seconds[-1],
     )
 
 
@@ -151,17 +151,17 @@ def reconstruct_layers(
         InputError: as :func:`reconstruct`, or for an unknown network or layer.
     """
     networks = [loss_network(network, names.split(JOIN), weights) for names in layers]  # complain before the work
-    found = []
+    reconstructions = []
     for number, one in enumerate(networks):
         tell = None if progress is None else _numbered(progress, number)
-        found.append(reconstruct(photo, one.to(photo.device), kind, steps, smooth, seed, space, tell))
-    return found
+        reconstructions.append(reconstruct(photo, one.to(photo.device), kind, steps, smooth, seed, space, tell))
+    return reconstructions
 
 
-def reconstruction_panel(photo: Tensor, found: Sequence[Reconstructed], column: int = 256) -> Image.Image:
-    """Draw the photo and what was found from each layer, with its figures."""
+def reconstruction_panel(photo: Tensor, reconstructions: Sequence[Reconstructed], column: int = 256) -> Image.Image:
+    """Draw the photo and what was reconstructions from each layer, with its figures."""
     cells = [("photo", photo, [f"{photo.shape[-1]} x {photo.shape[-2]}"])]
-    for one in found:
+    for one in reconstructions:
         figures = [f"error {one.error:.2g}", f"PSNR {one.psnr:.1f} dB, SSIM {one.ssim:.2f}"]
         cells.append((one.layers.replace(JOIN, f" {JOIN} "), one.picture, figures))
     rows = []
@@ -174,18 +174,18 @@ def reconstruction_panel(photo: Tensor, found: Sequence[Reconstructed], column: 
 
 
 def write_reconstructions(
-    photo: Tensor, found: Sequence[Reconstructed], folder: Path, settings: Mapping[str, object]
+    photo: Tensor, reconstructions: Sequence[Reconstructed], folder: Path, settings: Mapping[str, object]
 ) -> list[Path]:
     """Write ``panel.png``, ``photo.png``, a picture for each layer and ``figures.json``; return the paths.
 
     Raises:
         InputError: for a folder that cannot be written to.
     """
-    pictures = {"photo": photo} | {one.layers: one.picture for one in found}
-    figures = [{k: v for k, v in vars(one).items() if k != "picture"} for one in found]
+    pictures = {"photo": photo} | {one.layers: one.picture for one in reconstructions}
+    figures = [{k: v for k, v in vars(one).items() if k != "picture"} for one in reconstructions]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        reconstruction_panel(photo, found).save(folder / "panel.png")
+        reconstruction_panel(photo, reconstructions).save(folder / "panel.png")
         write_json({"settings": settings, "layers": figures}, folder / "figures.json")
     except OSError as error:
         raise InputError(f"{folder} to be writable", str(error)) from error

@@ -147,20 +147,20 @@ def measure(
     )
 
 
-def mean_agreement(found: Sequence[Agreement]) -> Agreement:
+def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
     """Return the mean of what several distances reached on the same photos, such as draws of random weights."""
 
     def mean(values: Iterable[float]) -> float:
-        return sum(values) / len(found)
+        return sum(values) / len(agreements)
 
-    first = found[0]
+    first = agreements[0]
     return Agreement(
-        same_photo=mean(a.same_photo for a in found),
-        any_photos=mean(a.any_photos for a in found),
-        equal_psnr=mean(a.equal_psnr for a in found),
-        against={kind: mean(a.against[kind] for a in found) for kind in first.against},
-        by_kind={kind: mean(a.by_kind[kind] for a in found) for kind in first.by_kind},
-        means={k: [mean(a.means[k][i] for a in found) for i in range(len(first.means[k]))] for k in first.means},
+        same_photo=mean(a.same_photo for a in agreements),
+        any_photos=mean(a.any_photos for a in agreements),
+        equal_psnr=mean(a.equal_psnr for a in agreements),
+        against={kind: mean(a.against[kind] for a in agreements) for kind in first.against},
+        by_kind={kind: mean(a.by_kind[kind] for a in agreements) for kind in first.by_kind},
+        means={k: [mean(a.means[k][i] for a in agreements) for i in range(len(first.means[k]))] for k in first.means},
     )
 
 

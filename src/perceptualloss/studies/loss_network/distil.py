@@ -115,14 +115,14 @@ def distil(
         InputError: for unusable weights, photos, settings or checkpoint, or a full disk.
         TrainingInterrupted: after Ctrl-C, once the checkpoint is written.
     """
-    seen = vgg16_teacher(teacher)
+    frozen = vgg16_teacher(teacher)
     data = distillation_data(photos, validation, crop, batch_size, budget.seed)
     with own_randomness(budget.seed):
         student = ARCHITECTURES[STUDENT]()
         if start_from is not None:
             student.load_state_dict(start_weights(STUDENT, start_from, student.state_dict()))
         elif resume is None:
-            first_weights(student, seen, data, budget.seed)
-        task = Distillation(student, seen, learning_rate=learning_rate)
+            first_weights(student, frozen, data, budget.seed)
+        task = Distillation(student, frozen, learning_rate=learning_rate)
     fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=[WriteWeights(out), *callbacks])
     return task.figures

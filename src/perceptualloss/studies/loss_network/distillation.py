@@ -91,10 +91,12 @@ class Distillation(L.LightningModule):
         """Return the loss of a batch of damaged pictures and the same pictures as they are."""
         images = torch.cat(batch)
         with torch.no_grad():
-            wanted = self.teacher(images)
-        seen = self(images)
+            teacher = self.teacher(images)
+        student = self(images)
         parts = [
-            self.layer_loss(_compared(seen[name], images), _compared(wanted[name], images), number, name in self.main)
+            self.layer_loss(
+                _compared(student[name], images), _compared(teacher[name], images), number, name in self.main
+            )
             for number, name in enumerate(self.names_compared)
         ]
         loss = torch.stack(parts).sum()
@@ -129,8 +131,8 @@ class Distillation(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log what the student sees."""
-        for layer, seen in self._imitation.compute().items():
-            self.figures |= {f"explained variance/{layer}": seen.explained, f"Gram error/{layer}": seen.gram_error}
+        for layer, share in self._imitation.compute().items():
+            self.figures |= {f"explained variance/{layer}": share.explained, f"Gram error/{layer}": share.gram_error}
         self.log_dict(self.figures)
         self.log("seen", self.figures[f"explained variance/{self.main[-1]}"], prog_bar=True)
         self._imitation = Imitation()

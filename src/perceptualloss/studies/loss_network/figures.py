@@ -25,8 +25,8 @@ class Row:
         """The names with the highest figure as it is printed; none where all are alike or only one was measured."""
         texts = {name: percent(value) for name, value in self.values.items() if math.isfinite(value)}
         highest = percent(max((v for v in self.values.values() if math.isfinite(v)), default=math.nan))
-        found = {name for name, text in texts.items() if text == highest}
-        return found if len(found) < len(texts) else set()
+        names = {name for name, text in texts.items() if text == highest}
+        return names if len(names) < len(texts) else set()
 
 
 @dataclass(frozen=True)

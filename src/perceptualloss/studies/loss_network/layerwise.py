@@ -31,12 +31,12 @@ def fit_layerwise(student: nn.Sequential, teacher: nn.Sequential, images: Tensor
     (response reconstruction, asymmetric: each layer knows what those before it have lost).
     """
     generator = torch.Generator().manual_seed(seed)
-    wanted = [module for module in teacher if isinstance(module, nn.Conv2d)]
+    convolutions = [module for module in teacher if isinstance(module, nn.Conv2d)]
     maps = [batch.contiguous(memory_format=torch.channels_last) for batch in images.split(8)]
     target, place = list(maps), 0
     for module in student:
         if isinstance(module, HeadedConv2d | FactorisedConv2d):
-            target, place = _up_to(teacher, wanted.pop(0), target, place)
+            target, place = _up_to(teacher, convolutions.pop(0), target, place)
             _fit(module, maps, target, generator)
         maps = [module(batch) for batch in maps]
 

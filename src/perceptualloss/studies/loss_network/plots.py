@@ -141,7 +141,7 @@ def strongest_maps(features: nn.Sequential, photo: Tensor, count: int = 8) -> li
     ``photo``: (3, H, W) in [0, 1].
     """
     layers = [name for name in layer_names(features) if name.startswith("relu") and name.endswith("_1")]
-    found = []
+    layer_maps = []
     for layer, maps in LossNetwork(features, layers)(photo[None]).items():
         spread = maps[0].std((1, 2), correction=0)
         best = maps[0, spread.argsort(descending=True)[:count]]
@@ -149,8 +149,8 @@ def strongest_maps(features: nn.Sequential, photo: Tensor, count: int = 8) -> li
         white = best.flatten(1).quantile(0.995, dim=1).clamp(min=1e-6)
         grey = (best / white[:, None, None]).clamp(0, 1)
         dark = int((spread < 1e-6).sum())
-        found.append(LayerMaps(layer, grey[:, None].expand(-1, 3, -1, -1), maps.shape[1], dark))
-    return found
+        layer_maps.append(LayerMaps(layer, grey[:, None].expand(-1, 3, -1, -1), maps.shape[1], dark))
+    return layer_maps
 
 
 def write_sheet(pictures: Tensor | Sequence[Tensor], path: Path) -> Path:

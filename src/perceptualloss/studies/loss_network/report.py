@@ -139,8 +139,8 @@ def render_network_report(report: NetworkReport, features: nn.Sequential, name: 
         filters=[_embedded(tile) for tile in filter_tiles(features)],
         photo={"name": name, **_embedded(photo)},
         layers=[
-            {"maps": found, "pictures": [_embedded(grey) for grey in found.maps]}
-            for found in strongest_maps(features, photo)
+            {"maps": layer, "pictures": [_embedded(grey) for grey in layer.maps]}
+            for layer in strongest_maps(features, photo)
         ],
     )
 
@@ -149,8 +149,8 @@ def _write(report: NetworkReport, features: nn.Sequential, name: str, photo: Ten
     write_json(asdict(report) | {"verdict": report.verdict}, folder / "metrics.json")
     draw_distances(_distances(report)).savefig(folder / "distances.png", metadata={"Software": None})
     write_sheet(filter_tiles(features), folder / "features" / "filters.png")
-    for found in strongest_maps(features, photo):
-        write_sheet(found.maps, folder / "features" / f"{found.layer}.png")
+    for layer in strongest_maps(features, photo):
+        write_sheet(layer.maps, folder / "features" / f"{layer.layer}.png")
     page = render_network_report(report, features, name, photo)
     (folder / "report.html").write_text(page, encoding="utf-8")
 

@@ -121,8 +121,8 @@ def train_loss_network(
     )
     run: dict[str, Any] = {"resume": checkpoint, "progress": progress, "callbacks": [record]}
     if teacher is not None:
-        seen: dict[str, Any] = {"start_from": start_from, "validation": validation}
-        return distil(teacher, cast(Path, photos), out, folder=folder, budget=budget, **seen, **run, **chosen)
+        options: dict[str, Any] = {"start_from": start_from, "validation": validation}
+        return distil(teacher, cast(Path, photos), out, folder=folder, budget=budget, **options, **run, **chosen)
     alone = _Alone(**chosen)
     source, held_out = _sources(classes, photos, alone.crop, alone.crops_per_photo, validation)
     with own_randomness(seed):
