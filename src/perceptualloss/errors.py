@@ -6,6 +6,7 @@ import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -104,3 +105,11 @@ def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) 
             f"{tuple(images.shape)} and {tuple(other.shape)}",
             "perceptualloss.pictures.resize brings one to the other's size.",
         )
+
+
+class TrainingInterrupted(Exception):
+    """The user stopped the training; it goes on from the newest checkpoint in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"training interrupted; what is in {folder} resumes it")
+        self.folder = folder

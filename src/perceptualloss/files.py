@@ -1,4 +1,4 @@
-"""Files are written whole: beside their place first, then renamed, so that nobody ever sees half of one."""
+"""Files are written whole, beside their place first, then renamed, and of several processes by the first alone."""
 
 from __future__ import annotations
 
@@ -112,3 +112,15 @@ def write_json(data: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(json_text(data).encode(), path)
     return path
+
+
+def is_first_process() -> bool:
+    """Whether this process is the only one of its run or the first, which alone writes and prints.
+
+    Read from the environment, as Lightning, torchrun, SLURM and LSF set it, because it must be known before a trainer
+    is there.
+    """
+    if "RANK" in os.environ:
+        return int(os.environ["RANK"]) == 0
+    names = ("LOCAL_RANK", "NODE_RANK") if "LOCAL_RANK" in os.environ else ("NODE_RANK", "SLURM_PROCID")
+    return not any(int(os.environ.get(name) or 0) for name in (*names, "JSM_NAMESPACE_RANK"))

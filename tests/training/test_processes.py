@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from perceptualloss.training.processes import Agreement, is_first_process
+from perceptualloss.files import is_first_process
+from perceptualloss.training.processes import Agreement
 
 
 @pytest.mark.parametrize(

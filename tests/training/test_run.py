@@ -13,14 +13,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
-from perceptualloss.errors import InputError
+from perceptualloss.errors import InputError, TrainingInterrupted
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.course import Upscale2x
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
 from perceptualloss.training.run import Budget, best_precision, fit
-from perceptualloss.training.saving import SaveCheckpoint, TrainingInterrupted
+from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.supervised import Supervised
 
 

@@ -17,10 +17,9 @@ from rich.logging import RichHandler
 from perceptualloss.cli import compare, evaluate, loss_map, reconstruct, stylize, train, train_loss_network, upscale
 from perceptualloss.cli.console import OptionError, as_option, complain, errors
 from perceptualloss.cli.recipe_options import with_checked_recipe
-from perceptualloss.errors import InputError
-from perceptualloss.training.processes import is_first_process
+from perceptualloss.errors import InputError, TrainingInterrupted
+from perceptualloss.files import is_first_process
 from perceptualloss.training.recipe_settings import trust
-from perceptualloss.training.saving import TrainingInterrupted
 
 COMMANDS = {
     "compare": compare,

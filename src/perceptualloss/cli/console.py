@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from perceptualloss.errors import InputError, check_idle
+from perceptualloss.files import is_first_process
 from perceptualloss.metrics.metric import Metric
-from perceptualloss.training.processes import is_first_process
 
 # Of several processes that train one network, the first one speaks; errors, which may be another's alone, all tell.
 console = Console(markup=False, quiet=not is_first_process())  # names of files and what files say are no markup

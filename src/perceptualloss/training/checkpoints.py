@@ -14,9 +14,8 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from perceptualloss.errors import InputError
-from perceptualloss.files import PART, whole_file
+from perceptualloss.files import PART, is_first_process, whole_file
 from perceptualloss.training.finite import is_well
-from perceptualloss.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
 FOLDER = "checkpoints"  # in the folder of a run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,18 +10,6 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from perceptualloss.errors import InputError
-
-
-def is_first_process() -> bool:
-    """Whether this process is the only one of its run or the first, which alone writes and prints.
-
-    Read from the environment, as Lightning, torchrun, SLURM and LSF set it, because it must be known before a trainer
-    is there.
-    """
-    if "RANK" in os.environ:
-        return int(os.environ["RANK"]) == 0
-    names = ("LOCAL_RANK", "NODE_RANK") if "LOCAL_RANK" in os.environ else ("NODE_RANK", "SLURM_PROCID")
-    return not any(int(os.environ.get(name) or 0) for name in (*names, "JSM_NAMESPACE_RANK"))
 
 
 class Agreement:

@@ -14,6 +14,7 @@ from perceptualloss.data.degrade import Degradation, Unchanged
 from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
 from perceptualloss.errors import InputError
+from perceptualloss.files import is_first_process
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
@@ -23,7 +24,6 @@ from perceptualloss.networks.course import Critic
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.recipe_checks import check_recipe
 from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions

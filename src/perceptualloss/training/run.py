@@ -19,10 +19,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.errors import InputError
+from perceptualloss.files import is_first_process
 from perceptualloss.training.callbacks import ImageRows, ProgressBar
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.finite import NotFinite, WatchFinite
-from perceptualloss.training.processes import is_first_process
 from perceptualloss.training.run_folder import alone_in
 from perceptualloss.training.saving import KeepState
 from perceptualloss.training.seeded_steps import SeededSteps, own_randomness

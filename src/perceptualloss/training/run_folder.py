@@ -20,9 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.files import write_whole
+from perceptualloss.files import is_first_process, write_whole
 from perceptualloss.training.checkpoints import newest_checkpoint
-from perceptualloss.training.processes import is_first_process
 
 try:
     import fcntl

@@ -12,16 +12,9 @@ from typing import Any
 
 import lightning as L
 
+from perceptualloss.errors import TrainingInterrupted
 from perceptualloss.training.checkpoints import save_checkpoint
 from perceptualloss.training.processes import Agreement
-
-
-class TrainingInterrupted(Exception):
-    """The user stopped the training; it goes on from the newest checkpoint in ``folder``."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"training interrupted; what is in {folder} resumes it")
-        self.folder = folder
 
 
 class BetweenSteps(L.Callback):

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from perceptualloss.errors import InputError
+from perceptualloss.errors import InputError, TrainingInterrupted
 from perceptualloss.metrics.registry import list_metrics
 from perceptualloss.networks.named import load_network
 from perceptualloss.studies.compare.compare import compare, verdict
 from perceptualloss.studies.compare.results import Comparison, Run
 from perceptualloss.studies.compare.settings import Settings, read_settings
-from perceptualloss.training.saving import TrainingInterrupted
 from perceptualloss.training.supervised import Supervised
 
 
