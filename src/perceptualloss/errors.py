@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+if TYPE_CHECKING:  # the command line knows errors before it needs PyTorch
+    from torch import Tensor
 
 
 class InputError(ValueError):
@@ -71,6 +72,8 @@ def check_image_batch(name: str, images: Tensor) -> None:
 
     Reads no values, so it never waits for a GPU; :func:`perceptualloss.pictures.ranges.check_values` does that.
     """
+    from torch import Tensor  # noqa: PLC0415
+
     if not isinstance(images, Tensor):
         array = "An array (H, W, 3) of 8 bits: torch.from_numpy(array).permute(2, 0, 1)[None] / 255."
         remedy = array if type(images).__name__ == "ndarray" else "perceptualloss.read_image gives one from a file."

@@ -25,7 +25,7 @@ loss:
 )
 def test_one_option_leaves_the_others(options: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    start = ["train", "--recipe", str(tmp_path / "recipe.yaml"), "--steps", "5"]
+    start = ["--recipe", str(tmp_path / "recipe.yaml"), "--steps", "5"]
     *kept, name, loss = with_checked_recipe([*start, *options, "--crop=32"])
     assert (kept, name) == ([*start, "--crop=32"], "--loss")
     assert json.loads(loss) == {"PerceptualLoss": expected, "L1Loss": 0.5}
@@ -33,7 +33,7 @@ def test_one_option_leaves_the_others(options: list[str], expected: dict[str, An
 
 def test_weights_and_new_losses(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    start = ["train", "--recipe", str(tmp_path / "recipe.yaml")]
+    start = ["--recipe", str(tmp_path / "recipe.yaml")]
     options = ["--loss.L1Loss.input_range", "[0, 1]", "--loss.EdgeLoss.threshold", "0.1", "--loss.PerceptualLoss", "2"]
     loss = json.loads(with_checked_recipe([*start, *options])[-1])
     assert loss == {
@@ -46,8 +46,8 @@ def test_weights_and_new_losses(tmp_path: Path) -> None:
 def test_a_bare_name_is_kept(tmp_path: Path) -> None:
     (tmp_path / "name.yaml").write_text("loss: perceptual\nnetwork: ResidualUpscaler", encoding="utf-8")
     options = ["--loss.L1Loss", "5", "--network.width", "8", "--network.init_args.blocks=2"]
-    words = with_checked_recipe(["train", "--recipe", str(tmp_path / "name.yaml"), *options, "--critic", "Critic"])
-    given = {words[n]: json.loads(words[n + 1]) for n in range(3, len(words), 2)}
+    words = with_checked_recipe(["--recipe", str(tmp_path / "name.yaml"), *options, "--critic", "Critic"])
+    given = {words[n]: json.loads(words[n + 1]) for n in range(2, len(words), 2)}
     assert given == {
         "--loss": {"perceptual": {}, "L1Loss": 5},
         "--network": {"class_path": "ResidualUpscaler", "init_args": {"width": 8, "blocks": 2}},
@@ -57,5 +57,5 @@ def test_a_bare_name_is_kept(tmp_path: Path) -> None:
 
 def test_other_words_stay(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    words = ["train", "--recipe", str(tmp_path / "recipe.yaml"), "--steps", "5", "--schedule.kind", "cosine"]
+    words = ["--recipe", str(tmp_path / "recipe.yaml"), "--steps", "5", "--schedule.kind", "cosine"]
     assert with_checked_recipe(words) == words

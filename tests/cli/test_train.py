@@ -112,9 +112,9 @@ def test_a_smoke_run_repeats_as_one(recipe: Path, small_photos: Path, tmp_path: 
 def test_what_resume_stands_for(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").touch()
     own = ["--recipe", str(tmp_path / "config.yaml")]
-    assert with_own_recipe(["train", "--resume", str(tmp_path)]) == ["train", *own, "--resume", str(tmp_path)]
-    assert with_own_recipe(["train", f"--resume={tmp_path}"]) == ["train", *own, f"--resume={tmp_path}"]
-    given = ["train", "--recipe", "mine.yaml", "--resume", str(tmp_path)]
+    assert with_own_recipe(["--resume", str(tmp_path)]) == [*own, "--resume", str(tmp_path)]
+    assert with_own_recipe([f"--resume={tmp_path}"]) == [*own, f"--resume={tmp_path}"]
+    given = ["--recipe", "mine.yaml", "--resume", str(tmp_path)]
     assert with_own_recipe(given) == given
 
 

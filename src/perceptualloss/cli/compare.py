@@ -10,7 +10,17 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 from rich.text import Text
 
-from perceptualloss.cli.console import bold, check_unused, console, fields_of, metric_table, note, say, tell
+from perceptualloss.cli.console import (
+    bold,
+    check_unused,
+    command_parser,
+    console,
+    fields_of,
+    metric_table,
+    note,
+    say,
+    tell,
+)
 from perceptualloss.losses.presets import PRESETS
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.studies.compare.compare import compare
@@ -21,9 +31,7 @@ from perceptualloss.training.run_folder import claimed_folder
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False, description="Train the same network once per loss and show the difference."
-    )
+    parser = command_parser("compare")
     parser.add_class_arguments(Settings, skip={"losses"})
     parser.add_argument(
         "--losses",

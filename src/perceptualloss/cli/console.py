@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 from rich import box
@@ -15,9 +15,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from perceptualloss.cli import COMMANDS
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
-from perceptualloss.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from perceptualloss.metrics.metric import Metric
 
 # Of several processes that train one network, the first one speaks; errors, which may be another's alone, all tell.
 console = Console(markup=False, quiet=not is_first_process())  # names of files and what files say are no markup
@@ -39,6 +42,11 @@ def as_option() -> Iterator[None]:
         yield
     except InputError as error:
         raise OptionError(error.expected, error.got, error.remedy) from error
+
+
+def command_parser(name: str) -> ArgumentParser:
+    """Return the parser of a command, with its description and no options yet."""
+    return ArgumentParser(prog=f"perceptualloss {name}", description=COMMANDS[name], exit_on_error=False)
 
 
 def check_unused(parser: ArgumentParser, options: Namespace, names: Iterable[str], where: str) -> None:

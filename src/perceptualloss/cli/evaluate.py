@@ -16,6 +16,7 @@ from rich.text import Text
 
 from perceptualloss.cli.console import (
     bold,
+    command_parser,
     complain,
     console,
     errors,
@@ -42,11 +43,7 @@ _OWN = ("outputs", "targets", "networks", "metrics", "progress")
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False,
-        description="Measure pictures, folders of pictures and networks against targets: "
-        "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR.",
-    )
+    parser = command_parser("evaluate")
     parser.add_argument(
         "paths",
         nargs="*",

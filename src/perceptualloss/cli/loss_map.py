@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.cli.console import console, make_folder, tell
+from perceptualloss.cli.console import command_parser, console, make_folder, tell
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.loss_map import layer_losses, loss_map_panel
@@ -17,9 +17,7 @@ from perceptualloss.studies.layers.loss_map import layer_losses, loss_map_panel
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False, description="Show where two pictures differ for each layer of a loss network."
-    )
+    parser = command_parser("loss-map")
     parser.add_argument("output", type=Path, help="the picture to look at")
     parser.add_argument("target", type=Path, help="what it should look like, of the same size")
     parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])

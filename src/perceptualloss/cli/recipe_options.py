@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perceptualloss.arguments import checked_arguments, shown
+from perceptualloss.arguments import shown
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_file import check_places, read_data, read_recipe
-from perceptualloss.training.recipe_settings import LARGEST, PARTS, check_settings
+from perceptualloss.training.recipe_settings import PARTS, check_settings
 
 NESTED = ("loss", *PARTS)  # settings that are written by names and options
 _FIELDS = (*inspect.signature(Recipe).parameters, "name", "out")
@@ -26,8 +25,32 @@ def plain(value: Any) -> Any:
     return read_data(value, "the option") if isinstance(value, str) else value
 
 
+def values_of(option: str, words: list[str]) -> list[str]:
+    """Return what the words give to an option, once for each time that it is there.
+
+    >>> values_of("recipe", ["--recipe", "a.yaml", "--recipe=b.yaml", "--steps", "5"])
+    ['a.yaml', 'b.yaml']
+    """
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    return [word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == f"--{option}"]
+
+
+def recipe_in(words: list[str]) -> tuple[list[str], Path | None]:
+    """Return the words after ``train``, with ``FILE`` as ``--recipe FILE``, and the recipe's file if there is one.
+
+    Raises:
+        InputError: for several recipes.
+    """
+    if words and not words[0].startswith("-"):
+        words = ["--recipe", *words]
+    files = values_of("recipe", words)
+    if len(files) > 1:
+        raise InputError("one recipe", " and ".join(files))
+    return words, Path(files[0]) if files else None
+
+
 def with_checked_recipe(words: list[str]) -> list[str]:
-    """Check the recipe that the words of a command name; return the words with one option for each nested setting.
+    """Check the recipe that the words after ``train`` name; return them with one option for each nested setting.
 
     jsonargparse would replace all that is said of a loss or a network by the one option that is named:
     ``--loss.L1Loss.weight 2`` changes that, and leaves the rest of the loss.
@@ -35,12 +58,8 @@ def with_checked_recipe(words: list[str]) -> list[str]:
     Raises:
         InputError: for a recipe that is not data, or with unknown names or values of another type.
     """
-    file = _recipe(words)
+    words, file = recipe_in(words)
     settings = read_recipe(file) if file is not None else {}
-    if words[0] == "train-loss-network":
-        if file is not None:
-            _check_loss_network(settings, file)
-        return words
     if file is not None:
         for name in settings:
             check_choice(f"setting in {file}", str(name), _FIELDS)
@@ -51,22 +70,6 @@ def with_checked_recipe(words: list[str]) -> list[str]:
     kept, changed = _merged(words, {name: settings.get(name) for name in NESTED})
     check_settings(changed)
     return [*kept, *(word for name, value in changed.items() for word in (f"--{name}", json.dumps(value)))]
-
-
-def _recipe(words: list[str]) -> Path | None:
-    given = [Path(words[n + 1]) for n, word in enumerate(words[:-1]) if word == "--recipe"]
-    given += [Path(word.partition("=")[2]) for word in words if word.startswith("--recipe=")]
-    if len(given) > 1:
-        raise InputError("one recipe", " and ".join(map(str, given)))
-    return given[0] if given else None
-
-
-def _check_loss_network(settings: Mapping[str, Any], file: Path) -> None:
-    for name in ("resume", "progress"):
-        if name in settings:
-            raise InputError(f"{file} without {name}", f"{name}: {settings[name]}", "Say it on the command line.")
-    checked_arguments(train_loss_network, settings, str(file), largest=LARGEST, whole=False)
-    check_places(settings, file, ("out", "folder"))
 
 
 def _merged(words: list[str], settings: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
-from perceptualloss.cli.console import bars, console, make_folder, tell
+from perceptualloss.cli.console import bars, command_parser, console, make_folder, tell
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.reconstruct import Kind, reconstruct_layers, write_reconstructions
@@ -20,10 +20,7 @@ LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_3"]
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False,
-        description="Show what each layer of a loss network keeps of a picture: find one like it from noise.",
-    )
+    parser = command_parser("reconstruct")
     parser.add_argument("picture", type=Path, help="a photo")
     parser.add_argument(
         "--layers", nargs="+", type=str, default=LAYERS, help="each on its own; relu1_1+relu2_1 for both together"

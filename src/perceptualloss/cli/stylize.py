@@ -13,7 +13,7 @@ from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleP
 from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.stylist import stylist, with_longer_side
 from perceptualloss.apply.tiles import Precision
-from perceptualloss.cli.console import OptionError, check_unused
+from perceptualloss.cli.console import OptionError, check_unused, command_parser
 from perceptualloss.cli.each import Tell, Work, do_each
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video, pair_up
@@ -26,7 +26,7 @@ _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network", "every") 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(exit_on_error=False, description="Paint pictures, folders and videos in a style.")
+    parser = command_parser("stylize")
     parser.add_argument("paths", nargs="+", type=Path, help="pictures, videos and folders")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/stylize"), help="a file for one, or a folder")
     parser.add_argument(

@@ -11,8 +11,8 @@ import lightning as L
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from perceptualloss.cli.console import as_option, bold, fields_of, tell
-from perceptualloss.cli.recipe_options import NESTED, plain
+from perceptualloss.cli.console import as_option, bold, command_parser, fields_of, tell
+from perceptualloss.cli.recipe_options import NESTED, plain, recipe_in, values_of, with_checked_recipe
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.recipe import Recipe, smoke, train
@@ -27,9 +27,7 @@ _OPTIONS = "; its options follow it, as in"
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False, description="Train one network from a recipe; every setting can be overridden."
-    )
+    parser = command_parser("train")
     parser.add_argument("--recipe", action="config", help="a YAML file; 'train FILE' says the same")
     for name, text in _nested_help().items():
         parser.add_argument(f"--{name}", type=plain, help=text)
@@ -59,18 +57,27 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     tell("Saved ", bold(folder / "network.safetensors"))
 
 
-def with_own_recipe(words: list[str]) -> list[str]:
-    """Return the words of ``train``, of which ``--resume FOLDER`` without a recipe stands for the one in that folder.
+def with_recipe(words: list[str]) -> list[str]:
+    """Return the words after ``train`` with a recipe that is checked: the one named, or that of ``--resume FOLDER``.
 
-    >>> with_own_recipe(["train", "--resume", "nowhere"])
-    ['train', '--resume', 'nowhere']
+    Raises:
+        InputError: for a recipe that cannot be used.
     """
-    if any(word.partition("=")[0] == "--recipe" for word in words):
+    return with_checked_recipe(with_own_recipe(words))
+
+
+def with_own_recipe(words: list[str]) -> list[str]:
+    """Return the words, in which ``--resume FOLDER`` without a recipe stands for the one in that folder.
+
+    >>> with_own_recipe(["--resume", "nowhere"])
+    ['--resume', 'nowhere']
+    """
+    words, file = recipe_in(words)
+    folders = values_of("resume", words)
+    if file is not None or not folders:
         return words
-    given = [Path(words[n + 1]) for n, word in enumerate(words[:-1]) if word == "--resume"]
-    given += [Path(word.partition("=")[2]) for word in words if word.startswith("--resume=")]
-    own = [folder / CONFIGURATION for folder in given[:1] if (folder / CONFIGURATION).is_file()]
-    return [words[0], *(word for file in own for word in ("--recipe", str(file))), *words[1:]]
+    own = Path(folders[0]) / CONFIGURATION
+    return ["--recipe", str(own), *words] if own.is_file() else words
 
 
 def _nested_help() -> dict[str, str]:

@@ -10,18 +10,21 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
-from perceptualloss.cli.console import as_option, bold, console, say, tell
+from perceptualloss.arguments import checked_arguments
+from perceptualloss.cli.console import as_option, bold, command_parser, console, say, tell
+from perceptualloss.cli.recipe_options import recipe_in
+from perceptualloss.errors import InputError
 from perceptualloss.studies.loss_network.figures import NetworkReport, percent
 from perceptualloss.studies.loss_network.report import report_network, report_photos
 from perceptualloss.studies.loss_network.train import train_loss_network
 from perceptualloss.training.recipe_checks import LOSS_NETWORK, check_ranges
+from perceptualloss.training.recipe_file import check_places, read_recipe
+from perceptualloss.training.recipe_settings import LARGEST
 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False, description="Train a loss network on your own pictures, labelled or not."
-    )
+    parser = command_parser("train-loss-network")
     parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
     parser.add_function_arguments(train_loss_network, skip={"command"})
     parser.set_defaults(progress=True)
@@ -53,6 +56,24 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     for sentence in report.verdict:
         tell(sentence)
     tell("Open ", bold(folder / "report.html"), " in a browser to see it.")
+
+
+def with_recipe(words: list[str]) -> list[str]:
+    """Return the words after ``train-loss-network`` with the recipe that they name checked.
+
+    Raises:
+        InputError: for a recipe that cannot be used.
+    """
+    words, file = recipe_in(words)
+    if file is None:
+        return words
+    settings = read_recipe(file)
+    for name in ("resume", "progress"):
+        if name in settings:
+            raise InputError(f"{file} without {name}", f"{name}: {settings[name]}", "Say it on the command line.")
+    checked_arguments(train_loss_network, settings, str(file), largest=LARGEST, whole=False)
+    check_places(settings, file, ("out", "folder"))
+    return words
 
 
 def agreement_table(report: NetworkReport) -> Table:

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.tiles import Precision
 from perceptualloss.apply.upscale import upscaler
+from perceptualloss.cli.console import command_parser
 from perceptualloss.cli.each import do_each
 from perceptualloss.networks.named import Kind
 from perceptualloss.pictures.folders import pair_up
@@ -16,9 +17,7 @@ from perceptualloss.pictures.folders import pair_up
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = ArgumentParser(
-        exit_on_error=False, description="Enlarge pictures and folders of pictures with a trained network."
-    )
+    parser = command_parser("upscale")
     parser.add_argument("paths", nargs="+", type=Path, help="pictures and folders")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("runs/upscale"), help="a file for one picture, or a folder"
