@@ -180,8 +180,23 @@ def test_a_finished_run_that_is_resumed_has_them(marked: bool, small_photos: Pat
     torch.save(checkpoint, tmp_path / "old.ckpt")
     again = supervised()
     train(again, small_photos, tmp_path / "again", resume=tmp_path / "old.ckpt")
-    wanted = whole.result.state_dict()
-    assert all(torch.equal(value, wanted[name]) for name, value in again.result.state_dict().items())
+    plain = supervised()  # writes no checkpoint at the end
+    trainer = L.Trainer(**QUIET, max_steps=3, limit_val_batches=0)
+    trainer.fit(plain, photo_data(small_photos), ckpt_path=tmp_path / "old.ckpt", weights_only=True)
+    for name, value in whole.result.state_dict().items():
+        assert torch.equal(value, again.result.state_dict()[name])
+        assert torch.equal(value, plain.result.state_dict()[name])
+
+
+def test_they_are_there_before_the_network_leaves_its_device() -> None:
+    class Look(L.Callback):
+        def on_fit_end(self, trainer: L.Trainer, module: Any) -> None:  # before the task's own
+            seen.append(module.statistics.fresh)
+
+    seen: list[Any] = []
+    pictures = torch.rand(4, 3, 8, 8)
+    fit_plain(supervised(), DataLoader(TensorDataset(pictures, pictures), 2), Look())
+    assert seen == [True]
 
 
 def test_norms_that_are_not_trained_keep_theirs(small_photos: Path, tmp_path: Path) -> None:
