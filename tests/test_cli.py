@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss import cli
+from perceptualloss import cli, training
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.studies.loss_network import report as network_report
 from perceptualloss.training.recipe import Recipe, smoke
 
-FOLDER = Path(__file__).resolve().parents[1] / "recipes"
+FOLDER = Path(training.__file__).parent / "recipes"
 RECIPES = sorted(file for file in FOLDER.glob("*.yaml") if not file.stem.startswith("loss-network"))
 SMALL = ["--crop", "16", "--batch-size", "2", "--validation", "1", "--device", "cpu"]
 
