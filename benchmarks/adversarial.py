@@ -32,7 +32,7 @@ GAMES = {
     "wasserstein-penalty": Game(weight=0.001, ramp_steps=50, penalty=10.0),
 }
 CURVES = ("critic/gap", "critic/balance", "critic/gradient norm", "generator/gradient norm")
-LOSS = {  # as recipes/residual4x-perceptual.yaml has it
+LOSS = {  # as the recipe residual4x-perceptual has it
     "FeatureReconstructionLoss": {
         "network": "compact",
         "layers": dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),

@@ -9,7 +9,7 @@ ten of the last 20 photos of --data by name, which no training saw; by default i
 
 Compared are the photo itself, the style networks (those that ship, unless others are named), and with --optimize the
 photo optimised by L-BFGS for the style error plus 0.08 of the content error plus twice the squared total variation, the
-objective of ``recipes/style.yaml``. Frames a second are the best of three passes on a CPU, worth something on an idle
+objective of the recipe ``style``. Frames a second are the best of three passes on a CPU, worth something on an idle
 machine only. --pictures FOLDER keeps what is measured.
 """
 

@@ -150,7 +150,7 @@ def _load(style: Chosen | None) -> nn.Module:
         raise InputError(
             "the name of a style or the file of a network",
             f"the picture {path}",
-            "From a picture alone, --method optimize paints; perceptualloss train recipes/style.yaml trains a network.",
+            "From a picture alone, --method optimize paints; perceptualloss train style trains a network.",
         )
     return load_network(path) if path.suffix == ".safetensors" else shipped_style(str(style))
 

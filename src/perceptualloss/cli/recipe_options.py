@@ -14,6 +14,7 @@ from perceptualloss.errors import InputError, check_choice
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_file import check_places, read_data, read_recipe
 from perceptualloss.training.recipe_settings import PARTS, check_settings
+from perceptualloss.training.shipped_recipes import Command, find_recipe
 
 NESTED = ("loss", *PARTS)  # settings that are written by names and options
 _FIELDS = (*inspect.signature(Recipe).parameters, "name", "out")
@@ -35,18 +36,23 @@ def values_of(option: str, words: list[str]) -> list[str]:
     return [word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == f"--{option}"]
 
 
-def recipe_in(words: list[str]) -> tuple[list[str], Path | None]:
-    """Return the words after ``train``, with ``FILE`` as ``--recipe FILE``, and the recipe's file if there is one.
+def recipe_in(words: list[str], command: Command) -> tuple[list[str], Path | None]:
+    """Return the words after a command, a recipe's name or file among them as ``--recipe FILE``, and that file.
 
     Raises:
-        InputError: for several recipes.
+        InputError: for several recipes, or one that is not there or not for this command.
     """
     if words and not words[0].startswith("-"):
         words = ["--recipe", *words]
-    files = values_of("recipe", words)
-    if len(files) > 1:
-        raise InputError("one recipe", " and ".join(files))
-    return words, Path(files[0]) if files else None
+    given = values_of("recipe", words)
+    if not given:
+        return words, None
+    if len(given) > 1:
+        raise InputError("one recipe", " and ".join(given))
+    file = find_recipe(given[0], command)
+    at = next(n for n, word in enumerate(words) if word.partition("=")[0] == "--recipe")
+    after = at + (1 if "=" in words[at] else 2)
+    return [*words[:at], "--recipe", str(file), *words[after:]], file
 
 
 def with_checked_recipe(words: list[str]) -> list[str]:
@@ -58,7 +64,7 @@ def with_checked_recipe(words: list[str]) -> list[str]:
     Raises:
         InputError: for a recipe that is not data, or with unknown names or values of another type.
     """
-    words, file = recipe_in(words)
+    words, file = recipe_in(words, "train")
     settings = read_recipe(file) if file is not None else {}
     if file is not None:
         for name in settings:

@@ -28,7 +28,9 @@ _OPTIONS = "; its options follow it, as in"
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("train")
-    parser.add_argument("--recipe", action="config", help="a YAML file; 'train FILE' says the same")
+    parser.add_argument(
+        "--recipe", action="config", help="a YAML file, or the name of a recipe that ships; 'train NAME' says the same"
+    )
     for name, text in _nested_help().items():
         parser.add_argument(f"--{name}", type=plain, help=text)
     parser.add_class_arguments(Recipe, skip=set(NESTED))
@@ -72,7 +74,7 @@ def with_own_recipe(words: list[str]) -> list[str]:
     >>> with_own_recipe(["--resume", "nowhere"])
     ['--resume', 'nowhere']
     """
-    words, file = recipe_in(words)
+    words, file = recipe_in(words, "train")
     folders = values_of("resume", words)
     if file is not None or not folders:
         return words

@@ -25,7 +25,7 @@ from perceptualloss.training.recipe_settings import LARGEST
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("train-loss-network")
-    parser.add_argument("--recipe", action="config", help="a YAML file; 'train-loss-network FILE' says the same")
+    parser.add_argument("--recipe", action="config", help="a YAML file, or the name of a recipe that ships")
     parser.add_function_arguments(train_loss_network, skip={"command"})
     parser.set_defaults(progress=True)
     return parser
@@ -64,7 +64,7 @@ def with_recipe(words: list[str]) -> list[str]:
     Raises:
         InputError: for a recipe that cannot be used.
     """
-    words, file = recipe_in(words)
+    words, file = recipe_in(words, "train-loss-network")
     if file is None:
         return words
     settings = read_recipe(file)

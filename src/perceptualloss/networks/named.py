@@ -133,7 +133,7 @@ def shipped_style(name: str) -> TransformationNetwork:
         InputError: no style of this name ships.
     """
     styles = shipped_styles()
-    train = f"Train one with perceptualloss train recipes/style.yaml --style {name}.jpg and name its file."
+    train = f"Train one with perceptualloss train style --style {name}.jpg and name its file."
     return load_network(styles[check_choice("style", name.removeprefix(_STYLE), styles, train)])
 
 

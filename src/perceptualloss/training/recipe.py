@@ -1,4 +1,4 @@
-"""One training run from a recipe: what every setting of the YAML files in ``recipes/`` means."""
+"""One training run from a recipe: what every setting of its YAML file means."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def read_recipe(file: Path) -> dict[str, Any]:
             stand for Python objects, references to other parts of the file, or a name twice.
     """
     if not file.is_file():
-        raise InputError("a recipe", f"no file {file}", "The project's are in recipes/.")
+        raise InputError("a recipe", f"no file {file}", "find_recipe finds one that ships by its name.")
     try:
         if file.stat().st_size > LARGEST:
             raise InputError(f"a recipe of at most {LARGEST:,} bytes", f"{file.stat().st_size:,} in {file}")
