@@ -161,7 +161,8 @@ def _choose(network: PathLike | nn.Module, style: Chosen | None) -> nn.Module:
         model, names = network, list[str]()
     else:
         file = network_file(network)
-        model, names = load_network(file), saved_styles(read_metadata(file))
+        model = load_network(file)
+        names = saved_styles(read_metadata(file)) if isinstance(model, StyleTransferNetwork) else []
     if names and len(names) != getattr(model, "styles", 1):
         raise InputError(f"names of the {getattr(model, 'styles', 1)} styles in {network}", str(len(names)))
     if style is None:

@@ -25,7 +25,7 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 _TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _OUTPUT_SIDE = 1536
 """Pixels of an output tile's side: under 1 GB for the networks that ship, and a fifth of the work done twice."""
-_UNKNOWN_REACH = 32
+_UNKNOWN_REACH = 64
 _SMALLEST = 16
 
 
@@ -50,7 +50,7 @@ def transform(
         network: takes (N, 3, H, W) in [0, 1] and gives ``network.scale`` times the size (1 without such).
         images: (N, 3, H, W) in [0, 1], floating point, on any device.
         tile: longest side of a tile in input pixels, without the overlap; None: 1536 / scale.
-        overlap: input pixels by which a tile reaches into its neighbours; None: the network's ``reach``, or 32
+        overlap: input pixels by which a tile reaches into its neighbours; None: the network's ``reach``, or 64
             if it has none.
         device: where to compute, such as "cpu" or "cuda:1"; None: where the network is.
         precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32. A tile with a value that is not
@@ -78,14 +78,13 @@ def transform(
         tile = _whole(network, images, tile, place)
     elif tile is None:
         tile = max(_SMALLEST, _OUTPUT_SIDE // scale)
-    overlap = _reach(network) if overlap is None else overlap
-    if tile < 1 or overlap < 0:
+    if tile < 1 or (overlap is not None and overlap < 0):
         raise InputError("a tile from 1 and an overlap from 0", f"{tile} and {overlap}")
     with torch.no_grad():
         images = images.detach().float()
         out = _room_for_output(images, scale)
         up = network.upsample(images) if isinstance(network, InterpolatingNetwork) else None
-        work = _Tiled(network, images, up, out, overlap, scale, place, _type(precision, place))
+        work = _Tiled(network, images, up, out, overlap, scale, place, _type(network, precision, place))
         with _evaluating(network, place):
             _fill(work, tile, progress)
     return out
@@ -99,14 +98,17 @@ class _Tiled:
     images: Tensor
     up: Tensor | None
     out: Tensor
-    overlap: int
+    overlap: int | None
     scale: int
     place: torch.device
     type: torch.dtype
 
     def do(self, box: Box) -> None:
         """Write what becomes of ``box`` into the output."""
-        outer = box.grown(self.overlap, *self.images.shape[-2:])
+        height, width = self.images.shape[-2:]
+        outer = Box(0, height, 0, width)
+        if box != outer:  # only then: a network may have to measure how far it looks
+            outer = box.grown(_reach(self.network) if self.overlap is None else self.overlap, height, width)
         inputs = [outer.cut(self.images)]
         if self.up is not None:
             inputs.append(outer.cut(self.up, self.scale))
@@ -224,9 +226,12 @@ def _place(network: nn.Module, device: str | torch.device | None) -> torch.devic
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def _type(precision: Precision, place: torch.device) -> torch.dtype:
+def _type(network: nn.Module, precision: Precision, place: torch.device) -> torch.dtype:
+    formats = getattr(network, "precisions", TransformationNetwork.precisions)
     if precision == "auto":
-        return torch.float16 if place.type == "cuda" else torch.float32
+        return torch.float16 if place.type == "cuda" and "fp16" in formats else torch.float32
+    if precision not in formats:
+        raise InputError(f"precision {' or '.join(formats)} for this network", precision)
     return _TYPES.get(precision, torch.float32)
 
 

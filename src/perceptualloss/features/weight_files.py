@@ -16,7 +16,8 @@ from perceptualloss.errors import InputError
 
 KINDS = "a .pth of torch (old or new) or a .safetensors file, of a whole network or of its features"
 _ZIP, _HDF5, _JSON = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"{"
-_CONTAINERS = ("state_dict", "model")  # in which training scripts keep the weights beside other things
+_CONTAINERS = ("state_dict", "params_ema", "params", "model")  # in which scripts keep weights beside other things
+_SHARED = 4  # tensors that may share their numbers, as layers with the same weights do
 _CUT_OFF = "Perhaps it was cut off: get it again."
 _CONVERT = "Save the network's state_dict with torch or safetensors where that kind of file is at home."
 
@@ -35,17 +36,30 @@ def read_features(file: Path, expected: Mapping[str, Tensor] | None = None) -> d
     Raises:
         InputError: if the file is missing, cut off, of another kind, holds more than weights, or other weights.
     """
+    state = read_weights(file)
+    prefixed = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+    features = prefixed or state
+    if expected is not None:
+        _check_shapes(file, features, expected)
+        features = {name: features[name] for name in expected}
+    return features
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Read all weights of a file by their names, in 32 bits, without running its code (see :func:`read_features`).
+
+    Raises:
+        InputError: if the file is missing, cut off, of another kind, or holds more than weights, or none.
+    """
     if not file.is_file():
         raise InputError("a weights file", f"no file at {file}", "Check the path.")
-    state = _weights(_read(file))
-    prefixed = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-    found = {name: value.detach().float() for name, value in (prefixed or state).items()}
-    if not found:
+    tensors = _weights(_read(file))
+    if not tensors:
         raise _refusal(file, "one without a tensor in it", f"It takes {KINDS}.")
-    if expected is not None:
-        _check_shapes(file, found, expected)
-        found = {name: found[name] for name in expected}
-    return found
+    numbers, size = sum(value.numel() for value in tensors.values()), file.stat().st_size
+    if numbers > _SHARED * size:  # torch's files may say that one number fills a tensor of any size
+        raise _refusal(file, f"{numbers:,} numbers in {size:,} bytes")
+    return {name: value.detach().float() for name, value in tensors.items()}
 
 
 def _read(file: Path) -> Any:
@@ -102,13 +116,13 @@ def _refusal(file: Path, got: str, remedy: str = "") -> InputError:
     return InputError(f"weights in {file}", got, remedy)
 
 
-def _check_shapes(file: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def _check_shapes(file: Path, features: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     for name, value in expected.items():
-        if name not in found:
+        if name not in features:
             raise InputError(f"weights named {name!r} or 'features.{name}' in {file}", "none of that name")
-        if found[name].shape != value.shape:
+        if features[name].shape != value.shape:
             raise InputError(
                 f"{name} of shape {tuple(value.shape)} in {file}",
-                f"{tuple(found[name].shape)}",
+                f"{tuple(features[name].shape)}",
                 "Are these the weights of another network?",
             )

@@ -17,6 +17,8 @@ class TransformationNetwork(nn.Module):
     scale: int = 1
     whole: bool = False
     """Whether an output pixel depends on the whole picture, so that it cannot be done in tiles."""
+    precisions: tuple[str, ...] = ("fp32", "fp16", "bf16")
+    """The number formats in which it may be computed."""
 
     @property
     def bytes_per_pixel(self) -> int | None:

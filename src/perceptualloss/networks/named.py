@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_saved, read_header
+from perceptualloss.networks.other_packages import SUFFIXES, load_other
 
 Kind = Literal["mse", "perceptual", "adversarial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -20,7 +21,6 @@ FOLDER = Path(__file__).parent / "trained"
 _USUAL = "residual"  # the family of which upscale() takes one of a scale and kind
 _UPSCALER = re.compile(r"([a-z]+)(\d+)x-(\w+)")
 _STYLE = "style-"
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
 
     Args:
         name: such as "residual4x-perceptual", "style-wave" or "wave" (see :func:`list_networks`); or a file that
-            :func:`save_network` or a training wrote. Where there is a file of that name, it is the file.
+            :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
+            is installed and knows its architecture. Where there is a file of that name, it is the file.
         device: where to put it.
 
     Raises:
@@ -75,7 +76,8 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     >>> load_network("residual4x-mse").scale
     4
     """
-    return load_saved(network_file(name)).to(device)
+    file = network_file(name)
+    return (load_other(file) if _is_of_another_package(file) else load_saved(file)).to(device)
 
 
 def network_file(name: str | os.PathLike[str]) -> Path:
@@ -87,7 +89,7 @@ def network_file(name: str | os.PathLike[str]) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    if len(path.parts) != 1 or path.suffix in _SUFFIXES or not path.stem:
+    if len(path.parts) != 1 or path.suffix in (".safetensors", *SUFFIXES) or not path.stem:
         raise InputError("a saved network", f"no file at {path}", "Check the path.")
     files = {file.stem: file for file in (*_upscalers().values(), *shipped_styles().values())} | shipped_styles()
     return files[check_choice("network", str(path), files, "Or name the file of one.")]
@@ -166,6 +168,13 @@ def blend(first: TransformationNetwork, second: TransformationNetwork, amount: f
     }
     mixed.load_state_dict(state | lerp)
     return mixed
+
+
+def _is_of_another_package(file: Path) -> bool:
+    """Whether a file is torch's, or a safetensors file that names no network, as save_network's do."""
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    return file.suffix == ".safetensors" and "network" not in read_header(file)[0]
 
 
 def _upscalers() -> dict[tuple[str, int, str], Path]:
