@@ -15,7 +15,8 @@ from typing import Literal
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss
-from perceptualloss.losses.presets import PRESETS, Preset
+from perceptualloss.losses.presets import Preset
+from perceptualloss.losses.registry import LOSSES
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.settings import Settings
 
@@ -40,7 +41,7 @@ def register(name: str) -> None:
         features = FeatureReconstructionLoss(network, dict.fromkeys(layers, 1.0), distance)
         return features + pixel * L1Loss() if pixel else features
 
-    PRESETS[name] = Preset(name, f"{' + '.join(layers)}, {distance}, plus {pixel:g} x L1", build)
+    LOSSES[name] = Preset(name, f"{' + '.join(layers)}, {distance}, plus {pixel:g} x L1", build)
 
 
 def main() -> None:

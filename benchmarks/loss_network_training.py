@@ -16,7 +16,8 @@ from perceptualloss.features.network import loss_network
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss
-from perceptualloss.losses.presets import PRESETS, Preset
+from perceptualloss.losses.presets import Preset
+from perceptualloss.losses.registry import LOSSES
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Run
 from perceptualloss.studies.compare.settings import Settings
@@ -72,7 +73,7 @@ def training(
     """
     if not resume and (folder / "settings.json").is_file():
         shutil.rmtree(folder)
-    PRESETS.update({name: variant.preset(weights or {}) for name, variant in VARIANTS.items()})
+    LOSSES.update({name: variant.preset(weights or {}) for name, variant in VARIANTS.items()})
     settings = Settings(
         scale=4,
         network=network,

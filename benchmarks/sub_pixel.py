@@ -20,7 +20,7 @@ from loss_network_photos import PHOTOS
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError
-from perceptualloss.losses.presets import build_loss
+from perceptualloss.losses.registry import build_loss
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.named import load_network

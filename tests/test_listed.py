@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from perceptualloss.cli import compare
 from perceptualloss.cli.train import build_parser
 from perceptualloss.data.registry import DEGRADATIONS
+from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.recipe_settings import check_settings
 
@@ -31,3 +33,13 @@ def test_a_registered_class_is_listed(part: str, name: str, help_text: str) -> N
     assert f"`{name}" in (DOCS / page).read_text(encoding="utf-8")
     assert ", ".join(names) in help_text
     check_settings({part: {"class_path": name, "init_args": OPTIONS.get(name, {})}})
+
+
+def test_a_registered_loss_is_listed(help_text: str) -> None:
+    text = (DOCS / "losses.md").read_text(encoding="utf-8")
+    for name in LOSSES:
+        assert f"| `{name}" in text
+        check_settings({"loss": name})
+        check_settings({"loss": {name: {"weight": 2.0, "reduction": "sum"}}})
+    assert f"one of {', '.join(LOSSES)}" in help_text
+    assert f"compare: {', '.join(LOSSES)}" in " ".join(compare.build_parser().format_help().split())

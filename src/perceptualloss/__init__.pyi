@@ -22,7 +22,8 @@ from .losses.perceptual import PerceptualLoss as PerceptualLoss
 from .losses.pixel import CharbonnierLoss as CharbonnierLoss
 from .losses.pixel import L1Loss as L1Loss
 from .losses.pixel import MSELoss as MSELoss
-from .losses.presets import build_loss as build_loss
+from .losses.registry import build_loss as build_loss
+from .losses.registry import register_loss as register_loss
 from .losses.settings import loss_from_settings as loss_from_settings
 from .losses.sliced_wasserstein import SlicedWassersteinLoss as SlicedWassersteinLoss
 from .losses.ssim import MSSSIMLoss as MSSSIMLoss

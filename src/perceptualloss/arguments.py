@@ -59,8 +59,8 @@ def named_part(what: str, given: Any, kind: type, known: Known) -> tuple[type, d
     return found, checked_arguments(found, arguments, short, known)
 
 
-def short_name(name: str, classes: Mapping[str, type]) -> str:
-    """Return the name of a class on a list, which may be written with its package or module.
+def short_name(name: str, classes: Mapping[str, Any]) -> str:
+    """Return the name of a class or function on a list, which may be written with its package or module.
 
     >>> from fractions import Fraction
     >>> short_name("fractions.Fraction", {"Fraction": Fraction}), short_name("os.Fraction", {"Fraction": Fraction})

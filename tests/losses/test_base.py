@@ -9,7 +9,8 @@ from perceptualloss.losses.base import Loss, WeightedLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
-from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.presets import PRESETS
+from perceptualloss.losses.registry import build_loss
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 

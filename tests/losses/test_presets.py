@@ -14,7 +14,8 @@ from perceptualloss.losses.adversarial import Kind
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.network_loss import NetworkLoss
-from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.presets import PRESETS
+from perceptualloss.losses.registry import build_loss, options_of
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.pictures.ranges import InputRange, normalised
 
@@ -22,7 +23,7 @@ NETWORK_FREE = ("mse", "l1")
 
 
 def built(name: str, **options: object) -> tuple[nn.Module, LossNetwork]:
-    chosen = {"network": "vgg16"} if "network" in PRESETS[name].takes else {}
+    chosen = {"network": "vgg16"} if "network" in options_of(name) else {}
     loss = build_loss(name, weights=None, **chosen, **options)  # type: ignore[arg-type]
     parts = [loss, *getattr(loss, "losses", {}).values()]
     return loss, next(part.network for part in parts if isinstance(part, NetworkLoss))
@@ -110,7 +111,7 @@ def test_is_described_builds_and_trains(name: str) -> None:
         assert kind in get_args(Kind)
         assert weight > 0
     output, target = pictures(32)
-    loss = build_loss(name, **({"weights": None} if "weights" in preset.takes else {}))
+    loss = build_loss(name, **({"weights": None} if "weights" in options_of(name) else {}))
     loss(output.requires_grad_(), target).backward()
     assert output.grad.abs().sum() > 0
 
@@ -126,7 +127,7 @@ def test_styles_are_fixed_where_they_are_taken() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_what_a_preset_does_not_take_is_refused(name: str) -> None:
     given = {"network": "compact", "weights": None, "style": torch.rand(3, 40, 30), "input_range": (-1, 1)}
-    taken = PRESETS[name].takes
+    taken = options_of(name)
     assert set(taken) <= set(given)
     assert "input_range" in taken
     for option, value in given.items():
@@ -148,7 +149,7 @@ RANGES: list[tuple[InputRange, Callable[[Tensor], Tensor]]] = [
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_same_pictures_give_the_same_value_in_every_range(name: str) -> None:
-    chosen = {"weights": None} if "weights" in PRESETS[name].takes else {}
+    chosen = {"weights": None} if "weights" in options_of(name) else {}
     output, target = pictures(48)
 
     def built_in(input_range: InputRange) -> Loss:

@@ -16,7 +16,7 @@ from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
-from perceptualloss.losses.presets import build_loss
+from perceptualloss.losses.registry import build_loss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss

@@ -21,7 +21,7 @@ from perceptualloss.cli.console import (
     say,
     tell,
 )
-from perceptualloss.losses.presets import PRESETS
+from perceptualloss.losses.registry import LOSSES
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Comparison, best_runs
@@ -38,7 +38,7 @@ def build_parser() -> ArgumentParser:
         nargs="+",
         type=str,
         default=list(Settings.losses),
-        help=f"the losses to compare: {', '.join(PRESETS)}",
+        help=f"the losses to compare: {', '.join(LOSSES)}",
     )
     parser.add_argument("--name", type=str | None, help="name of the folder in --out (default: upscale2x, ...)")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where that folder goes")

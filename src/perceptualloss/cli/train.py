@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from perceptualloss.cli.console import as_option, bold, command_parser, fields_of, tell
 from perceptualloss.cli.recipe_options import NESTED, plain, recipe_in, values_of, with_checked_recipe
 from perceptualloss.data.registry import DEGRADATIONS
+from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.recipe import Recipe, smoke, train
 from perceptualloss.training.recipe_checks import RANGES, check_range
@@ -86,7 +87,7 @@ def _nested_help() -> dict[str, str]:
     """Return what --help says of the parts that are named: all that are registered by now."""
     return {
         "network": f"one of {', '.join(NETWORKS)}{_OPTIONS} --network.width 32",
-        "loss": f"a loss, or several with weights (docs/losses.md){_OPTIONS} --loss.L1Loss.weight 0.5",
+        "loss": f"one of {', '.join(LOSSES)}, several, or with weights{_OPTIONS} --loss.L1Loss.weight 0.5",
         "degradation": f"one of {', '.join(DEGRADATIONS)}{_OPTIONS} --degradation.scale 2",
         "critic": f"the critic of adversarial training: {', '.join(CRITICS)}{_OPTIONS} --critic.width 8",
     }

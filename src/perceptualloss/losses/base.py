@@ -220,7 +220,7 @@ class WeightedLoss(Loss):
     ) -> None:
         if not losses:
             raise InputError("at least one loss to sum", "none")
-        super().__init__(reduction=_common_reduction(losses) if reduction is None else reduction)
+        super().__init__(reduction=_common_reduction(losses.items()) if reduction is None else reduction)
         for name, weight in (weights or {}).items():
             check_choice("weight", name, losses)
             if not math.isfinite(weight):
@@ -279,14 +279,14 @@ class WeightedLoss(Loss):
             loss.check(output, target)
 
 
-def _common_reduction(losses: Mapping[str, Loss]) -> Reduction:
+def _common_reduction(losses: Iterable[tuple[str, Loss]]) -> Reduction:
     """Return the reduction that all parts have."""
-    reductions = {name: loss.reduction for name, loss in losses.items()}
-    if len(set(reductions.values())) > 1:
-        got = ", ".join(f"{name} {reduction}" for name, reduction in reductions.items())
+    reductions = [(name, loss.reduction) for name, loss in losses]
+    if len({reduction for _, reduction in reductions}) > 1:
+        got = ", ".join(f"{name} {reduction}" for name, reduction in reductions)
         remedy = "Say it for every part, or give that of the sum: WeightedLoss(losses, weights, reduction='mean')."
         raise InputError("parts of the same reduction", got, remedy)
-    return next(iter(reductions.values()))
+    return reductions[0][1]
 
 
 def _common_range(parts: Mapping[str, Loss]) -> InputRange:
@@ -307,8 +307,7 @@ def _added(loss: Loss, other: Loss) -> WeightedLoss:
         while unique in losses:
             unique, i = f"{name}_{i}", i + 1
         losses[unique], weights[unique] = part, weight
-    names = (loss_name(type(loss)), f"{loss_name(type(other))} (added)")
-    reduction = _common_reduction(dict(zip(names, (loss, other), strict=True)))
+    reduction = _common_reduction((" + ".join(name for name, _, _ in _parts(one)), one) for one in (loss, other))
     return WeightedLoss(losses, weights, reduction)
 
 

@@ -1,15 +1,14 @@
-"""Losses by name, with their sources: what ``build_loss``, recipes and ``perceptualloss compare --losses`` take."""
+"""Losses with the settings of a paper or its code, with their sources."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss, WeightedLoss, loss_name
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
@@ -20,7 +19,6 @@ from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 Weights = str | Path | None
 UNIT: InputRange = (0.0, 1.0)
-_LEFT_OUT = {"network": None, "weights": "default", "style": None, "input_range": UNIT}
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Preset:
         label: its name in tables.
         description: what it is made of.
         build: makes it; takes ``input_range`` and, where they mean something, ``network``, ``weights`` and ``style``
-            (see :func:`build_loss`).
+           .
         source: the paper or code with these settings, and where this preset departs from it.
         adversarial: the kind of :class:`GANLoss` that belongs to it and its weight. It is not part of the loss
             that is built, because it needs a critic.
@@ -43,15 +41,9 @@ class Preset:
     source: str = ""
     adversarial: tuple[str, float] | None = None
 
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """What can be said of it, such as ``("network", "weights", "input_range")``."""
-        return tuple(inspect.signature(self.build).parameters)
-
-    @property
-    def takes_style(self) -> bool:
-        """Whether it takes a fixed style picture."""
-        return "style" in self.takes
+    def __call__(self, **options: Any) -> Loss:
+        """Build it."""
+        return self.build(**options)
 
 
 class _InUnitRange(Loss):
@@ -80,6 +72,21 @@ def in_unit_range(loss: Loss, input_range: InputRange) -> Loss:
     if input_range == loss.input_range:
         return loss
     return WeightedLoss({loss_name(type(loss)): _InUnitRange(loss, input_range)})
+
+
+def mse(input_range: InputRange = UNIT) -> Loss:
+    """Return the mean squared error, of pictures in [0, 1]."""
+    return in_unit_range(MSELoss(), input_range)
+
+
+def l1(input_range: InputRange = UNIT) -> Loss:
+    """Return the mean absolute error, of pictures in [0, 1]."""
+    return in_unit_range(L1Loss(), input_range)
+
+
+def course(weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
+    """Return the course's loss."""
+    return VGG16PerceptualLoss(weights=weights, input_range=input_range)
 
 
 def perceptual(network: str = "compact", weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
@@ -151,12 +158,12 @@ PRESETS: dict[str, Preset] = {
     "mse": Preset(
         "MSE",
         "mean squared error of the pixels",
-        lambda input_range=UNIT: in_unit_range(MSELoss(), input_range),
+        mse,
     ),
     "l1": Preset(
         "L1",
         "mean absolute error of the pixels",
-        lambda input_range=UNIT: in_unit_range(L1Loss(), input_range),
+        l1,
     ),
     "perceptual": Preset(
         "perceptual loss",
@@ -167,7 +174,7 @@ PRESETS: dict[str, Preset] = {
     "course": Preset(
         "the course's loss",
         "L1 of VGG-16's relu3_3 at 224 x 224",
-        lambda weights="default", input_range=UNIT: VGG16PerceptualLoss(weights=weights, input_range=input_range),
+        course,
         "the course's exercise 1, with pictures normalised for VGG-16, of which the course says nothing",
     ),
     "johnson": Preset(
@@ -238,40 +245,3 @@ PRESETS: dict[str, Preset] = {
         ("vanilla", 1.0),
     ),
 }
-
-
-def build_loss(
-    name: str,
-    network: str | None = None,
-    weights: Weights = "default",
-    style: Tensor | str | Path | None = None,
-    input_range: InputRange = UNIT,
-) -> Loss:
-    """Build a loss by its preset's name.
-
-    Args:
-        name: such as "perceptual", "johnson" or "esrgan" (see ``PRESETS`` and docs/losses.md).
-        network: the loss network, for the presets that do not say which one they look through; by default "compact".
-        weights: the loss network's weights (see :func:`loss_network`), for the presets that look through one.
-        style: a fixed style picture or file, for the presets of style transfer.
-        input_range: the range of the images (see :class:`Loss`); the same pictures give the same value in any.
-
-    Raises:
-        InputError: for an unknown name, something that the preset does not take, or weights that cannot be had.
-
-    >>> import torch
-    >>> 255 * build_loss("l1")(torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2) / 255)
-    tensor(1.)
-    """
-    preset = PRESETS[check_choice("loss", name, PRESETS)]
-    given = {"network": network, "weights": weights, "style": style, "input_range": input_range}
-    options = {option: value for option, value in given.items() if not _is(value, _LEFT_OUT[option])}
-    for option in options:
-        if option not in preset.takes:
-            takers = ", ".join(key for key, other in PRESETS.items() if option in other.takes)
-            raise InputError(f"a preset that takes {option} ({takers})", repr(name), f"Leave {option} away.")
-    return preset.build(**options)
-
-
-def _is(value: object, usual: object) -> bool:
-    return value is usual or (not isinstance(value, Tensor) and value == usual)

@@ -5,41 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from perceptualloss.arguments import checked_arguments, short_name, shown
+from perceptualloss.arguments import checked, checked_arguments, short_name, shown
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss, WeightedLoss
-from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
-from perceptualloss.losses.edge import EdgeLoss
-from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
-from perceptualloss.losses.lpips import LPIPS
-from perceptualloss.losses.perceptual import PerceptualLoss
-from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
-from perceptualloss.losses.presets import PRESETS, build_loss
-from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
-from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
-from perceptualloss.losses.style import StyleReconstructionLoss
-from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
+from perceptualloss.losses.registry import LOSSES, SUM, build_loss, builder_of, check_options
 
-KINDS: tuple[type[Loss], ...] = (
-    MSELoss,
-    L1Loss,
-    CharbonnierLoss,
-    PerceptualLoss,
-    FeatureReconstructionLoss,
-    StyleReconstructionLoss,
-    SlicedWassersteinLoss,
-    LPIPS,
-    VGG16PerceptualLoss,
-    SSIMLoss,
-    MSSSIMLoss,
-    EdgeLoss,
-    AngularColorLoss,
-    BlurredColorLoss,
-    TotalVariationLoss,
-)
-LOSSES: dict[str, type[Loss]] = {kind.__name__: kind for kind in KINDS}
 LARGEST = 4096  # of whole numbers in a loss: the side of a window or of a picture, or how many of something
-_SUM = WeightedLoss.__name__  # a sum of losses that have names
 
 
 def loss_from_settings(settings: Any) -> Loss:
@@ -50,8 +21,7 @@ def loss_from_settings(settings: Any) -> Loss:
 
             - a name, of a class or of a preset: ``L1Loss``, ``perceptual``;
             - a sum, ``{name: weight}`` or ``{name: {weight: ..., option: ...}}``, where the options are those of
-              the class, or ``network``, ``weights``, ``style`` and
-              ``input_range`` of a preset that takes them;
+              the class or preset, and its ``reduction``;
             - a list of such sums, where a name is needed twice;
             - ``{class_path: name, init_args: {...}}``, which is the same as a name with its options;
             - a loss, which is returned.
@@ -73,20 +43,25 @@ def loss_from_settings(settings: Any) -> Loss:
 
 
 def check_loss_settings(settings: Any) -> None:
-    """Check the names, options and types in what a recipe says of a loss, without building it.
+    """Check what a recipe says of the loss to train with, without building it: its names, options and types.
 
     Raises:
-        InputError: for an unknown name or option, one of another type, or a weight that is no number.
+        InputError: for an unknown name or option, one of another type, a weight that is no number, or the reduction
+            "none".
     """
-    if not isinstance(settings, Loss):
-        for name, options in _pairs(settings):
-            _checked(name, options)
+    if isinstance(settings, Loss):
+        return
+    for name, options in _pairs(settings):
+        found = _checked(name, options)[1]
+        if found.get("reduction") == "none":
+            expected = f'reduction of {name} to be "mean" or "sum" in training'
+            raise InputError(expected, '"none"', "A step needs one number: leave it out.")
 
 
 def _pairs(settings: Any) -> list[tuple[str, Any]]:
     pairs = list(_all_pairs(settings))
     if not pairs:
-        raise InputError("a loss", shown(settings), f"Known: {', '.join([*PRESETS, *LOSSES])}.")
+        raise InputError("a loss", shown(settings), f"Known: {', '.join(LOSSES)}.")
     return pairs
 
 
@@ -107,7 +82,7 @@ def _all_pairs(settings: Any) -> Iterable[tuple[str, Any]]:
 def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
     """Return the weight, and the options with their types checked."""
     options = dict(settings) if isinstance(settings, Mapping) else {"weight": 1.0 if settings is None else settings}
-    check_choice("loss", name, [*PRESETS, *LOSSES, _SUM])
+    check_choice("loss", name, [*LOSSES, SUM])
     weight = options.pop("weight", 1.0)
     try:
         factor = float(weight)
@@ -115,29 +90,27 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
         raise InputError(f"the weight of {name} to be a number", shown(weight)) from error
     if not abs(factor) < float("inf"):
         raise InputError(f"the weight of {name} to be a finite number", shown(weight))
-    if name == _SUM:
-        found = checked_arguments(_sum, options, _SUM)
+    if name == SUM:
+        found = checked_arguments(_sum, options, SUM)
         for inner, part in found["losses"].items():
             if not inner or "." in inner:
                 raise InputError("names of losses without a dot", repr(inner))
-            check_loss_settings(part)
+            for pair in () if isinstance(part, Loss) else _pairs(part):
+                _checked(*pair)
         return factor, found
-    named = {} if name in LOSSES else {"name": name}
-    found = checked_arguments(LOSSES.get(name, build_loss), {**options, **named}, name, largest=LARGEST)
-    return factor, {option: value for option, value in found.items() if option not in named}
+    check_options(name, options)
+    found = {}
+    if "reduction" in options:  # which not every function takes that returns a loss
+        found["reduction"] = checked(f"reduction of {name}", options.pop("reduction"), Reduction)
+    return factor, found | checked_arguments(builder_of(name), options, name, largest=LARGEST)
 
 
 def _weighted(name: str, settings: Any) -> Loss:
     weight, options = _checked(name, settings)
-    loss = _build(name, options)
+    loss = _sum(**options) if name == SUM else build_loss(name, **options)
     return loss if weight == 1 else weight * loss
 
 
-def _build(name: str, options: dict[str, Any]) -> Loss:
-    if name == _SUM:
-        return _sum(**options)
-    return LOSSES[name](**options) if name in LOSSES else build_loss(name, **options)
-
-
-def _sum(losses: dict[str, Any], weights: dict[str, float] | None = None) -> Loss:
-    return WeightedLoss({inner: loss_from_settings(part) for inner, part in losses.items()}, weights)
+def _sum(losses: dict[str, Any], weights: dict[str, float] | None = None, reduction: Reduction | None = None) -> Loss:
+    parts = {inner: loss_from_settings(part) for inner, part in losses.items()}
+    return WeightedLoss(parts, weights, reduction)

@@ -12,15 +12,13 @@ from torch import Tensor
 from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.losses.base import Loss, WeightedLoss
-from perceptualloss.losses.presets import PRESETS
+from perceptualloss.losses.registry import LOSSES, takes_style
 from perceptualloss.losses.settings import loss_from_settings
-from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
-from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.style import StyleLoss
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.ranges import check_values
 from perceptualloss.pictures.resize import resize
 
-STYLE_LOSSES = (StyleReconstructionLoss, SlicedWassersteinLoss)
 NOTE = "objective"  # the entry of a saved network's metadata
 
 
@@ -60,7 +58,7 @@ def style_objective(
     loss = loss_from_settings(_with_style(settings, style_picture(picture, size)))
     loss = loss if isinstance(loss, WeightedLoss) else WeightedLoss({"style": loss})
     weights = {
-        name: loss.weights[name] * (strength if isinstance(part, STYLE_LOSSES) else 1.0)
+        name: loss.weights[name] * (strength if isinstance(part, StyleLoss) else 1.0)
         for name, part in loss.losses.items()
     }
     return WeightedLoss(loss.losses, weights, loss.reduction)
@@ -162,13 +160,7 @@ def _entries(settings: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _takes_style(name: str, options: Mapping[str, Any]) -> bool:
-    if options.get("style") is not None:
-        return False
-    if name in PRESETS:
-        return PRESETS[name].takes_style
-    if name == "PerceptualLoss":
-        return bool(options.get("style_layers"))
-    return name in {loss.__name__ for loss in STYLE_LOSSES}
+    return name in LOSSES and options.get("style") is None and takes_style(name, options)
 
 
 def _with_style(settings: Any, picture: Tensor) -> list[dict[str, dict[str, Any]]]:

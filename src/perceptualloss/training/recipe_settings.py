@@ -1,7 +1,8 @@
 """A recipe as it is written down: what its words stand for, and how large its numbers may be.
 
 A recipe is data. It names networks, critics, degradations and losses that are registered, and nothing that it says is
-imported or called. Classes of one's own are registered by code (``register_network``, ``register_degradation``), or all
+imported or called. Classes of one's own are registered by code (``register_network``, ``register_degradation``,
+``register_loss``), or all
 those of a module by :func:`trust`.
 """
 
@@ -19,7 +20,8 @@ from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.settings import LOSSES, check_loss_settings
+from perceptualloss.losses.registry import LOSSES, register_loss
+from perceptualloss.losses.settings import check_loss_settings
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.limits import build_bounded
 from perceptualloss.networks.registry import CRITICS, NETWORKS
@@ -105,13 +107,17 @@ def trust(module: str) -> list[str]:
     except ImportError as error:
         raise InputError("a module to trust", f"{module!r}, which does not import: {error}") from error
     names = []
+    names += [found for _, own in inspect.getmembers(loaded, inspect.isfunction) if (found := name_in(LOSSES, own))]
     for name, kind in inspect.getmembers(loaded, inspect.isclass):
         known = next((known for base, known in LISTS if issubclass(kind, base)), None)
         if known is None or kind.__module__ != loaded.__name__ or inspect.isabstract(kind):
             continue
         names.append(name_in(known, kind) or name)
         if name_in(known, kind) is None:
-            register(known, kind, object, name)
+            if issubclass(kind, Loss):
+                register_loss(kind, name)
+            else:
+                register(known, kind, object, name)
     if not names:
         raise InputError(f"networks, losses, degradations or critics in {module}", "none that it defines")
     return names

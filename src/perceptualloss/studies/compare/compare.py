@@ -17,7 +17,7 @@ from perceptualloss.drawing.details import Photo
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.files import write_json
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.presets import PRESETS, build_loss
+from perceptualloss.losses.registry import LOSSES, build_loss, described, options_of
 from perceptualloss.metrics.metric import SECONDS, Metric, telling
 from perceptualloss.metrics.registry import at_hand, list_metrics, metric
 from perceptualloss.metrics.report import measure_all
@@ -87,7 +87,7 @@ def compare(
     say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
     tasks = {}
     for name, loss in losses.items():
-        say(f"Training with {PRESETS[name].label}: {PRESETS[name].description}")
+        say(f"Training with {': '.join(described(name))}")
         tasks[name] = _train(settings, loss, data, folder, name, progress)
         save_network(tasks[name].network, folder / "networks" / f"{name}.safetensors", **_card(settings, name, data))
     say("Measuring whole validation photos")
@@ -111,12 +111,12 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
     if not settings.losses or len(set(settings.losses)) < len(settings.losses):
         raise InputError("different losses to compare", " ".join(settings.losses) or "none")
     for name in settings.losses:
-        check_choice("loss", name, PRESETS)
-    if not any("network" in PRESETS[name].takes for name in settings.losses):
+        check_choice("loss", name, LOSSES)
+    if not any("network" in options_of(name) for name in settings.losses):
         usual = {"loss_network": Settings.loss_network}
         check_idle({"loss_network": settings.loss_network}, usual, f"for {' and '.join(settings.losses)}")
     return {
-        name: build_loss(name, settings.loss_network if "network" in PRESETS[name].takes else None)
+        name: build_loss(name, settings.loss_network if "network" in options_of(name) else None)
         for name in settings.losses
     }
 
@@ -175,12 +175,12 @@ def _comparison(
         mean = {key: sum(photo[key] for photo in per_photo.values()) / len(per_photo) for key in keys}
         if name == INTERPOLATION:
             return Run(name, name, "plain bilinear interpolation", 0, 0.0, mean, {}, per_photo)
-        task, preset = tasks[name], PRESETS[name]
+        task, (label, description) = tasks[name], described(name)
         mean["seconds"] = task.seconds
         return Run(
             name,
-            preset.label,
-            preset.description,
+            label,
+            description,
             settings.steps,
             task.seconds,
             mean,
