@@ -154,9 +154,9 @@ def test_a_collection_keeps_metrics_apart_that_are_alike_at_first() -> None:
         "distance": perceptual_distance(output, target).mean() / 2,
         "texture": structure_texture(output, target).mean() / 2,
     }
-    found = means.compute()
+    values = means.compute()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value)
+        torch.testing.assert_close(values[name], value)
 
 
 def test_a_collection_computes_equal_metrics_once() -> None:
@@ -299,9 +299,9 @@ def test_input_range_is_that_of_losses(input_range: Any) -> None:
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     there = {(-1, 1): lambda x: 2 * x - 1, (0, 255): lambda x: 255 * x, "imagenet": lambda x: (x - mean) / std}
     for name in ("PSNR", "PerceptualDistance"):
-        found = getattr(metrics, name)(input_range=input_range)
-        found.update(*(there[input_range](images) for images in (output, target)))
-        torch.testing.assert_close(found.compute(), FUNCTIONS[name](output, target).mean(), rtol=1e-4, atol=1e-6)
+        in_range = getattr(metrics, name)(input_range=input_range)
+        in_range.update(*(there[input_range](images) for images in (output, target)))
+        torch.testing.assert_close(in_range.compute(), FUNCTIONS[name](output, target).mean(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -316,9 +316,9 @@ def test_the_batchs_value_has_a_gradient_where_the_class_says_so(name: str, make
     assert value.requires_grad == mean.is_differentiable == getattr(metrics, name).is_differentiable
     if mean.is_differentiable:
         expected = torch.autograd.grad(function(name)(output, target).mean(), output)[0]
-        found = torch.autograd.grad(value, output)[0]
+        gradient = torch.autograd.grad(value, output)[0]
         inside = (output > 0) & (output < 1)  # clamped at the borders
-        torch.testing.assert_close(found[inside], expected[inside])
+        torch.testing.assert_close(gradient[inside], expected[inside])
     assert not any(state.requires_grad for state in mean.metric_state.values())
 
 

@@ -60,8 +60,8 @@ def test_rgb_equals_scikit_image() -> None:
     output, target = photo_pair()
     arrays = whole(output), whole(target)
     convention = protocol("rgb")
-    found = metric_function("psnr")(output, target, convention).item()
-    assert found == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0]), abs=1e-6)
+    decibels = metric_function("psnr")(output, target, convention).item()
+    assert decibels == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0]), abs=1e-6)
     assert metric_function("ssim")(output, target, convention).item() == pytest.approx(similarity(*arrays), abs=1e-6)
 
 
@@ -70,8 +70,8 @@ def test_sr_equals_scikit_image_on_matlabs_luminance() -> None:
     inside = (slice(3, -3), slice(3, -3))
     arrays = matlab_luminance(whole(output))[inside], matlab_luminance(whole(target))[inside]
     convention = protocol("sr", 3)
-    found = metric_function("psnr")(output, target, convention).item()
-    assert found == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0], data_range=255), abs=1e-6)
+    decibels = metric_function("psnr")(output, target, convention).item()
+    assert decibels == pytest.approx(peak_signal_noise_ratio(arrays[1], arrays[0], data_range=255), abs=1e-6)
     assert metric_function("ssim")(output, target, convention).item() == pytest.approx(similarity(*arrays), abs=1e-6)
 
 
@@ -81,8 +81,8 @@ def test_course_is_20_log_max_over_root_of_mse() -> None:
     mse = ((output.double() - target.double()) ** 2).mean().item()
     assert metric_function("mse")(output, target, convention).item() == pytest.approx(mse, rel=1e-9)
     for most in (1.0, 2.0, 255.0):
-        found = metric_function(f"psnr:max={most:g}")(output, target, convention).item()
-        assert found == pytest.approx(20 * math.log10(most / math.sqrt(mse)), abs=1e-9)
+        decibels = metric_function(f"psnr:max={most:g}")(output, target, convention).item()
+        assert decibels == pytest.approx(20 * math.log10(most / math.sqrt(mse)), abs=1e-9)
 
 
 def test_parameters() -> None:
@@ -102,16 +102,16 @@ def test_parameters() -> None:
 def test_networks_see_rgb_inside_the_border() -> None:
     output, target = photo_pair()
     inside = (..., slice(4, -4), slice(4, -4))
-    found = metric_function("perceptual_distance")(output, target, protocol("sr", 4))
-    torch.testing.assert_close(found, perceptual_distance(output[inside], target[inside]))
+    distances = metric_function("perceptual_distance")(output, target, protocol("sr", 4))
+    torch.testing.assert_close(distances, perceptual_distance(output[inside], target[inside]))
 
 
 def test_lpips_is_the_loss_of_that_name(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     save_file(ARCHITECTURES["squeezenet"]().state_dict(), file)
     output, target = photo_pair()
-    found = metric_function(f"lpips-squeeze:weights={file}")(output, target, Convention())
-    torch.testing.assert_close(found, LPIPS("squeeze", weights=file).per_image(output, target)["lpips"].detach())
+    distances = metric_function(f"lpips-squeeze:weights={file}")(output, target, Convention())
+    torch.testing.assert_close(distances, LPIPS("squeeze", weights=file).per_image(output, target)["lpips"].detach())
 
 
 def test_structure_texture_forgives_texture_that_lies_elsewhere() -> None:
@@ -220,8 +220,8 @@ def test_a_metric_of_ones_own_is_one_like_all_others(small_photos: Path) -> None
     assert metric_function("mae:channel=y")(output, target, convention) < difference.mean()
     assert "mae" in at_hand("rgb")[0]
     assert measure(output, target)["mae"].item() == pytest.approx(difference.mean().item(), rel=1e-5)
-    found = evaluate([small_photos], small_photos, metrics=["mae", "mae:power=2"])
-    assert found.means[small_photos.name]["mae:power=2"].value == 0
+    evaluation = evaluate([small_photos], small_photos, metrics=["mae", "mae:power=2"])
+    assert evaluation.means[small_photos.name]["mae:power=2"].value == 0
 
 
 @pytest.mark.usefixtures("_own_metrics_go")

@@ -41,17 +41,17 @@ def test_each_is_the_function_of_its_name_of_clamped_outputs() -> None:
         "ssimulacra2": ssimulacra2(clamped, target),
         "perceptual_distance": perceptual_distance(clamped, target),
     }
-    found = measure_all({"output": output, "target": target}, target)
-    assert list(found["output"]) == list(expected)
+    values = measure_all({"output": output, "target": target}, target)
+    assert list(values["output"]) == list(expected)
     for name, value in expected.items():
-        torch.testing.assert_close(found["output"][name], value)
-    assert found["target"]["ssimulacra2"].tolist() == [100, 100]
-    assert found["target"]["st_lpips_vgg"].tolist() == [0, 0]
+        torch.testing.assert_close(values["output"][name], value)
+    assert values["target"]["ssimulacra2"].tolist() == [100, 100]
+    assert values["target"]["st_lpips_vgg"].tolist() == [0, 0]
 
 
 def test_validations_leave_out_what_is_slow() -> None:
-    found = measure(*pictures())
-    assert list(found) == ["mse", "psnr", "ssim", "perceptual_distance"]
+    values = measure(*pictures())
+    assert list(values) == ["mse", "psnr", "ssim", "perceptual_distance"]
 
 
 def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,9 @@ def test_equals_the_package_on_files(photo: Tensor, tmp_path: Path) -> None:
     for file, picture in zip(files, (photo, output), strict=True):
         write_image(picture, file)
     both = torch.cat([output, photo]), torch.cat([photo, photo])
-    found = ssimulacra2(*both)
-    assert found.dtype == torch.float32
-    assert found.tolist() == pytest.approx([compute_ssimulacra2(*files), 100])
+    scores = ssimulacra2(*both)
+    assert scores.dtype == torch.float32
+    assert scores.tolist() == pytest.approx([compute_ssimulacra2(*files), 100])
     assert ssimulacra2(both[0].double(), both[1].double()).dtype == torch.float64
 
 

@@ -62,11 +62,11 @@ def test_equal_pictures_have_no_distance_and_a_shift_counts_less_than_blur(net: 
 
 def test_each_picture_has_its_own_value_in_any_batch_and_no_gradient(photo: Tensor) -> None:
     outputs = torch.cat([photo, 0.5 * photo]).requires_grad_()
-    found = st_lpips(outputs, photo.expand(2, -1, -1, -1))
-    assert found.shape == (2,)
-    assert not found.requires_grad
-    torch.testing.assert_close(found[1:], st_lpips(outputs[1:], photo))
-    torch.testing.assert_close(st_lpips(outputs.double(), photo.double().expand(2, -1, -1, -1)), found)
+    distances = st_lpips(outputs, photo.expand(2, -1, -1, -1))
+    assert distances.shape == (2,)
+    assert not distances.requires_grad
+    torch.testing.assert_close(distances[1:], st_lpips(outputs[1:], photo))
+    torch.testing.assert_close(st_lpips(outputs.double(), photo.double().expand(2, -1, -1, -1)), distances)
 
 
 @pytest.mark.parametrize("net", list(module.SMALLEST))

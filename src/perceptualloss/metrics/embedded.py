@@ -43,12 +43,12 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
 @torch.no_grad()
 def distance_to(target: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the perceptual distance to ``target`` as a function of the output; the target is looked at once."""
-    wanted = _features(target)
+    of_target = _features(target)
 
     @torch.no_grad()
     def distance(output: Tensor) -> Tensor:
         features = _features(output)
-        return over_layers([unit(features[layer], wanted[layer]) for layer in LAYERS])
+        return over_layers([unit(features[layer], of_target[layer]) for layer in LAYERS])
 
     return distance
 
@@ -61,8 +61,8 @@ def judge() -> LossNetwork:
 
 def _features(images: Tensor) -> dict[str, Tensor]:
     with torch.autocast(images.device.type, enabled=False):
-        found: dict[str, Tensor] = judge().to(images.device)(images.float())
-    return found
+        features: dict[str, Tensor] = judge().to(images.device)(images.float())
+    return features
 
 
 _C = 1e-6
@@ -93,8 +93,8 @@ def structure_texture(output: Tensor, target: Tensor) -> Tensor:
     check_same_shape("output", output, "target", target)
     check_pair(output, target)
     with torch.autocast(output.device.type, enabled=False):
-        features, wanted = network(output.float()), network(target.float())
-        stages = [(output, target), *((features[layer], wanted[layer]) for layer in LAYERS)]
+        features, of_target = network(output.float()), network(target.float())
+        stages = [(output, target), *((features[layer], of_target[layer]) for layer in LAYERS)]
         return torch.stack([_stage(x, y) for x, y in stages]).mean(dim=0)
 
 

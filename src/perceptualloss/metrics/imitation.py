@@ -37,8 +37,8 @@ class Imitation:
     @torch.no_grad()
     def update(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> None:
         """Take the features of a batch, ``{layer: (N, C, H, W)}``, in the teacher's space."""
-        for layer, wanted in teacher.items():
-            s, t = student[layer].float(), wanted.float()
+        for layer, features in teacher.items():
+            s, t = student[layer].float(), features.float()
             sums = [
                 (s - t).square().sum().double(),
                 t.sum((0, 2, 3)).double(),
@@ -50,13 +50,13 @@ class Imitation:
             self._gram_errors.setdefault(layer, []).append(gram_errors(s, t))
 
     def compute(self) -> dict[str, Imitated]:
-        """Return what was seen in each layer."""
-        found = {}
+        """Return what the student sees in each layer."""
+        layers = {}
         for layer, (error, total, squares, count) in self._sums.items():
             variance = squares - total.square().sum() / count
             gram_error = torch.cat(self._gram_errors[layer]).mean()
-            found[layer] = Imitated((1 - error / variance).item(), gram_error.item())
-        return found
+            layers[layer] = Imitated((1 - error / variance).item(), gram_error.item())
+        return layers
 
 
 def gram_errors(student: Tensor, teacher: Tensor) -> Tensor:

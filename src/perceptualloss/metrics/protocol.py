@@ -57,10 +57,10 @@ class Convention:
         values = self.picture(images).to(exact_for(images))
         if not (self.y_channel if y_channel is None else y_channel):
             return values
-        found = luminance(values)
+        y = luminance(values)
         if grey:
-            found = (255 * found - 16) / 219
-        return as_8_bits_show(found) if self.eight_bits else found
+            y = (255 * y - 16) / 219
+        return as_8_bits_show(y) if self.eight_bits else y
 
     @property
     def words(self) -> str:

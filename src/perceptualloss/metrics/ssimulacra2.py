@@ -55,8 +55,8 @@ def ssimulacra2(output: Tensor, target: Tensor) -> Tensor:
     from ssimulacra2 import compute_ssimulacra2  # noqa: PLC0415 (an extra, and it loads SciPy)
 
     scores = [
-        float(compute_ssimulacra2(_file(wanted), _file(found)))
-        for found, wanted in zip(_whole(output), _whole(target), strict=True)
+        float(compute_ssimulacra2(_file(original), _file(distorted)))
+        for distorted, original in zip(_whole(output), _whole(target), strict=True)
     ]
     return torch.tensor(scores, dtype=result_dtype(output), device=output.device)
 

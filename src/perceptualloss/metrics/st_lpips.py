@@ -59,8 +59,8 @@ def st_lpips(output: Tensor, target: Tensor, net: Net = "alex") -> Tensor:
 
 def weights_file(net: str) -> Path | None:
     """Return the file with a network's weights in the installed package, which is not imported, or None."""
-    found = find_spec("stlpips_pytorch")
-    places = found.submodule_search_locations if found else None
+    package = find_spec("stlpips_pytorch")
+    places = package.submodule_search_locations if package else None
     for place in places or ():
         file = Path(place) / "weights" / "vST0.0" / f"{net}_shift_tolerant.pth"
         if file.is_file():
@@ -77,11 +77,11 @@ def why_missing(net: str) -> str:
 def distance_to(target: Tensor, net: str) -> Callable[[Tensor], Tensor]:
     """Return ST-LPIPS to ``target`` as a function of the output; the target is looked at once."""
     network = _network(net).to(target.device)
-    wanted = network(target)
+    of_target = network(target)
 
     @torch.no_grad()
     def distance(output: Tensor) -> Tensor:
-        layers = zip(network(output), wanted, network.heads(), strict=True)
+        layers = zip(network(output), of_target, network.heads(), strict=True)
         return torch.stack([unit_map(f, g, head).mean(dim=(1, 2)) for f, g, head in layers]).sum(dim=0)
 
     return distance
@@ -121,13 +121,13 @@ class _ShiftTolerant(nn.Module):
         if min(images.shape[-2:]) < smallest:
             size = f"{images.shape[-2]} x {images.shape[-1]}"
             raise InputError(f"pictures of at least {smallest} x {smallest} pixels for ST-LPIPS ({self.net})", size)
-        found = []
+        features = []
         with torch.autocast(images.device.type, enabled=False):
             x = normalised(images.float()).to(memory_format=torch.channels_last)
             for stage in self.stages.children():
                 x = stage(x)
-                found.append(x)
-        return found
+                features.append(x)
+        return features
 
 
 def _conv(inputs: int, outputs: int, size: int, padding: int) -> list[nn.Module]:
