@@ -22,6 +22,13 @@ LISTS = {
 OPTIONS = {"InTurn": {"parts": ["Grey"]}, "OneOf": {"parts": ["Grey"]}}
 
 
+def test_help_lists_what_was_registered_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part, (names, _) in LISTS.items():
+        monkeypatch.setitem(names, f"My{part}", next(iter(names.values())))
+    text = " ".join(build_parser().format_help().split())
+    assert all(f"My{part}" in text for part in LISTS)
+
+
 @pytest.fixture(scope="module")
 def help_text() -> str:
     return " ".join(build_parser().format_help().split())

@@ -139,7 +139,8 @@ def upscale(
         scale: 2 or 4; None is 4, or the scale of ``network``.
         kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured); None is
             "mse", unless there is a ``network`` or ``perception``.
-        network: instead, a file that ``save_network`` or training wrote, a name (``list_networks``), or a module.
+        network: instead, a file that ``save_network`` or training wrote, or another package (``.pth``, through
+            spandrel), a name (``list_networks``), or a module.
         perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
         match_histogram: give the result the histogram of the input, as Johnson et al. do.
         tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
