@@ -100,7 +100,7 @@ def line(style: str, label: str, found: list[Errors], seconds: list[float]) -> l
 
 def rows(options: argparse.Namespace) -> Iterator[list[str]]:
     """Yield the table's lines, the photo's before each style's networks."""
-    photos = {file.stem: sized(read_image(file), options.size) for file in first_photos(options.data)}
+    photos = {file.stem: sized(read_image(file), options.size) for file in first_photos(options.data, options.count)}
     networks = styles_of(options.networks or list(shipped_styles().values()))
     for style in dict.fromkeys(style for style, _, _ in networks):
         measure = both_errors(style_file(style, options.styles), str(options.weights))
@@ -130,10 +130,10 @@ def optimised(measure: WeightedLoss, photo: Tensor, wanted: Sequence[int]) -> di
     return {steps: course[min(steps, len(course) - 1)] for steps in wanted}
 
 
-def first_photos(data: Path | None) -> list[Path]:
-    """Return the first ten of the photos that are for validation."""
+def first_photos(data: Path | None, count: int) -> list[Path]:
+    """Return the first ``count`` of the photos that are for validation."""
     files = builtin_photos("validation") if data is None else split_files(picture_files(data), HELD_OUT)[1]
-    return files[:COUNT]
+    return files[:count]
 
 
 def sized(photo: Tensor, size: int | None) -> Tensor:
@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--styles", type=Path, default=SHARED / "data" / "styles", help="the style pictures' folder")
     parser.add_argument("--weights", default=WEIGHTS if WEIGHTS.is_file() else "default", help="of VGG-16")
+    parser.add_argument("--count", type=int, default=COUNT, help="photos")
     parser.add_argument("--size", type=int, help="longer side of the photos in pixels (default: their own)")
     parser.add_argument("--optimize", nargs="+", type=int, default=[], metavar="STEPS", help="L-BFGS, so many steps")
     parser.add_argument("--pictures", type=Path, help="a folder for the pictures that are measured")
