@@ -75,3 +75,12 @@ def test_photo_network_and_optimisation_have_a_line_each(
     assert photo[0] > steps[0][0] > steps[1][0]
     assert photo[0] == pytest.approx(sum(photo[1:5]) / 4, abs=1e-3)
     assert len(list(tmp_path.glob("grain-4-*.png"))) == 1
+
+
+def test_the_sheet_has_a_row_for_every_style(benchmark: ModuleType, places: dict[str, Path]) -> None:
+    sheets = importlib.import_module("style_sheet")
+    contents = [torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24)]
+    sheet = sheets.sheet([places["network"]], places["style"].parent, contents, 16)
+    assert sheet.shape == (1, 3, 2 * 16, 3 * 16)
+    assert (sheet[..., :16, :16] == 1).all()
+    torch.testing.assert_close(sheet[..., :16, 16:32], sheets.square(contents[0], 16))
