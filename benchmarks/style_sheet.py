@@ -1,4 +1,4 @@
-"""Draw the sheet of the styles that ship: photos in the first row, a painting and what its network makes of them in each.
+"""Draw the sheet of the styles that ship: photos in the first row, then a painting and what becomes of them in each.
 
     python benchmarks/style_sheet.py [--networks FILE ...] [--side 320] [--out docs/images/styles.jpg]
 
