@@ -173,7 +173,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for the pictures that are measured")
     options = parser.parse_args()
     try:
-        print(markdown(HEADS, list(rows(options))))
+        print(markdown(HEADS, []), end="")
+        for found in rows(options):
+            print(f"| {' | '.join(found)} |", flush=True)
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -19,8 +19,8 @@ from loss_network_photos import PHOTOS
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.data.module import middle
 from perceptualloss.losses.style_objective import saved_styles
-from perceptualloss.networks.checkpoint import load_network, read_metadata
-from perceptualloss.networks.named import shipped_styles
+from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.named import load_network, shipped_styles
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
 from style_transfer import style_file
