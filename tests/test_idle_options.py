@@ -11,6 +11,7 @@ import torch
 
 from perceptualloss import cli
 from perceptualloss.apply.optimize_style import StyleOptimization, optimize_style
+from perceptualloss.apply.stylize import stylize
 from perceptualloss.apply.tiles import transform
 from perceptualloss.apply.upscale import upscale
 from perceptualloss.data.damage import Noise
@@ -42,6 +43,10 @@ COMMANDS: list[tuple[list[str], str]] = [
     ([*STYLIZE, "wave", "--smooth", "0.5"], "no --smooth for pictures"),
     ([*STYLIZE, "{photo}", "--method", "optimize", "--smooth", "0.5"], "no --smooth with --method optimize"),
     ([*STYLIZE, "{photo}", "--method", "optimize", "--precision", "bf16"], "no --precision with --method optimize"),
+    (
+        [*STYLIZE, "{photo}", "--method", "optimize", "--network", "a.safetensors"],
+        "no --network with --method optimize",
+    ),
     ([*STYLIZE, "{photo}", "--method", "optimize", "--every", "500"], "--every from 1 to"),
     (["compare", "--resume", "{folder}", "--steps", "5"], "no --steps with --resume"),
     (["compare", "--resume", "{folder}", "--name", "mine"], "no --name with --resume"),
@@ -85,6 +90,22 @@ CALLS: dict[str, Callable[[], object]] = {
     "validation without": lambda: PhotoData(Noise(), validation=3),
     "scale with the protocol": lambda: evaluate([Path("a")], Path("b"), scale=4, protocol="rgb"),
     "loss_network for mse and l1": lambda: compare(Settings(losses=("mse", "l1"), loss_network="vgg16"), Path("none")),
+    **{
+        f"no {name} with the method 'network'": lambda name=name, value=value: stylize(  # type: ignore[misc]
+            PICTURE, StyleTransferNetwork(4, 1), **{name: value}
+        )
+        for name, value in (
+            ("steps", 5),
+            ("scales", 1),
+            ("start", "noise"),
+            ("style_size", 99),
+            ("loss_network", "vgg16"),
+        )
+    },
+    "no network with the method 'optimize'": lambda: stylize(
+        PICTURE, PICTURE, method="optimize", network="a.safetensors"
+    ),
+    "no precision with the method 'optimize'": lambda: stylize(PICTURE, PICTURE, method="optimize", precision="bf16"),
     "overlap for a network": lambda: transform(StyleTransferNetwork(4, 1), PICTURE, overlap=8),
     "seed with start": lambda: optimize_style(PICTURE, PICTURE, StyleOptimization(seed=3)),
     "validation with classes": lambda: train_loss_network("judge", Path("a"), classes=Path("b"), validation=3),

@@ -83,7 +83,7 @@ def test_noise_repeats_itself_by_its_seed() -> None:
         ({"start": "photo"}, "start to be one of content, noise"),
         ({"scales": 0}, "scales to be at least 1"),
         ({"style_size": 3}, "style_size to be at least 64"),
-        ({"network": "compakt"}, "Did you mean 'compact'"),
+        ({"loss_network": "compakt"}, "Did you mean 'compact'"),
         ({"style_layers": {"relu9_1": 1.0}}, "layer to be one of"),
         ({"total_variation": -1.0}, "total_variation"),
     ],

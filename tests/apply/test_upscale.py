@@ -93,7 +93,7 @@ def test_shipped_networks_by_scale_kind_and_perception(
         nn.init.normal_(network.last.weight, std=0.05)
         save_network(network, tmp_path / "trained" / f"residual2x-{kind}.safetensors")
     image = 0.3 + 0.4 * torch.rand(3, 6, 6)  # far from black and white, where values are cut off
-    close, sharp = upscale(image, 2), upscale(image, 2, "perceptual")
+    close, sharp = upscale(image, 2), upscale(image, 2, kind="perceptual")
     middle = upscale(image, 2, perception=0.5)
     torch.testing.assert_close(sharp, network(image[None])[0].clamp(0, 1))
     assert not torch.allclose(close, sharp)

@@ -29,7 +29,7 @@ class StyleOptimization:
     """How a style is transferred by optimisation.
 
     Attributes:
-        network: the loss network: "compact" (embedded), "vgg16" or "vgg19".
+        loss_network: "compact" (embedded), "vgg16" or "vgg19".
         content_layers: the weight of every layer whose features are kept.
         style_layers: the weight of every layer whose Gram matrices are matched.
         content_distance: of features (see :class:`FeatureReconstructionLoss`).
@@ -48,7 +48,7 @@ class StyleOptimization:
         seed: of the noise.
     """
 
-    network: str = "compact"
+    loss_network: str = "compact"
     content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu3_1": 1.0})
     style_layers: Mapping[str, float] = field(
         default_factory=lambda: dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 30.0)
@@ -95,7 +95,7 @@ class StyleOptimized:
 def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
     """Return features + style + total variation, with the Gram matrices of ``style`` (1, 3, h, w) computed once."""
     seen = PerceptualLoss(
-        settings.network,
+        settings.loss_network,
         settings.content_layers,
         settings.content_distance,
         settings.style_layers,

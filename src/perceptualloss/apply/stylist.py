@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.apply.device import device_for
+from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
@@ -22,6 +23,7 @@ from perceptualloss.pictures.color import keep_colors as with_colours_of
 from perceptualloss.pictures.images import READ_SUFFIXES
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, change_file, fill_hidden
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.video import transform_video
 
 Chosen = PathLike | nn.Module | int | Sequence[float] | Mapping[str, float]
 
@@ -69,6 +71,12 @@ def with_longer_side(images: Tensor, size: int | None) -> Tensor:
     return resize(images, size=(max(1, round(factor * height)), max(1, round(factor * width)))).clamp(0, 1)
 
 
+def check_strength(strength: float) -> None:
+    """Raise InputError unless a strength is from 0 to 1."""
+    if not 0 <= strength <= 1:
+        raise InputError("a strength from 0 to 1", f"{strength:g}")
+
+
 @dataclass(frozen=True)
 class Stylist:
     """A network, and how to paint with it.
@@ -90,8 +98,7 @@ class Stylist:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise InputError("a strength from 0 to 1", f"{self.strength:g}")
+        check_strength(self.strength)
 
     def paint(self, content: Tensor, progress: Progress | None = None) -> Tensor:
         """Return pictures (N, 3, H, W) in [0, 1] as they look in the style, of the same size, within [0, 1]."""
@@ -119,9 +126,29 @@ class Stylist:
         """
         change_file(lambda picture: self.picture(picture, progress), source, target)
 
+    def video(self, source: Path, target: Path, smooth: float = 0.0, progress: Progress | None = None) -> None:
+        """Paint a video, frame by frame, into another with its sound.
+
+        Args:
+            source: the video.
+            target: the file to write.
+            smooth: against flicker, from 0 to 1 (see :mod:`perceptualloss.apply.steady`).
+            progress: called with frames done and all frames.
+
+        Raises:
+            InputError: a video that cannot be read or written.
+        """
+        steady = Steady(smooth)
+
+        def change(frame: Tensor) -> Tensor:
+            content = with_longer_side(frame, self.size)
+            return steady(self.paint(content), content)
+
+        transform_video(source, target, change, progress)
+
 
 def stylist(
-    style: Chosen | None = None,
+    style: object = None,
     network: PathLike | nn.Module | None = None,
     size: int | None = None,
     strength: float = 1.0,
@@ -139,23 +166,26 @@ def stylist(
     )
 
 
-def _load(style: Chosen | None) -> nn.Module:
+def _load(style: object) -> nn.Module:
     """Return the network of a style: a module, a file, or one that ships."""
     if isinstance(style, nn.Module):
         return style
     if not isinstance(style, str | os.PathLike):
-        raise InputError("the name of a style or the file of a network", repr(style), "Name a network with network.")
+        got = repr(style) if isinstance(style, int | float | None) else type(style).__name__
+        remedy = "Name a network with network; from a picture alone, method='optimize' paints."
+        raise InputError("the name of a style or the file of a network", got, remedy)
     path = Path(style)
     if path.suffix.lower() in READ_SUFFIXES:
         raise InputError(
             "the name of a style or the file of a network",
             f"the picture {path}",
-            "From a picture alone, --method optimize paints; perceptualloss train style trains a network.",
+            "From a picture alone, --method optimize paints (method='optimize' in Python); perceptualloss train style "
+            "trains a network.",
         )
     return load_network(path) if path.suffix == ".safetensors" else shipped_style(str(style))
 
 
-def _choose(network: PathLike | nn.Module, style: Chosen | None) -> nn.Module:
+def _choose(network: PathLike | nn.Module, style: object) -> nn.Module:
     """Return a network of the user's, held to the style if it has several."""
     if isinstance(network, nn.Module):
         model, names = network, list[str]()
@@ -171,6 +201,8 @@ def _choose(network: PathLike | nn.Module, style: Chosen | None) -> nn.Module:
         raise InputError("a style for a StyleTransferNetwork", type(model).__name__, "Leave the style away.")
     if isinstance(style, nn.Module):
         raise InputError("a network or a style that is one", "both")
+    if not isinstance(style, str | os.PathLike | int | Sequence | Mapping):
+        raise InputError("one of the network's styles: a name, a number, or weights", type(style).__name__)
     return InStyle(model, _shares(style, names, model.styles))
 
 

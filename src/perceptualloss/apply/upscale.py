@@ -93,6 +93,7 @@ def upscaler(
 def upscale(
     image: ImageType,
     scale: int | None = ...,
+    *,
     kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
@@ -106,6 +107,7 @@ def upscale(
 def upscale(
     image: PathLike,
     scale: int | None = ...,
+    *,
     kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
@@ -118,6 +120,7 @@ def upscale(
 def upscale(
     image: object,
     scale: int | None = None,
+    *,
     kind: Kind | None = None,
     network: Network | None = None,
     perception: float | None = None,

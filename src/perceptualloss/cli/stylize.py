@@ -6,22 +6,17 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from torch import Tensor
 
-from perceptualloss.apply.device import find_device
-from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress, optimize_style
-from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.stylist import stylist, with_longer_side
+from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress
+from perceptualloss.apply.style_optimizer import style_optimizer
+from perceptualloss.apply.stylist import stylist
 from perceptualloss.apply.tiles import Precision
 from perceptualloss.cli.console import OptionError, check_unused, command_parser
 from perceptualloss.cli.each import Tell, Work, do_each
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video, pair_up
-from perceptualloss.pictures.images import read_image, write_image
-from perceptualloss.pictures.picture import Picture, change_file, fill_hidden
-from perceptualloss.pictures.video import transform_video
 
-_OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network", "every")  # options of --method optimize alone
+_OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # options of --method optimize alone
 
 
 def build_parser() -> ArgumentParser:
@@ -51,7 +46,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--scales", type=int, default=defaults.scales, help="optimize: sizes, each twice the last")
     parser.add_argument("--start", type=Start, default=defaults.start, help="optimize: from the content or from noise")
     parser.add_argument("--style_size", type=int | None, help="optimize: longer side of the style picture")
-    parser.add_argument("--loss_network", type=str, default=defaults.network, help="optimize: compact, vgg16 or vgg19")
+    parser.add_argument(
+        "--loss_network", type=str, default=defaults.loss_network, help="optimize: compact, vgg16 or vgg19"
+    )
     parser.add_argument("--every", type=int | None, help="optimize: write the picture after every so many steps")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
     parser.add_argument("--precision", type=Precision, default="auto", help="auto is fp16 on CUDA, else fp32")
@@ -61,7 +58,7 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss stylize``."""
     optimize = options.method == "optimize"
-    idle = ("smooth", "precision") if optimize else _OPTIMIZE
+    idle = ("network", "smooth", "precision") if optimize else (*_OPTIMIZE, "every")
     check_unused(parser, options, idle, f"with --method {options.method}")
     pairs = pair_up(options.paths, options.out, videos=True)
     if not 0 <= options.smooth <= 1:
@@ -70,73 +67,37 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
     if options.every is not None and not 1 <= options.every <= options.steps:
         raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
-    work = _Optimization(options).file if optimize else _painter(options)
-    do_each(pairs, options.out, work, "files", "painted")
+    do_each(pairs, options.out, _optimization(options) if optimize else _painter(options), "files", "painted")
 
 
 def _painter(options: Namespace) -> Work:
     """Return what paints a picture or a video with a network."""
     if options.style is None and options.network is None:
         raise InputError("a --style or a --network", "neither")
-    tool = stylist(
-        options.style,
-        options.network,
-        options.size,
-        options.strength,
-        options.keep_colors,
-        options.device,
-        options.precision,
-    )
+    names = ("style", "network", "size", "strength", "keep_colors", "device", "precision")
+    tool = stylist(**{name: options[name] for name in names})
 
     def paint(source: Path, target: Path, tell: Tell) -> None:
-        if not is_video(source):
+        if is_video(source):
+            tool.video(source, target, options.smooth, tell)
+        else:
             tool.file(source, target, tell)
-            return
-        steady = Steady(options.smooth)
-
-        def change(frame: Tensor) -> Tensor:
-            content = with_longer_side(frame, tool.size)
-            return steady(tool.paint(content), content)
-
-        transform_video(source, target, change, tell)
 
     return paint
 
 
-class _Optimization:
-    """Paints pictures by optimisation, after a style picture."""
+def _optimization(options: Namespace) -> Work:
+    """Return what paints a picture by optimisation, after a style picture."""
+    if options.style is None:
+        raise InputError("a picture as --style for --method optimize", "none")
+    names = ("style", "size", "strength", "keep_colors", "device", *_OPTIMIZE)
+    tool = style_optimizer(**{name: options[name] for name in names})
 
-    def __init__(self, options: Namespace) -> None:
-        if options.style is None or options.network is not None:
-            got = "none" if options.style is None else "a network"
-            raise InputError("a picture as --style, and nothing else, for --method optimize", got)
-        names = ("steps", "scales", "start", "keep_colors", "style_size")
-        self.settings = StyleOptimization(network=options.loss_network, **{name: options[name] for name in names})
-        self.options, self.device = options, find_device(options.device)
-        self.style = read_image(options.style).to(self.device)
+    def paint(source: Path, target: Path, tell: Tell) -> None:
+        def show(at: StyleProgress) -> None:
+            side = max(at.step.picture.shape[2:])
+            tell(at.done, at.total, f"{side} px, loss {at.step.loss:.4g}")
 
-    def file(self, source: Path, target: Path, tell: Tell) -> None:
-        """Paint the picture in one file into another."""
-        if is_video(source):
-            raise InputError("pictures for --method optimize", "a video", "Train a network for the style.")
-        change_file(lambda picture: self.picture(picture, target, tell), source, target)
+        tool.file(source, target, show, options.every)
 
-    def picture(self, picture: Picture, target: Path, tell: Tell) -> Picture:
-        """Paint a picture; write what there is on the way beside ``target``."""
-        size, every = self.options.size, self.options.every
-        colours, alpha = picture.colours, picture.alpha
-        if alpha is not None:
-            colours, alpha = fill_hidden(colours, alpha), with_longer_side(alpha, size)
-        content = with_longer_side(colours, size).clamp(0, 1)
-
-        def progress(at: StyleProgress) -> None:
-            tell(
-                at.done, at.total, f"{max(content.shape[2:]) >> (at.scales - 1 - at.scale)} px, loss {at.step.loss:.4g}"
-            )
-            if every and at.step.number and at.step.number % every == 0:
-                name = f"{target.stem}-scale{at.scale + 1}-step{at.step.number:04d}.png"
-                write_image(at.step.picture, target.with_name(name))
-
-        found = optimize_style(content.to(self.device), self.style, self.settings, progress).picture.to(content)
-        painted = content.lerp(found, self.options.strength)
-        return Picture(painted, alpha, picture.grey and self.settings.keep_colors, picture.bits)
+    return paint
