@@ -32,6 +32,8 @@ from .losses.style import StyleReconstructionLoss as StyleReconstructionLoss
 from .losses.total_variation import TotalVariationLoss as TotalVariationLoss
 from .metrics.embedded import perceptual_distance as perceptual_distance
 from .metrics.psnr import psnr as psnr
+from .metrics.registry import list_metrics as list_metrics
+from .metrics.registry import register_metric as register_metric
 from .metrics.ssim import ms_ssim as ms_ssim
 from .metrics.ssim import ssim as ssim
 from .metrics.ssimulacra2 import ssimulacra2 as ssimulacra2

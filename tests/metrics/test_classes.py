@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +17,7 @@ import lightning as L
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, multiprocessing, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
@@ -25,7 +27,7 @@ from perceptualloss import MSELoss, metrics, ms_ssim, perceptual_distance, psnr,
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.losses.ssim import MS_SSIM_WEIGHTS
-from perceptualloss.metrics import classes, list_metrics
+from perceptualloss.metrics import classes, list_metrics, registry
 from perceptualloss.metrics import st_lpips as st_lpips_module
 from perceptualloss.metrics.embedded import structure_texture
 from perceptualloss.metrics.image_metric import ImageMetric
@@ -246,6 +248,28 @@ def test_several_processes_add_up_their_sums() -> None:
     torch.testing.assert_close(merged.compute(), expected)
 
 
+def _measure(rank: int, folder: str) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=3)
+    mean = metrics.PSNR().to(torch.bfloat16)
+    target = torch.full((rank, 3, 8, 8), 0.5)
+    if rank:  # the first one gets no picture
+        mean.update(target + 0.1 * rank, target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it got none
+        torch.save(mean.compute(), Path(folder) / f"{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, because a fresh process takes seconds to import torch")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_processes_that_talk_find_the_same_mean(tmp_path: Path) -> None:
+    torch.set_num_threads(1)  # a fork does not have its parent's threads
+    multiprocessing.start_processes(_measure, (str(tmp_path),), nprocs=3, start_method="fork")
+    decibels = [20.0, *2 * [20 - 20 * math.log10(2)]]
+    for rank in range(3):
+        assert torch.load(tmp_path / f"{rank}.pt").item() == pytest.approx(sum(decibels) / 3, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_metrics_are_pickled_and_copied_with_what_they_have_seen(name: str, make: Any) -> None:
     batch, mean = pictures(2), make(name)
@@ -366,7 +390,8 @@ def test_the_page_names_every_class() -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_the_page_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("perceptualloss.metrics.registry._ENTRIES", dict(metric_function.__globals__["_ENTRIES"]))
+    for name in ("_ENTRIES", "FUNCTIONS"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # no GPU is used, logs go nowhere
         exec(compile(block, str(PAGE), "exec"), {"__name__": "__main__"})

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from perceptualloss import cli
 from perceptualloss.cli.evaluate import build_parser
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
@@ -176,6 +177,17 @@ def test_documents_help_and_registry_list_the_same() -> None:
     assert f"{', '.join(list_metrics())}; with parameters" in " ".join(build_parser().format_help().split())
 
 
+@pytest.mark.parametrize("report", ["sr", "course", "rgb"])
+def test_the_page_says_what_a_protocol_reports(report: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{report}` \|.*\| (.*) \|$", page, flags=re.MULTILINE)
+    assert row
+    labels = row[1].replace("outside ones", ", ".join(metric(name).label for name in OUTSIDE)).split(", ")
+    names = {"mse": "MSE", "psnr": "PSNR"}
+    expected = [names.get(name, metric(name).label) for name in list_metrics(report)]  # type: ignore[arg-type]
+    assert [label.split(" = ")[0] for label in labels] == expected
+
+
 def test_what_is_reported_is_in_the_list_and_ours_comes_last() -> None:
     for report in ("sr", "course", "rgb", "comparison"):
         assert list_metrics(report)[-1] == "perceptual_distance"
@@ -193,6 +205,7 @@ def test_lpips_tells_better_than_the_embedded_judge_what_looks_nearer() -> None:
 @pytest.fixture
 def _own_metrics_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry, "FUNCTIONS", dict(registry.FUNCTIONS))
 
 
 def enter_mae() -> Callable[..., Tensor]:
@@ -224,6 +237,29 @@ def test_a_metric_of_ones_own_is_one_like_all_others(small_photos: Path) -> None
     assert evaluation.means[small_photos.name]["mae:power=2"].value == 0
 
 
+MODULE = """
+import perceptualloss
+
+@perceptualloss.register_metric("mae", label="MAE", higher_is_better=False)
+def mae(output, target, power=1.0):
+    return (output - target).abs().pow(power).mean(dim=(1, 2, 3))
+"""
+
+
+@pytest.mark.usefixtures("_own_metrics_go")
+def test_a_trusted_modules_metric_is_on_the_command_line(
+    small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("perceptualloss.training.recipe_settings.FUNCTIONS", registry.FUNCTIONS)
+    (tmp_path / "own_metric.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ["evaluate", str(small_photos), str(small_photos), "--metrics", "mae:power=2,channel=y"]
+    assert cli.main(words) == 1
+    assert "One of your own is known after perceptualloss.register_metric" in capsys.readouterr().err
+    assert cli.main([*words, "--trust", "own_metric"]) == 0
+    assert "MAE" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("_own_metrics_go")
 def test_a_metric_that_would_mislead_is_refused() -> None:
     enter_mae()
@@ -233,7 +269,7 @@ def test_a_metric_that_would_mislead_is_refused() -> None:
     facts = {"label": "x", "higher_is_better": True}
     for name, message in (("psnr", "free"), ("mae", "free"), ("a b", "letters"), ("a:b", "letters")):
         with pytest.raises(InputError, match=message):
-            register_metric(name, **facts)(torch.dist)
+            register_metric(name, **facts)(lambda output, target: output)
     with pytest.raises(InputError, match="parameter p with a default"):
         register_metric("x", **facts)(lambda output, target, p: output)
     register_metric("x", **facts)(lambda output, target: (output - target).mean())

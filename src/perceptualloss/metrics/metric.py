@@ -80,7 +80,6 @@ class Entry:
         missing: says why it cannot be had on this machine and how it can, or "".
         reports: where it is reported without being asked for.
         curve: what validations log it as; they leave it out without.
-        function: the user's, of a metric that is not this package's.
     """
 
     metric: Metric
@@ -92,7 +91,6 @@ class Entry:
     missing: Callable[[], str] = lambda: ""
     reports: tuple[Report, ...] = ()
     curve: str = ""
-    function: Callable[..., Tensor] | None = None
 
 
 def plain(function: Values) -> Against:

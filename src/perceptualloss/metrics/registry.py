@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,18 +11,19 @@ from typing import Any, TypeVar, get_args
 import torch
 from torch import Tensor
 
+from perceptualloss import registry as registries
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.builtin import ENTRIES
 from perceptualloss.metrics.metric import Against, Entry, Metric, Report, plain
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.pictures.ranges import check_pair
-from perceptualloss.registry import defined_again
 
 _ENTRIES = {entry.metric.key: entry for entry in ENTRIES}
+FUNCTIONS: dict[str, Callable[..., Any]] = {key: entry.build for key, entry in _ENTRIES.items()}
+"""By name: what builds a metric of this package, or the user's own function."""
 _CHANNELS = {"convention": "", "rgb": "RGB", "y": "Y"}
 Function = TypeVar("Function", bound=Callable[..., Tensor])
 
-_NAME = re.compile(r"[\w-]+")
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLS = {"true": True, "false": False}
 
@@ -154,7 +154,7 @@ def register_metric(
     cell runs twice, it takes the place of the former one.
 
     Args:
-        name: letters, digits, ``_`` and ``-``.
+        name: letters, digits and ``_``.
         label: what tables call it.
         higher_is_better: which way it points.
         note: explains it in one plain sentence.
@@ -169,41 +169,38 @@ def register_metric(
         curve: what validations log it as; they leave it out without.
 
     Raises:
-        InputError: A name that is taken or has other characters, or a parameter without a default.
+        InputError: A name that is taken or is none, or a parameter without a default.
 
     >>> @register_metric("mae", label="mean absolute error", higher_is_better=False)
     ... def mae(output: Tensor, target: Tensor) -> Tensor:
     ...     return (output - target).abs().mean(dim=(1, 2, 3))
     >>> metric_function("mae")(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), Convention()).item()
     1.0
-    >>> del _ENTRIES["mae"]
+    >>> del _ENTRIES["mae"], FUNCTIONS["mae"]
     """
 
-    def enter(function: Function) -> Function:
-        if not _NAME.fullmatch(name):
-            raise InputError("a metric's name of letters, digits, _ and -", repr(name))
-        former = _ENTRIES.get(name)
-        if former is not None and not (former.function and defined_again(former.function, function)):
-            raise InputError(f"a name that is free for the metric {label}", repr(name), "Choose another.")
+    def register(function: Function) -> Function:
+        parameters = _parameters_of(name, function)
+        registries.enter(FUNCTIONS, function, name)
         _ENTRIES[name] = Entry(
             Metric(name, label, unit, higher_is_better, note, digits),
             partial(_build, name, function),
             by_pixels,
             bytes_per_pixel,
-            _parameters_of(name, function),
+            parameters,
             parameter_words or {},
             missing,
             reports,
             curve,
-            function,
         )
         return function
 
-    return enter
+    return register
 
 
 def _entry(name: str) -> Entry:
-    return _ENTRIES[check_choice("metric", name, _ENTRIES)]
+    remedy = "One of your own is known after perceptualloss.register_metric."
+    return _ENTRIES[check_choice("metric", name, _ENTRIES, remedy)]
 
 
 def _parse(name: str, text: str, usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.registry import LOSSES, register_loss
 from perceptualloss.losses.settings import check_loss_settings
+from perceptualloss.metrics.registry import FUNCTIONS
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.limits import build_bounded
 from perceptualloss.networks.registry import CRITICS, NETWORKS
@@ -94,7 +95,8 @@ def trust(module: str) -> list[str]:
 
     Networks are subclasses of :class:`TransformationNetwork`, and a file of one is loaded wherever this was called
     before. Degradations and losses are subclasses of :class:`Degradation` and :class:`Loss`; every other
-    ``nn.Module`` counts as a critic. Importing runs the module, so call it with modules that you know.
+    ``nn.Module`` counts as a critic. Metrics are functions that it registers (``register_metric``). Importing runs the
+    module, so call it with modules that you know.
 
     Args:
         module: its name, as ``import`` takes it.
@@ -107,7 +109,9 @@ def trust(module: str) -> list[str]:
     except ImportError as error:
         raise InputError("a module to trust", f"{module!r}, which does not import: {error}") from error
     names = []
-    names += [found for _, own in inspect.getmembers(loaded, inspect.isfunction) if (found := name_in(LOSSES, own))]
+    for registry in (LOSSES, FUNCTIONS):
+        functions = (own for _, own in inspect.getmembers(loaded, inspect.isfunction))
+        names += [name for own in functions if (name := name_in(registry, own))]
     for name, kind in inspect.getmembers(loaded, inspect.isclass):
         known = next((known for base, known in LISTS if issubclass(kind, base)), None)
         if known is None or kind.__module__ != loaded.__name__ or inspect.isabstract(kind):
@@ -119,5 +123,5 @@ def trust(module: str) -> list[str]:
             else:
                 register(known, kind, object, name)
     if not names:
-        raise InputError(f"networks, losses, degradations or critics in {module}", "none that it defines")
+        raise InputError(f"networks, losses, degradations, critics or metrics in {module}", "none that it defines")
     return names
