@@ -16,6 +16,8 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, distributed, multiprocessing, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -88,6 +90,15 @@ def test_the_mean_is_over_pictures_of_unequal_batches(name: str, make: Any, func
     torch.testing.assert_close(mean.compute(), values[0].mean())
     torch.testing.assert_close(mean(*batches[1]), values[1].mean())  # calling it gives the batch's value
     torch.testing.assert_close(mean.compute(), torch.cat(values[:2]).mean())
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=5))
+def test_however_pictures_are_batched_the_mean_is_theirs(counts: list[int]) -> None:
+    output, target = pictures(sum(counts), 4, 5, noise=0.3)
+    mean = metrics.PSNR()
+    for batch in zip(output.split(counts), target.split(counts), strict=True):
+        mean.update(*batch)
+    torch.testing.assert_close(mean.compute(), psnr(output, target).mean())
 
 
 def test_each_class_points_as_the_registry_says_and_each_metric_has_one(make: Any) -> None:

@@ -272,6 +272,12 @@ def test_a_metric_that_would_mislead_is_refused() -> None:
             register_metric(name, **facts)(lambda output, target: output)
     with pytest.raises(InputError, match="parameter p with a default"):
         register_metric("x", **facts)(lambda output, target, p: output)
+    with pytest.raises(InputError, match="without a parameter channel"):
+        register_metric("x", **facts)(lambda output, target, channel="y": output)
+    with pytest.raises(InputError, match="a curve of its own for x, got 'PSNR'"):
+        register_metric("x", curve="PSNR", **facts)(lambda output, target: output)
+    with pytest.raises(InputError, match="report to be one of sr, course"):
+        register_metric("x", reports="rgb", **facts)(lambda output, target: output)
     register_metric("x", **facts)(lambda output, target: (output - target).mean())
     with pytest.raises(InputError, match=r"one value per picture, \(1,\), got shape \(\)"):
         metric_function("x")(output, target, Convention())

@@ -169,7 +169,8 @@ def register_metric(
         curve: what validations log it as; they leave it out without.
 
     Raises:
-        InputError: A name that is taken or is none, or a parameter without a default.
+        InputError: A name or curve that is taken, a name that is none, an unknown report, or a parameter without a
+            default.
 
     >>> @register_metric("mae", label="mean absolute error", higher_is_better=False)
     ... def mae(output: Tensor, target: Tensor) -> Tensor:
@@ -181,6 +182,10 @@ def register_metric(
 
     def register(function: Function) -> Function:
         parameters = _parameters_of(name, function)
+        for report in reports:
+            check_choice("report", report, get_args(Report))
+        if curve in {other for key, other in curves().items() if key != name}:
+            raise InputError(f"a curve of its own for {name}", repr(curve), "Another metric is logged as that.")
         registries.enter(FUNCTIONS, function, name)
         _ENTRIES[name] = Entry(
             Metric(name, label, unit, higher_is_better, note, digits),
@@ -222,6 +227,8 @@ def _parameters_of(name: str, function: Callable[..., Tensor]) -> dict[str, Any]
     """Return the parameters of a function beyond output and target, with their defaults."""
     parameters = list(inspect.signature(function).parameters.values())[2:]
     for parameter in parameters:
+        if parameter.name == "channel":
+            raise InputError(f"{name} without a parameter channel", str(parameter), "It is a word of the registry.")
         if type(parameter.default) not in (str, *_KINDS):
             remedy = "Give the parameter a default that is a text, a number, True or False."
             raise InputError(f"{name}'s parameter {parameter.name} with a default", str(parameter), remedy)
