@@ -27,9 +27,9 @@ from perceptualloss.networks.course import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import KEPT, checkpoint_files, is_whole, newest_checkpoint, step_of
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 

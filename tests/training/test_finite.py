@@ -23,10 +23,10 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.numerics import count_not_finite
 from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.training.average import moving_average
+from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
 from perceptualloss.training.finite import NotFinite, WatchFinite, zero_not_finite
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 

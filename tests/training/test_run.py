@@ -18,9 +18,9 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.course import Upscale2x
+from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
 from perceptualloss.training.run import Budget, best_precision, fit
-from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.supervised import Supervised
 
 

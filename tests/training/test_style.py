@@ -15,9 +15,9 @@ from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.course import Upscale2x
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.saving import SaveCheckpoint
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import Jolt, StyleTransfer, draw_jolt, fill, instability, styles_of
 

@@ -19,7 +19,7 @@ from perceptualloss.data.crops import Numbers
 from perceptualloss.errors import InputError
 from perceptualloss.numerics import count_not_finite
 from perceptualloss.training.processes import world_size
-from perceptualloss.training.seeded_steps import own_randomness
+from perceptualloss.training.randomness import own_randomness
 
 log = logging.getLogger(__name__)
 BATCHES = 32  # of training samples, from which the statistics of batch norms are estimated

@@ -24,11 +24,11 @@ from perceptualloss.networks.course import Critic
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.recipe_checks import check_recipe
 from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
 from perceptualloss.training.schedule import Schedule
-from perceptualloss.training.seeded_steps import own_randomness
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 

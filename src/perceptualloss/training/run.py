@@ -20,12 +20,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process
-from perceptualloss.training.callbacks import ImageRows, ProgressBar
+from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.finite import NotFinite, WatchFinite
+from perceptualloss.training.progress import ImageRows, ProgressBar
+from perceptualloss.training.randomness import SeededSteps, own_randomness
 from perceptualloss.training.run_folder import alone_in
-from perceptualloss.training.saving import KeepState
-from perceptualloss.training.seeded_steps import SeededSteps, own_randomness
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

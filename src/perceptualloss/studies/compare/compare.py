@@ -31,11 +31,11 @@ from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
 from perceptualloss.studies.compare.results import Comparison, Run
 from perceptualloss.studies.compare.settings import Settings
+from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.run import Budget, best_precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
-from perceptualloss.training.saving import SaveCheckpoint
-from perceptualloss.training.seeded_steps import own_randomness
 from perceptualloss.training.supervised import Supervised
 
 INTERPOLATION = "bilinear"

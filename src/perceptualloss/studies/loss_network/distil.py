@@ -22,8 +22,8 @@ from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.distillation import STUDENT, TEACHER, Distillation
 from perceptualloss.studies.loss_network.folding import write_weights
 from perceptualloss.studies.loss_network.layerwise import fit_layerwise
+from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.seeded_steps import own_randomness
 
 FITTED_ON = 128  # samples, each a crop and a damaged one, on which the first weights are fitted
 

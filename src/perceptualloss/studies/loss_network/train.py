@@ -18,9 +18,9 @@ from perceptualloss.studies.loss_network.classification import Classifier, CropD
 from perceptualloss.studies.loss_network.distil import distil
 from perceptualloss.studies.loss_network.distillation import STUDENT
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
+from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
-from perceptualloss.training.seeded_steps import own_randomness
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
