@@ -23,8 +23,9 @@ from perceptualloss.data.degrade import Downscale
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.named import shipped
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.training.adversarial import Game
-from perceptualloss.training.recipe import Recipe, train
+from perceptualloss.training.game import Game
+from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.train import train
 
 GAMES = {
     "relativistic": Game("relativistic", weight=0.01, ramp_steps=50, betas=(0.5, 0.99)),

@@ -29,8 +29,9 @@ from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.settings import Settings
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.loss_network.train import train_loss_network
-from perceptualloss.training.recipe import Recipe, train
+from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.train import train
 
 STYLIZE = ["stylize", "{photo}", "--style"]
 COMMANDS: list[tuple[list[str], str]] = [

@@ -19,9 +19,9 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial, Game
-from perceptualloss.training.balance import WINDOW, Balance, verdict
+from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial
 from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.game import WINDOW, Balance, Game, verdict
 from perceptualloss.training.run import Budget, fit
 
 

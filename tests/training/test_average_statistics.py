@@ -22,9 +22,10 @@ from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.adversarial import Adversarial
 from perceptualloss.training.average import BATCHES
 from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.game import Game
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer, styles_of
 from perceptualloss.training.supervised import Supervised

@@ -26,9 +26,10 @@ from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.adversarial import Adversarial
 from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import KEPT, checkpoint_files, is_whole, newest_checkpoint, step_of
+from perceptualloss.training.game import Game
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised

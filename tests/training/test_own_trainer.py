@@ -23,7 +23,8 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.studies.loss_network.classification import Classifier, CropData
 from perceptualloss.studies.loss_network.distillation import Distillation
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
-from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.game import Game
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised

@@ -19,10 +19,11 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.pictures.images import read_image
-from perceptualloss.training.adversarial import Game
 from perceptualloss.training.checkpoints import checkpoint_files
-from perceptualloss.training.recipe import Recipe, train
+from perceptualloss.training.game import Game
+from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.training.train import train
 
 WRITTEN = {
     "MSELoss": {},

@@ -17,7 +17,7 @@ from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.training.recipe import Recipe, train
+from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.run_folder import (
     RECORD,
     alone_in,
@@ -28,6 +28,7 @@ from perceptualloss.training.run_folder import (
     read_record,
     resumed_from,
 )
+from perceptualloss.training.train import train
 
 
 def recipe(photos: Path, width: int = 4, **settings: Any) -> Recipe:

@@ -19,7 +19,8 @@ from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.schedule import Schedule
-from perceptualloss.training.style import Jolt, StyleTransfer, draw_jolt, fill, instability, styles_of
+from perceptualloss.training.stability import Jolt, draw_jolt, instability
+from perceptualloss.training.style import StyleTransfer, fill, styles_of
 
 LOSS: dict[str, Any] = {
     "PerceptualLoss": {

@@ -16,10 +16,11 @@ from perceptualloss.cli.recipe_options import NESTED, plain, recipe_in, values_o
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
-from perceptualloss.training.recipe import Recipe, smoke, train
+from perceptualloss.training.recipe import Recipe, smoke
 from perceptualloss.training.recipe_checks import RANGES, check_range
 from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
+from perceptualloss.training.train import train
 
 PLACES = ("inputs", "photos", "style", "start_from")  # settings that are paths
 SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule")  # what a smoke run sets

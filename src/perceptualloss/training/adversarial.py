@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -11,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
+from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
 from perceptualloss.losses.base import Loss
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.training.balance import WINDOW, Balance, ranked_right
+from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
 from perceptualloss.training.processes import (
     average_gradients,
     average_over_processes,
@@ -26,62 +25,6 @@ from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)
 GENERATOR, CRITIC = 0, 1  # the order of the optimisers
-
-
-@dataclass(frozen=True)
-class Game:
-    r"""The rules of the adversarial training.
-
-    Args:
-        kind: of :class:`GANLoss`: "wasserstein", "vanilla", "least_squares", "hinge", "relativistic" or
-            "relativistic_hinge".
-        weight: :math:`\lambda_w`, of the adversarial loss beside the recipe's other losses.
-        ramp_steps: steps, after the warm-up, over which that weight rises from zero in a line.
-        n_critic: the critic's updates a step, on the step's batch.
-        generator_every: the generator is updated at every so many of the steps.
-        clip: the critic's weights are clamped to +- this after each of its updates (0.01 in the paper).
-        penalty: weight of the gradient penalty (10 in the paper).
-        learning_rate: the critic's; its schedule is the generator's.
-        betas: Adam's two decays for the critic. (0, 0.99) is RMSprop, which goes with clipping.
-
-    Source: Arjovsky et al., "Wasserstein GAN", 2017; Gulrajani et al., "Improved Training of Wasserstein GANs",
-    2017.
-    """
-
-    kind: Kind = "wasserstein"
-    weight: float = 1e-3
-    ramp_steps: int = 0
-    n_critic: int = 1
-    generator_every: int = 1
-    clip: float | None = None
-    penalty: float | None = None
-    learning_rate: float = 1e-4
-    betas: tuple[float, float] = (0.0, 0.9)
-
-    def check(self) -> None:
-        """Raise InputError for "wasserstein" without a bound, ``clip`` and ``penalty`` at once, or impossible numbers.
-
-        Not when it is built: the command line would bury the message in those of its parser.
-        """
-        GANLoss(self.kind)
-        if self.clip is not None and self.penalty is not None:
-            raise InputError("clip or penalty", f"clip={self.clip} and penalty={self.penalty}", "Set one to null.")
-        if self.kind == "wasserstein" and self.clip is None and self.penalty is None:
-            remedy = "Such as penalty: 10 or clip: 0.01."
-            raise InputError("a critic of bounded slope for the Wasserstein loss", "neither clip nor penalty", remedy)
-        if self.clip is not None and not self.clip > 0:
-            raise InputError("clip to be a positive number", repr(self.clip), "The paper's is 0.01.")
-        if min(self.n_critic, self.generator_every) < 1 or self.ramp_steps < 0:
-            got = f"{self.n_critic}, {self.generator_every} and {self.ramp_steps}"
-            raise InputError("n_critic and generator_every from 1, and ramp_steps from 0", got)
-
-    def weight_at(self, step: int) -> float:
-        """Return the adversarial weight at a step after the warm-up.
-
-        >>> Game(penalty=10, weight=0.1, ramp_steps=4).weight_at(2)
-        0.05
-        """
-        return self.weight * (min(1.0, step / self.ramp_steps) if self.ramp_steps else 1.0)
 
 
 class Adversarial(Supervised):

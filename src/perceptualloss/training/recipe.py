@@ -1,39 +1,21 @@
-"""One training run from a recipe: what every setting of its YAML file means."""
+"""A recipe: the settings of one training, and what each of them means."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from perceptualloss.data.degrade import Degradation, Unchanged
-from perceptualloss.data.module import PhotoData, TrainingData
-from perceptualloss.data.paired import PairedData
-from perceptualloss.errors import InputError
-from perceptualloss.files import is_first_process
+from perceptualloss.data.degrade import Degradation
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.settings import loss_from_settings
-from perceptualloss.losses.style_objective import objective_note, style_objective, style_picture
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.networks.checkpoint import save_network
-from perceptualloss.networks.course import Critic
-from perceptualloss.networks.named import load_network
-from perceptualloss.pictures.images import picture_files
-from perceptualloss.training.adversarial import Adversarial, Game
-from perceptualloss.training.randomness import own_randomness
-from perceptualloss.training.recipe_checks import check_recipe
-from perceptualloss.training.run import Budget, Precision, fit
-from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
+from perceptualloss.training.game import Game
+from perceptualloss.training.run import Precision
 from perceptualloss.training.schedule import Schedule
-from perceptualloss.training.style import StyleTransfer
-from perceptualloss.training.supervised import Supervised
 
 SMOKE_CROP = 48  # pixels of the target: at 32 a critic ends in 1 x 1, of which oneDNN spoils the gradient in bf16
-VALIDATION_STYLE = 512  # pixels: the largest side of validation photos in style transfer, of larger ones the middle
 
 
 @dataclass(frozen=True)
@@ -131,122 +113,3 @@ def smoke(recipe: Recipe) -> Recipe:
         batch_size=2,
         start_from=None,
     )
-
-
-def train(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    resume: bool = False,
-    progress: bool = False,
-    command: str = "",
-    configuration: str = "",
-) -> dict[str, float]:
-    """Train as the recipe says; write ``run.json``, TensorBoard's files, checkpoints and ``network.safetensors``.
-
-    Args:
-        recipe: what to train and how. Seed the random generators before building its network.
-        folder: for everything that is written.
-        resume: whether to go on from the folder's newest whole checkpoint; a run that was stopped before its first
-            one begins anew.
-        progress: whether to show a progress bar.
-        command: the command line, for the record.
-        configuration: the recipe as YAML, to be written as ``config.yaml``.
-
-    Returns:
-        The last validation's scores.
-
-    Raises:
-        InputError: for unusable settings, photos, weights or checkpoints, another network or critic than the run to
-            resume has, or a full disk.
-        TrainingInterrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
-    """
-    check_recipe(recipe)
-    settings = {field.name: in_words(getattr(recipe, field.name)) for field in fields(recipe)}
-    checkpoint = resumed_from(folder, settings, ("network", "critic")) if resume else None
-    losses = _losses(recipe)
-    if recipe.start_from is not None and checkpoint is None:
-        _start_from(recipe.network, recipe.start_from)
-    data = _data(recipe)
-    with own_randomness(recipe.seed):
-        task = _task(recipe, losses)
-    files = data_record(data.files)
-    record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
-    fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
-    if is_first_process():
-        save_network(task.result.fused(), folder / "network.safetensors", **_card(recipe, settings, files))
-    return {name: curve[-1][1] for name, curve in task.history.items()}
-
-
-def _budget(recipe: Recipe) -> Budget:
-    return Budget(**{field.name: getattr(recipe, field.name) for field in fields(Budget)})
-
-
-def _data(recipe: Recipe) -> TrainingData:
-    options: dict[str, Any] = {
-        name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
-    }
-    if recipe.inputs is None:
-        options["shorter_side"] = recipe.shorter_side
-    elif recipe.shorter_side is not None:
-        raise InputError("a shorter_side without inputs", f"inputs={recipe.inputs}", "Shrink the pictures beforehand.")
-    if recipe.style is not None:
-        return PhotoData(Unchanged(), recipe.photos, validation_size=VALIDATION_STYLE, **options)
-    scale = recipe.network.scale
-    if recipe.degradation is not None and recipe.inputs is None:
-        if scale != recipe.degradation.scale:
-            raise InputError(f"a degradation of scale {scale}, the network's", str(recipe.degradation.scale))
-        return PhotoData(recipe.degradation, recipe.photos, **options)
-    if recipe.degradation is not None or recipe.inputs is None or recipe.photos is None:
-        got = ", ".join(f"{name}={getattr(recipe, name)}" for name in ("degradation", "inputs", "photos"))
-        raise InputError("a degradation, or the folders inputs and photos", got)
-    return PairedData(recipe.inputs, recipe.photos, scale, **options)
-
-
-def _losses(recipe: Recipe) -> list[Loss]:
-    """Return the loss, or one for each style."""
-    if recipe.style is not None:
-        size, strength = recipe.style_size, recipe.style_strength
-        return [style_objective(recipe.loss, file, size, strength) for file in style_files(recipe.style)]
-    return [loss_from_settings(recipe.loss)]
-
-
-def _task(recipe: Recipe, losses: list[Loss]) -> Supervised:
-    names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze")
-    options: dict[str, Any] = {name: getattr(recipe, name) for name in names}
-    if recipe.style is not None:
-        pictures = [style_picture(file, recipe.style_size) for file in style_files(recipe.style)]
-        options |= {"stability": recipe.stability, "seed": recipe.seed}
-        return StyleTransfer(recipe.network, losses, pictures, **options)
-    if recipe.adversarial is None:
-        return Supervised(recipe.network, losses[0], **options)
-    critic = Critic() if recipe.critic is None else recipe.critic
-    return Adversarial(recipe.network, critic, losses[0], recipe.adversarial, seed=recipe.seed, **options)
-
-
-def style_files(style: Path | list[Path] | None) -> list[Path]:
-    """Return the style pictures that a recipe names: of a folder, all that are in it, by name.
-
-    Raises:
-        InputError: for a folder without pictures.
-    """
-    named = [style] if isinstance(style, Path) else style or []
-    return [file for path in named for file in (picture_files(path) if path.is_dir() else [path])]
-
-
-def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the saved network says of how it was trained."""
-    on_the_card = ("loss", "degradation", "inputs", "style", "adversarial", "start_from", "steps", "seed")
-    card = {name: settings[name] for name in on_the_card if getattr(recipe, name) is not None}
-    card |= {"data": json.dumps(files), "versions": json.dumps(versions())}
-    if recipe.style is None:
-        return card
-    names = [file.stem for file in style_files(recipe.style)]
-    return card | objective_note(recipe.loss, names, recipe.style_size, recipe.style_strength)
-
-
-def _start_from(network: TransformationNetwork, file: Path) -> None:
-    saved = load_network(file)
-    if type(saved) is not type(network):
-        raise InputError(f"a saved {type(network).__name__} to start from", f"{type(saved).__name__} in {file}")
-    network.load_state_dict(saved.state_dict())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perceptualloss.arguments import shown
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import has_style_term
-
-if TYPE_CHECKING:
-    from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe import Recipe
 
 Bounds = tuple[float, float]
 LONGEST = 10**9  # steps: 30 years at one a second
@@ -36,12 +34,6 @@ GAME: dict[str, Bounds] = {
     "n_critic": (1, 1000),
     "generator_every": (1, 1000),
     "learning_rate": (0, 1e3),
-}
-LOSS_NETWORK: dict[str, Bounds] = {
-    **{name: RANGES[name] for name in ("steps", "batch_size", "crop", "learning_rate", "seed")},
-    "check_every": (1, LONGEST),
-    "crops_per_photo": (1, 2**20),
-    "weight_decay": (0, 1e3),
 }
 BATCH = 2**28  # pixels of a batch: 3 GB of targets
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.files import is_first_process, write_whole
+from perceptualloss.files import is_first_process, write_json, write_whole
 from perceptualloss.training.checkpoints import newest_checkpoint
 
 try:
@@ -122,7 +122,7 @@ class WriteRecord(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, *_: Any) -> None:
         """Write it."""
         if trainer.is_global_zero:
-            write_whole((json.dumps(self.record(), indent=2) + "\n").encode(), self.folder / RECORD)
+            write_json(self.record(), self.folder / RECORD)
             if self.configuration:
                 write_whole(self.configuration.encode(), self.folder / CONFIGURATION)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -15,75 +14,10 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.network_loss import share_networks
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.training.stability import draw_jolt, instability
 from perceptualloss.training.supervised import Supervised, check_reduced
 
-SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation
 CHECKED = "validation/"  # before the names of what is measured on validation photos
-
-
-@dataclass(frozen=True)
-class Jolt:
-    """A small change from one frame of a video to the next: a shift by whole pixels, and noise.
-
-    Args:
-        down: pixels by which the picture moves down.
-        right: and to the right.
-        noise: (N, 3, H, W), added.
-    """
-
-    down: int
-    right: int
-    noise: Tensor
-
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Return the moved pictures (N, 3, H, W) with noise; what comes in at the border is mirrored."""
-        height, width = pictures.shape[-2:]
-        top, left, y, x = max(0, self.down), max(0, self.right), max(0, -self.down), max(0, -self.right)
-        padded = F.pad(pictures, (left, x, top, y), mode="reflect")
-        return padded[..., y : y + height, x : x + width] + self.noise
-
-    def inner(self, moved: Tensor) -> Tensor:
-        """Return the part of moved pictures that was inside before."""
-        height, width = moved.shape[-2:]
-        rows = slice(max(0, self.down), height + min(0, self.down))
-        return moved[..., rows, max(0, self.right) : width + min(0, self.right)]
-
-    def still(self, pictures: Tensor) -> Tensor:
-        """Return the part of pictures, before they move, that stays inside."""
-        return Jolt(-self.down, -self.right, self.noise).inner(pictures)
-
-
-def draw_jolt(
-    pictures: Tensor, seed: int, step: int, shift: int = SHIFT, noise: float = NOISE, before: int = 0
-) -> Jolt:
-    """Draw a jolt of pictures (N, 3, H, W): a pure function of (seed, step).
-
-    Args:
-        pictures: for their shape, type and device.
-        seed: a whole number from 0.
-        step: the step of the training.
-        shift: the largest shift, in pixels, either way.
-        noise: the standard deviation of the Gaussian noise, in units of the pictures' range [0, 1].
-        before: how many pictures of the same batch come before these, in other processes.
-    """
-    random = np.random.default_rng([seed, step, 1])
-    down, right = (int(pixels) for pixels in random.integers(-shift, shift + 1, size=2))
-    batch = (before + len(pictures), *pictures.shape[1:])
-    added = random.standard_normal(batch, dtype=np.float32)[before:] * np.float32(noise)
-    return Jolt(down, right, torch.from_numpy(added).to(pictures))
-
-
-def instability(output: Tensor, again: Tensor, jolt: Jolt) -> Tensor:
-    """Return the mean squared difference between a moved result and the result of the moved picture, (N,).
-
-    Args:
-        output: the network's results, (N, 3, H, W).
-        again: its results for the pictures that ``jolt`` moved.
-        jolt: that.
-
-    Zero for a network that changes nothing, where the jolt has no noise.
-    """
-    return (jolt.inner(again).float() - jolt.still(output).float()).square().mean(dim=(1, 2, 3))
 
 
 def styles_of(seed: int, first: int, count: int, styles: int) -> list[int]:

@@ -19,6 +19,7 @@ from perceptualloss.studies.loss_network.distil import distil
 from perceptualloss.studies.loss_network.distillation import STUDENT
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
 from perceptualloss.training.randomness import own_randomness
+from perceptualloss.training.recipe_checks import LONGEST, RANGES, Bounds
 from perceptualloss.training.run import Budget, Precision, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
 
@@ -27,6 +28,12 @@ FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay") 
 TRAINABLE = (STUDENT, "compact", "judge")
 SIZES = ("batch_size", "crop", "learning_rate", "crops_per_photo", "weight_decay")
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
+BOUNDS: dict[str, Bounds] = {
+    **{name: RANGES[name] for name in ("steps", "batch_size", "crop", "learning_rate", "seed")},
+    "check_every": (1, LONGEST),
+    "crops_per_photo": (1, 2**20),
+    "weight_decay": (0, 1e3),
+}
 
 
 @dataclass(frozen=True)
