@@ -1,1 +1,6 @@
-"""apply."""
+"""Using what is trained, and optimising single pictures: pictures in, pictures out.
+
+``upscale`` and ``stylize`` take a picture of any kind and give its like; ``tiles`` runs a network over any size,
+``device`` says where. ``optimize_picture`` moves pixels until a loss is low, ``optimize_style`` does so for a style.
+No weights change here (that is ``training``), and files are read and written by ``pictures``.
+"""

@@ -38,8 +38,6 @@ def device_for(network: nn.Module, device: str | None) -> torch.device:
 
 
 _MEMINFO = Path("/proc/meminfo")
-
-
 _GROUP = Path("/sys/fs/cgroup")
 
 

@@ -173,8 +173,6 @@ def _check(start: Tensor, steps: int, method: str, learning_rate: float | None) 
 
 
 Space = Literal["pixels", "frequencies"]
-
-
 Size = tuple[int, int]
 
 

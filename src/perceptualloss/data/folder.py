@@ -180,7 +180,6 @@ TRAINING = (
     "rocket.jpg",
 )
 
-
 VALIDATION = ("chelsea.png", "coffee.png")
 
 

@@ -14,6 +14,9 @@ from perceptualloss.files import unique_stems
 from perceptualloss.pictures.box import Box
 from perceptualloss.pictures.color import luma
 
+TRUTH = "ground truth"
+_STRONG = 0.06  # luminance beside its local mean; more is the edge of a thing rather than texture
+
 
 @dataclass(frozen=True)
 class Photo:
@@ -36,9 +39,6 @@ class Photo:
 def file_stems(photos: Iterable[Photo]) -> list[str]:
     """One file name per photo, all different (see :func:`unique_stems`)."""
     return unique_stems(photo.name for photo in photos)
-
-
-_STRONG = 0.06  # luminance beside its local mean; more is the edge of a thing rather than texture
 
 
 def find_details(photo: Photo, size: int = 96, names: Sequence[str] | None = None) -> list[Box]:
@@ -80,6 +80,3 @@ def _fine(pixels: Tensor) -> Tensor:
     values = pixels.detach().to("cpu", torch.float64).nan_to_num(0).clamp(0, 1)
     grey = luma(values)
     return grey - avg_pool2d(grey, 9, stride=1, padding=4, count_include_pad=False)
-
-
-TRUTH = "ground truth"

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.details import Photo, find_details
-from perceptualloss.drawing.panels import to_picture
 from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.panels import captions, detail_runs, draw_panel, panel_metrics, write_panels
 from perceptualloss.studies.compare.results import Comparison

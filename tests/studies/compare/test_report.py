@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
+from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.details import Photo, find_details
-from perceptualloss.drawing.panels import to_picture
 from perceptualloss.studies.compare import report
 from perceptualloss.studies.compare.report import render_report, write_report
 from perceptualloss.studies.compare.results import Comparison

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.data.folder import builtin_photos
-from perceptualloss.drawing.plots import colour
+from perceptualloss.drawing.heat import colour
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate import report as evaluation_report

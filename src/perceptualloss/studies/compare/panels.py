@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from perceptualloss.drawing.cells import DETAIL_COLOURS, detail_cell, lay_out, text_cell, whole_cell
 from perceptualloss.drawing.details import Photo, file_stems, find_details
-from perceptualloss.drawing.panels import DETAIL_COLOURS, detail_cell, lay_out, text_cell, whole_cell
 from perceptualloss.metrics.metric import PSNR, Metric, format_value, telling
 from perceptualloss.pictures.box import Box
 from perceptualloss.studies.compare.results import Comparison, Run

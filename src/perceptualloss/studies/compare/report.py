@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from perceptualloss.drawing.cells import DETAIL_COLOURS
 from perceptualloss.drawing.details import TRUTH, Photo, file_stems, find_details
 from perceptualloss.drawing.page import render_page, themed
-from perceptualloss.drawing.panels import DETAIL_COLOURS
 from perceptualloss.metrics.metric import Metric, format_value, telling
 from perceptualloss.studies.compare.curves import curve_metrics, describe_curves, draw_curves, run_colours
 from perceptualloss.studies.compare.panels import captions, detail_runs, panel_metrics

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.details import TRUTH, Photo
 from perceptualloss.drawing.page import compressed, lossless, uri
-from perceptualloss.drawing.panels import to_picture
 from perceptualloss.pictures.box import Box
 
 _MOST_SIDE, _LEAST_SIDE = 1024, 256

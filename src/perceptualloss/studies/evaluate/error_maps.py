@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.drawing.panels import lay_out, text_cell, whole_cell
-from perceptualloss.drawing.plots import as_pixels, colour, legend, ramp, scale_end
+from perceptualloss.drawing.cells import lay_out, text_cell, whole_cell
+from perceptualloss.drawing.heat import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.errors import InputError
 from perceptualloss.files import unique_stems
 from perceptualloss.pictures.color import luminance

@@ -8,10 +8,11 @@ from typing import Any
 
 from PIL import Image
 
+from perceptualloss.drawing.cells import DETAIL_COLOURS, to_picture
 from perceptualloss.drawing.details import TRUTH, Photo, find_details
+from perceptualloss.drawing.heat import colour
 from perceptualloss.drawing.page import compressed, lossless, render_page, uri
-from perceptualloss.drawing.panels import DETAIL_COLOURS, to_picture
-from perceptualloss.drawing.plots import DARK, LIGHT, colour
+from perceptualloss.drawing.plots import DARK, LIGHT
 from perceptualloss.metrics.metric import Metric, best_values, format_value
 from perceptualloss.studies.evaluate.candidates import Loaded
 from perceptualloss.studies.evaluate.error_maps import errors_of

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.drawing.panels import lay_out, text_cell, to_picture, whole_cell
-from perceptualloss.drawing.plots import as_pixels, colour, legend, ramp, scale_end
+from perceptualloss.drawing.cells import lay_out, text_cell, to_picture, whole_cell
+from perceptualloss.drawing.heat import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.errors import check_image_batch, check_same_shape
 from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import enlarged, loss_maps

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.apply.optimize_picture import Space, Step, noise, optimize_picture
-from perceptualloss.drawing.panels import lay_out, text_cell, whole_cell
+from perceptualloss.drawing.cells import lay_out, text_cell, whole_cell
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.network import LossNetwork, loss_network
 from perceptualloss.files import write_json

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from perceptualloss.data.distortions import STRENGTHS
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
 from perceptualloss.data.module import middle
+from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.page import lossless, render_page, themed, uri
-from perceptualloss.drawing.panels import to_picture
 from perceptualloss.features.architectures import ARCHITECTURES, layers_before_pooling
 from perceptualloss.features.network import LossNetwork
 from perceptualloss.features.weight_files import read_features

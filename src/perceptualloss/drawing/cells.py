@@ -1,4 +1,4 @@
-"""Panels of a comparison: every run's picture of a photo side by side, whole and zoomed on detail."""
+"""The cells of a sheet of pictures: a picture whole, a detail of it enlarged, lines of text; and sheets of them."""
 
 from __future__ import annotations
 
