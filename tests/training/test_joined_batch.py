@@ -33,7 +33,8 @@ from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.training.adversarial import Adversarial, Game
+from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.game import Game
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training import supervised
