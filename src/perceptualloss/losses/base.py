@@ -236,7 +236,7 @@ class WeightedLoss(Loss):
                     raise InputError("every part of a sum under a name of its own", f"{full!r} twice")
                 part._check_part(full)
                 parts[full], self.weights[full] = part, weight * own
-        self.input_range = _common_range(parts)
+        self.input_range = _common("input_range", parts.items(), "All get the same pictures: say it for every part.")
         self.losses: Mapping[str, Loss] = nn.ModuleDict(parts)  # type: ignore[assignment]
         self.needs_target = any(loss.needs_target for loss in parts.values())
         self.same_size = any(loss.same_size for loss in parts.values())
@@ -279,23 +279,19 @@ class WeightedLoss(Loss):
             loss.check(output, target)
 
 
+def _common(option: str, losses: Iterable[tuple[str, Loss]], remedy: str) -> Any:
+    """Return the value of an option that all parts have."""
+    values = [(name, getattr(loss, option)) for name, loss in losses]
+    if len({value for _, value in values}) > 1:
+        got = ", ".join(f"{name} {value}" for name, value in values)
+        raise InputError(f"parts of the same {option}", got, remedy)
+    return values[0][1]
+
+
 def _common_reduction(losses: Iterable[tuple[str, Loss]]) -> Reduction:
-    """Return the reduction that all parts have."""
-    reductions = [(name, loss.reduction) for name, loss in losses]
-    if len({reduction for _, reduction in reductions}) > 1:
-        got = ", ".join(f"{name} {reduction}" for name, reduction in reductions)
-        remedy = "Say it for every part, or give that of the sum: WeightedLoss(losses, weights, reduction='mean')."
-        raise InputError("parts of the same reduction", got, remedy)
-    return reductions[0][1]
-
-
-def _common_range(parts: Mapping[str, Loss]) -> InputRange:
-    """Return the range that all parts want."""
-    ranges = {name: part.input_range for name, part in parts.items()}
-    if len(set(ranges.values())) > 1:
-        got = ", ".join(f"{name} {wanted}" for name, wanted in ranges.items())
-        raise InputError("parts of the same input_range, as they get the same pictures", got, "Say it for every part.")
-    return next(iter(ranges.values()))
+    remedy = "Say it for every part, or give that of the sum: WeightedLoss(losses, weights, reduction='mean')."
+    reduction: Reduction = _common("reduction", losses, remedy)
+    return reduction
 
 
 def _added(loss: Loss, other: Loss) -> WeightedLoss:

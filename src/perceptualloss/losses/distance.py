@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -68,8 +68,8 @@ def unit_map(output: Tensor, target: Tensor, weights: Tensor | None = None) -> T
         weights: :math:`w_c \ge 0`, (C,); without them 1.
     """
     root = None if weights is None else weights.sqrt().view(-1, 1, 1)
-    found: Tensor = _UnitMap.apply(wide(output), wide(target), root)[0]
-    return found
+    distances: Tensor = _UnitMap.apply(wide(output), wide(target), root)[0]
+    return distances
 
 
 def unit_channels(features: Tensor) -> Tensor:
@@ -131,8 +131,8 @@ class _UnitMap(torch.autograd.Function):
             (x.expand(info.batch_size, *x.shape) if place is None else x.movedim(place, 0)).flatten(0, 1)
             for x, place in zip((output, target), places[:2], strict=True)
         ]
-        found = _UnitMap.apply(*joined, root)
-        return tuple(x.unflatten(0, (info.batch_size, -1)) for x in found), (0, 0, 0)
+        results = _UnitMap.apply(*joined, root)
+        return tuple(x.unflatten(0, (info.batch_size, -1)) for x in results), (0, 0, 0)
 
 
 def instance(output: Tensor, target: Tensor) -> Tensor:
@@ -173,6 +173,32 @@ def over_layers(distances: Sequence[Tensor]) -> Tensor:
     them is 0. For measuring: its gradient has no bound near zero.
     """
     return torch.stack([*distances]).log().mean(dim=0).exp()
+
+
+def unit_over_layers(output: Iterable[Tensor], target: Iterable[Tensor]) -> Tensor:
+    """Return the unit distance through a network, (N,): the geometric mean over its layers of :func:`unit`.
+
+    Args:
+        output: the layers' features, (N, C, H, W) each.
+        target: those of the pictures compared with, in the same order.
+    """
+    return over_layers([unit(f, g) for f, g in zip(output, target, strict=True)])
+
+
+def learned_over_layers(output: Iterable[Tensor], target: Iterable[Tensor], weights: Iterable[Tensor]) -> Tensor:
+    r"""Return LPIPS's distance of each image, (N,).
+
+    :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \sum_c w_{jc} (\hat f_{jchw} - \hat g_{jchw})^2`
+
+    Args:
+        output: the layers' features, (N, C, H, W) each.
+        target: those of the pictures compared with, in the same order.
+        weights: each layer's learned weights, (C,), at least 0.
+
+    Source: Zhang et al. 2018, equation 1.
+    """
+    layers = zip(output, target, weights, strict=True)
+    return torch.stack([unit_map(f, g, w).mean(dim=(1, 2)) for f, g, w in layers]).sum(dim=0)
 
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -167,8 +167,9 @@ def loss_maps(
     measure = MAP_DISTANCES[check_choice("distance", distance, MAP_DISTANCES)]
     check_same_shape("output", output, "target", target)
     with torch.no_grad():
-        wanted = network(target, layers)
-    return {layer: measure(features, wanted[layer]) for layer, features in network(output, tuple(wanted)).items()}
+        target_features = network(target, layers)
+    features = network(output, tuple(target_features))
+    return {layer: measure(features[layer], target_features[layer]) for layer in features}
 
 
 def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.network import LossNetwork
 from perceptualloss.losses.base import Reduction
-from perceptualloss.losses.distance import unit_map
+from perceptualloss.losses.distance import learned_over_layers, unit_map
 from perceptualloss.losses.feature import enlarged
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
 from perceptualloss.pictures.ranges import InputRange
@@ -90,8 +89,8 @@ class LPIPS(NetworkLoss):
 
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
         """Return the distance of each image, (N,)."""
-        distances = [positions.mean(dim=(1, 2)) for positions in self._maps(output, target)]
-        return {"lpips": torch.stack(distances).sum(dim=0)}
+        features, target_features = ([each[layer] for layer in self.output_layers] for each in (output, target))
+        return {"lpips": learned_over_layers(features, target_features, self._heads())}
 
     def map(self, output: Tensor, target: Tensor) -> Tensor:
         """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly.
@@ -102,8 +101,10 @@ class LPIPS(NetworkLoss):
         self._check_places()
         self.check_call(output, target)
         with torch.no_grad():
-            seen = self.network(target, self.target_layers)
-        maps = self._maps(self.network(output, self.output_layers), seen)
+            target_features = self.network(target, self.target_layers)
+        features = self.network(output, self.output_layers)
+        layers = zip(self.output_layers, self._heads(), strict=True)
+        maps = [unit_map(features[layer], target_features[layer], head) for layer, head in layers]
         height, width = output.shape[-2:]
         return torch.stack([enlarged(positions, (height, width)) for positions in maps]).sum(dim=0).unsqueeze(1)
 
@@ -123,8 +124,8 @@ class LPIPS(NetworkLoss):
             remedy = "LPIPS(loss.network) looks through the same network without changes."
             raise InputError("LPIPS without augment for a map", f"augment={self.view.augment!r}", remedy)
 
-    def _maps(self, output: Features, target: Features) -> Sequence[Tensor]:
-        return [unit_map(output[j], target[j], self.get_buffer(f"head_{j}")) for j in self.output_layers]
+    def _heads(self) -> list[Tensor]:
+        return [self.get_buffer(f"head_{layer}") for layer in self.output_layers]
 
 
 def _learned_weights(network: str, count: int) -> list[Tensor]:

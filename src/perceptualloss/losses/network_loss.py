@@ -175,9 +175,9 @@ def layer_weights(layers: Mapping[str, float] | Iterable[str]) -> dict[str, floa
     """
     pairs = layers.items() if isinstance(layers, Mapping) else [(layer, 1.0) for layer in layers]
     try:
-        found = {str(layer): float(weight) for layer, weight in pairs}
+        weighted = {str(layer): float(weight) for layer, weight in pairs}
     except (TypeError, ValueError) as error:
         raise InputError('the weight of every layer, such as {"relu2_2": 1.0}', repr(layers)) from error
-    if not found or isinstance(layers, str):
+    if not weighted or isinstance(layers, str):
         raise InputError('layers with their weights, such as {"relu2_2": 1.0}', repr(layers))
-    return found
+    return weighted

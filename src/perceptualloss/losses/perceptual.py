@@ -79,8 +79,8 @@ class PerceptualLoss(WeightedLoss):
         gram = layer_weights(style_layers) if style_layers else {}
         name = network.name if isinstance(network, LossNetwork) else network
         learned = lpips_module.layers_of(name) if lpips else ()
-        wanted = [*content, *gram, *learned]
-        if not wanted:
+        all_layers = [*content, *gram, *learned]
+        if not all_layers:
             raise InputError("layers, style_layers or lpips", "none of them")
         if not (isinstance(style_scales, int) and style_scales >= 1):
             raise InputError("style_scales, a whole number from 1", repr(style_scales))
@@ -92,7 +92,7 @@ class PerceptualLoss(WeightedLoss):
             check_idle(given, {"style_distance": "frobenius", "style_scales": 1}, "without style_layers")
         if not content:
             check_idle({"distance": distance}, {"distance": "mse"}, "without layers")
-        shared = open_network(network, wanted, weights, input_range)
+        shared = open_network(network, all_layers, weights, input_range)
         parts: dict[str, Loss] = {}
         if content:
             parts["feature"] = FeatureReconstructionLoss(shared, content, distance, augment=augment)

@@ -114,11 +114,11 @@ def johnson_style(
 ) -> Loss:
     """Return Johnson's style transfer: content at relu2_2, style at four layers, total variation."""
     style_layers = dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), 5.0)
-    seen = PerceptualLoss(
+    features = PerceptualLoss(
         network, ["relu2_2"], "mse", style_layers, "mse", style, input_range=input_range, weights=weights
     )
     # His total variation is half the sum over pixels in [0, 255].
-    return seen + 1e-6 * 255**2 / 2 * in_unit_range(TotalVariationLoss("power", 2.0, "sum"), input_range)
+    return features + 1e-6 * 255**2 / 2 * in_unit_range(TotalVariationLoss("power", 2.0, "sum"), input_range)
 
 
 def gatys(

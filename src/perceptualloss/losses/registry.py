@@ -101,8 +101,8 @@ def builder_of(name: str) -> Builder:
     Raises:
         InputError: for a name that is not registered.
     """
-    found = LOSSES[check_choice("loss", name, LOSSES)]
-    return found.build if isinstance(found, Preset) else found
+    builder = LOSSES[check_choice("loss", name, LOSSES)]
+    return builder.build if isinstance(builder, Preset) else builder
 
 
 def options_of(name: str) -> tuple[str, ...]:
@@ -118,10 +118,10 @@ def described(name: str) -> tuple[str, str]:
     >>> described("MSELoss")
     ('MSELoss', 'The mean squared error')
     """
-    found = LOSSES[name]
-    if isinstance(found, Preset):
-        return found.label, found.description
-    line = (found.__doc__ or "").strip().partition("\n")[0]
+    builder = LOSSES[name]
+    if isinstance(builder, Preset):
+        return builder.label, builder.description
+    line = (builder.__doc__ or "").strip().partition("\n")[0]
     line = re.sub(r":\w+:`([^`]*)`", r"\1", re.sub(r",? ?:math:`[^`]*`", "", line)).replace("``", "")
     return name, line.removesuffix(".")
 

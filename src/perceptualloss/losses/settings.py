@@ -52,8 +52,7 @@ def check_loss_settings(settings: Any) -> None:
     if isinstance(settings, Loss):
         return
     for name, options in _pairs(settings):
-        found = _checked(name, options)[1]
-        if found.get("reduction") == "none":
+        if _checked(name, options)[1].get("reduction") == "none":
             expected = f'reduction of {name} to be "mean" or "sum" in training'
             raise InputError(expected, '"none"', "A step needs one number: leave it out.")
 
@@ -91,18 +90,18 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
     if not abs(factor) < float("inf"):
         raise InputError(f"the weight of {name} to be a finite number", shown(weight))
     if name == SUM:
-        found = checked_arguments(_sum, options, SUM)
-        for inner, part in found["losses"].items():
+        parts = checked_arguments(_sum, options, SUM)
+        for inner, part in parts["losses"].items():
             if not inner or "." in inner:
                 raise InputError("names of losses without a dot", repr(inner))
             for pair in () if isinstance(part, Loss) else _pairs(part):
                 _checked(*pair)
-        return factor, found
+        return factor, parts
     check_options(name, options)
-    found = {}
+    arguments = {}
     if "reduction" in options:  # which not every function takes that returns a loss
-        found["reduction"] = checked(f"reduction of {name}", options.pop("reduction"), Reduction)
-    return factor, found | checked_arguments(builder_of(name), options, name, largest=LARGEST)
+        arguments["reduction"] = checked(f"reduction of {name}", options.pop("reduction"), Reduction)
+    return factor, arguments | checked_arguments(builder_of(name), options, name, largest=LARGEST)
 
 
 def _weighted(name: str, settings: Any) -> Loss:

@@ -56,15 +56,15 @@ class StyleLoss(NetworkLoss):
         reduction: Reduction = "mean",
     ) -> None:
         weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
-        found = open_network(network, weighted, weights, input_range)
+        opened = open_network(network, weighted, weights, input_range)
         target_layers = None if style is None else ()
-        super().__init__(found, weighted, target_layers, augment=augment, halvings=halvings, reduction=reduction)
+        super().__init__(opened, weighted, target_layers, augment=augment, halvings=halvings, reduction=reduction)
         self.layers = weighted
         self.needs_target = style is None
         if style is not None:
-            picture = _style_batch(style, self.input_range).to(found.mean)
+            picture = _style_batch(style, self.input_range).to(opened.mean)
             with torch.no_grad():
-                for layer, features in found(self.view.show(picture, None), weighted).items():
+                for layer, features in opened(self.view.show(picture, None), weighted).items():
                     self.register_buffer(f"style_{layer}", self.summary(features), persistent=False)
 
     def _option(self, name: str) -> Any:

@@ -139,12 +139,12 @@ def _kept(metadata: Mapping[str, str]) -> dict[str, Any]:
         """Have the arguments of an objective."""
 
     try:
-        found = json.loads(metadata[NOTE])
+        objective = json.loads(metadata[NOTE])
     except (ValueError, RecursionError) as error:
         raise InputError("a network's objective as JSON", shown(metadata[NOTE])) from error
-    if not isinstance(found, dict):
-        raise InputError("a network's objective by names", shown(found))
-    return checked_arguments(form, found, "the network's objective")
+    if not isinstance(objective, dict):
+        raise InputError("a network's objective by names", shown(objective))
+    return checked_arguments(form, objective, "the network's objective")
 
 
 def _entries(settings: Any) -> list[tuple[str, Mapping[str, Any]]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from perceptualloss.errors import check_same_shape
 from perceptualloss.features.network import LossNetwork, loss_network
-from perceptualloss.losses.distance import over_layers, unit
+from perceptualloss.losses.distance import unit_over_layers
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import check_pair
 
@@ -48,7 +48,7 @@ def distance_to(target: Tensor) -> Callable[[Tensor], Tensor]:
     @torch.no_grad()
     def distance(output: Tensor) -> Tensor:
         features = _features(output)
-        return over_layers([unit(features[layer], of_target[layer]) for layer in LAYERS])
+        return unit_over_layers(features.values(), of_target.values())
 
     return distance
 

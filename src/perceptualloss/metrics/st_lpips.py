@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
 from perceptualloss.features.weight_files import read_features
-from perceptualloss.losses.distance import unit_map
+from perceptualloss.losses.distance import learned_over_layers
 from perceptualloss.pictures.ranges import check_pair, normalised
 
 Net = Literal["alex", "vgg"]
@@ -81,8 +81,7 @@ def distance_to(target: Tensor, net: str) -> Callable[[Tensor], Tensor]:
 
     @torch.no_grad()
     def distance(output: Tensor) -> Tensor:
-        layers = zip(network(output), of_target, network.heads(), strict=True)
-        return torch.stack([unit_map(f, g, head).mean(dim=(1, 2)) for f, g, head in layers]).sum(dim=0)
+        return learned_over_layers(network(output), of_target, network.heads())
 
     return distance
 

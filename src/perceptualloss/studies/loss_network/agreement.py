@@ -12,7 +12,7 @@ from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, WORSE, shift
 from perceptualloss.features.network import LossNetwork, loss_network
-from perceptualloss.losses.distance import over_layers, unit_channels
+from perceptualloss.losses.distance import unit_over_layers
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """A function of two batches (N, 3, H, W) in [0, 1] that gives one value per image, (N,), 0 for equal ones."""
@@ -52,8 +52,7 @@ class NetworkDistance:
     @torch.no_grad()
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distance of each pair of images, (N,)."""
-        pairs = zip(self._maps_of_first(first), self._maps(second), strict=True)
-        return over_layers([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs])
+        return unit_over_layers(self._maps(second), self._maps_of_first(first))
 
     def _maps_of_first(self, images: Tensor) -> list[Tensor]:
         if self._kept is not None:
@@ -66,7 +65,7 @@ class NetworkDistance:
         return maps
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        return [unit_channels(maps) for maps in self.network(images).values()]
+        return [*self.network(images).values()]
 
 
 def mean_squared_error(first: Tensor, second: Tensor) -> Tensor:
