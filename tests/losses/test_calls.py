@@ -52,9 +52,7 @@ def test_a_loss_of_ones_own_defines_the_values_of_every_picture() -> None:
         def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
             return {"error": nn.functional.l1_loss(output, target)}
 
-    with pytest.raises(
-        InputError, match=r"Averaged._per_image to give error for every picture, \(2,\), got shape \(\)"
-    ):
+    with pytest.raises(InputError, match=r"to give error for every picture, \(2,\), got shape \(\)"):
         Averaged()(*torch.rand(2, 2, 3, 4, 4))
     with pytest.raises(TypeError, match="Old must define _per_image"):
 
@@ -89,13 +87,8 @@ def test_it_shows_options_layers_and_weights(tmp_path: Path) -> None:
 
 def test_a_sum_shows_a_line_for_every_part() -> None:
     loss = 0.5 * L1Loss() - CharbonnierLoss() / 3
-    lines = [
-        "WeightedLoss(",
-        "  (l1): 0.5 * L1Loss()",
-        "  (charbonnier): -0.333333 * CharbonnierLoss(epsilon=0.001)",
-        ")",
-    ]
-    assert repr(loss).splitlines() == lines
+    parts = "  (l1): 0.5 * L1Loss()\n  (charbonnier): -0.333333 * CharbonnierLoss(epsilon=0.001)\n"
+    assert repr(loss) == f"WeightedLoss(\n{parts})"
     named = WeightedLoss({"a": L1Loss((-1, 1))}, {"a": 2}, reduction="none")
     assert repr(named) == "WeightedLoss(\n  (a): 2 * L1Loss(input_range=(-1.0, 1.0))\n  reduction='none'\n)"
     both = repr(PerceptualLoss("compact", ["relu1_1"], style_layers=["relu1_2"], style_scales=2))
