@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.features.architectures import distilled_features, layer_names, vgg16_features
+from perceptualloss.features.chain import run_layers
 from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d, MaxBlurPool2d
-from perceptualloss.features.network import LossNetwork, loss_network, run_layers
+from perceptualloss.features.network import LossNetwork, loss_network
 
 LAYERS = layer_names(distilled_features())
 

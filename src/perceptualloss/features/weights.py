@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import re
 import socket
 import tempfile
 import urllib.error
@@ -89,15 +90,26 @@ def find_imagenet_file(network: str) -> Path | None:
     for named in (name, kept) if folder else ():
         if (Path(str(folder)) / named).is_file():
             return Path(str(folder)) / named
-    for file in (_cache() / kept, _cache() / name):
-        if file.is_file():
-            facts = file.stat()
-            wrong = _damage(file, facts.st_size, facts.st_mtime_ns)
-            if wrong:
-                remedy = "It was cut off or altered: delete it, and it is made or downloaded anew."
-                raise InputError(f"{file} as it was written", wrong, remedy)
+    for file in (hub_cache() / kept, hub_cache() / name):
+        if check_cached(file) is not None:
             return file if file.name == kept else _keep_features(file, network)
     return None
+
+
+def check_cached(file: Path) -> Path | None:
+    """Return a file of the cache if it is there and as it was written, by the SHA-256 that it or its name says.
+
+    Raises:
+        InputError: for one that was cut off or altered.
+    """
+    if not file.is_file():
+        return None
+    facts = file.stat()
+    damage = _damage(file, facts.st_size, facts.st_mtime_ns)
+    if damage:
+        remedy = "It was cut off or altered: delete it, and it is made or downloaded anew."
+        raise InputError(f"{file} as it was written", damage, remedy)
+    return file
 
 
 def features_file_name(network: str) -> str:
@@ -110,12 +122,13 @@ def how_to_get(network: str) -> str:
     name = imagenet_file_name(network)
     return (
         f"Download {IMAGENET[network].url} on a machine with a connection and put {name} into "
-        f"{_cache()} or into the folder that the environment variable {FOLDER_VARIABLE} names, "
+        f"{hub_cache()} or into the folder that the environment variable {FOLDER_VARIABLE} names, "
         "or give its path as weights."
     )
 
 
-def _cache() -> Path:
+def hub_cache() -> Path:
+    """Return the folder in which torch.hub, and with it torchvision, keeps weights."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
@@ -125,6 +138,8 @@ def _damage(file: Path, size: int, modified: int) -> str:
     if file.suffix == ".safetensors":
         return _features_damage(file)
     prefix = _hash_prefix(file.name)
+    if not prefix:
+        return ""
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return "" if digest.startswith(prefix) else f"a SHA-256 of {digest[: len(prefix)]}... where its name says {prefix}"
@@ -133,11 +148,11 @@ def _damage(file: Path, size: int, modified: int) -> str:
 def _features_damage(file: Path) -> str:
     try:
         with safe_open(file, framework="pt") as opened:
-            wanted = (opened.metadata() or {}).get("sha256")
-        found = _digest(read_features(file)) if wanted else wanted  # files of earlier versions say none
+            written = (opened.metadata() or {}).get("sha256")
+        digest = _digest(read_features(file)) if written else written  # files of earlier versions say none
     except (InputError, OSError, SafetensorError) as error:
         return f"a file that does not open ({error})"
-    return "" if found == wanted else "weights of another SHA-256"
+    return "" if digest == written else "weights of another SHA-256"
 
 
 def _digest(features: Mapping[str, Tensor]) -> str:
@@ -148,13 +163,15 @@ def _digest(features: Mapping[str, Tensor]) -> str:
 
 
 def _hash_prefix(name: str) -> str:
-    return Path(name).stem.rsplit("-", 1)[1]
+    """Return the first digits of the SHA-256 in a name such as ``vgg16-397923af.pth``, or ""."""
+    digits = Path(name).stem.rpartition("-")[2]
+    return digits if re.fullmatch("[0-9a-f]{8,64}", digits) else ""
 
 
 def _keep_features(full: Path, network: str) -> Path:
     """Keep the features of a whole network that was verified in the cache, and return the file to read."""
     features = {name: value for name, value in read_features(full).items() if "classifier" not in name}
-    kept = _cache() / features_file_name(network)
+    kept = hub_cache() / features_file_name(network)
     metadata = {"source": IMAGENET[network].url, "sha256": _digest(features)}
     try:
         write_whole(save({name: value.contiguous() for name, value in features.items()}, metadata), kept)
@@ -177,13 +194,13 @@ def _download(network: str) -> Path:
     """Download the whole network, keep its features, and return the file with them."""
     name = imagenet_file_name(network)
     try:
-        _cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=_cache()) as folder, _timeout(DOWNLOAD_TIMEOUT):
+        hub_cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=hub_cache()) as folder, _timeout(DOWNLOAD_TIMEOUT):
             full = Path(folder) / name
             torch.hub.download_url_to_file(IMAGENET[network].url, str(full), hash_prefix=_hash_prefix(name))
             kept = _keep_features(full, network)
             if kept == full:
-                raise OSError(f"{_cache()} has no room for the features")
+                raise OSError(f"{hub_cache()} has no room for the features")
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, OSError, RuntimeError) as error:
         raise InputError(
             f"{network}'s ImageNet weights ({name})",

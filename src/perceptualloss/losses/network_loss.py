@@ -156,8 +156,7 @@ def open_network(
     """
     if isinstance(network, str):
         return loss_network(network, layers, weights, input_range)
-    for layer in layers:
-        check_choice("layer", layer, network.names)
+    network.check_layers(layers)
     given = {"weights": weights if weights != "imagenet" else "default", "input_range": check_input_range(input_range)}
     if given["input_range"] == network.input_range:
         del given["input_range"]

@@ -65,7 +65,7 @@ class StyleLoss(NetworkLoss):
             picture = _style_batch(style, self.input_range).to(opened.mean)
             with torch.no_grad():
                 for layer, features in opened(self.view.show(picture, None), weighted).items():
-                    self.register_buffer(f"style_{layer}", self.summary(features), persistent=False)
+                    self.register_buffer(_buffer(layer), self.summary(features), persistent=False)
 
     def _option(self, name: str) -> Any:
         if name == "style":
@@ -80,9 +80,14 @@ class StyleLoss(NetworkLoss):
         """Return every layer's style: the fixed one, or else the target's."""
         with torch.no_grad():
             return {
-                layer: self.summary(target[layer]) if self.needs_target else self.get_buffer(f"style_{layer}")
+                layer: self.summary(target[layer]) if self.needs_target else self.get_buffer(_buffer(layer))
                 for layer in self.layers
             }
+
+
+def _buffer(layer: str) -> str:
+    """Return the name of the buffer with a layer's fixed style; layers may be paths of modules, buffers have no dots."""
+    return f"style_{layer.replace('.', '/')}"
 
 
 def gram_matrix(features: Tensor) -> Tensor:

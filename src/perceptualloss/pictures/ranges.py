@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -142,14 +143,23 @@ def check_input_range(input_range: Any) -> InputRange:
     return low, high
 
 
-def range_normalisation(input_range: InputRange) -> tuple[Tensor, Tensor]:
-    """Return the mean and standard deviation, each (1, 3, 1, 1), that bring images to ImageNet's statistics."""
+def range_normalisation(
+    input_range: InputRange, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> tuple[Tensor, Tensor]:
+    """Return what to take away and to divide by, each (1, 3, 1, 1), to bring images to a network's statistics.
+
+    Args:
+        input_range: the range of the images.
+        mean: of the three channels of pictures in [0, 1], as the network was trained with.
+        std: the same.
+    """
+    own_mean, own_std, usual_mean, usual_std = (
+        torch.tensor(tuple(values)).view(1, 3, 1, 1) for values in (mean, std, IMAGENET_MEAN, IMAGENET_STD)
+    )
     if input_range == "imagenet":
-        return torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+        return (own_mean - usual_mean) / usual_std, own_std / usual_std
     low, high = input_range
-    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
-    return low + mean * (high - low), std * (high - low)
+    return low + own_mean * (high - low), own_std * (high - low)
 
 
 def range_bounds(input_range: InputRange) -> tuple[float, float]:

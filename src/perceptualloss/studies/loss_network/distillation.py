@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.features.architectures import layer_names, layers_before_pooling
-from perceptualloss.features.network import LossNetwork, run_layers
+from perceptualloss.features.chain import run_layers
+from perceptualloss.features.network import LossNetwork
 from perceptualloss.metrics.imitation import Imitation, gram_errors
 from perceptualloss.pictures.ranges import normalised
 from perceptualloss.training.average import moving_average

@@ -1,0 +1,180 @@
+"""A frozen network that turns pictures into named features: one contract for all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.errors import InputError, check_image_batch
+from perceptualloss.features.backbone import Backbone
+from perceptualloss.features.chain import Chain
+from perceptualloss.pictures.ranges import (
+    FAR,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    InputRange,
+    check_input_range,
+    check_values,
+    range_bounds,
+    range_normalisation,
+    values_can_be_read,
+)
+
+
+class Body(Protocol):
+    """What a loss network looks through: :class:`Chain` or :class:`Backbone`.
+
+    Attributes:
+        modules: frozen, in the order in which they run.
+        names: the layers that can be asked for, the deepest last.
+    """
+
+    modules: list[nn.Module]
+    names: tuple[str, ...]
+
+    def check(self, layers: Iterable[str]) -> tuple[str, ...]:
+        """Return the layers, or raise InputError for one that is not known."""
+
+    def fit(self, images: Tensor, layers: Sequence[str]) -> Tensor:
+        """Return the images as the modules take them, or raise InputError for a size that they do not take."""
+
+    def run(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Return the features of normalised images by layer."""
+
+    def channels(self) -> dict[str, int]:
+        """Return the number of channels of every layer."""
+
+
+class LossNetwork(nn.Module):
+    r"""A frozen network :math:`\phi` that gives the features of named layers.
+
+    ``network(images)`` returns ``{layer: features}`` with features :math:`\phi_j(x)` of shape
+    :math:`(N, C_j, H_j, W_j)`, for images of shape (N, 3, H, W) in ``input_range``. The network is run no
+    further than the deepest layer asked for, and features are not overwritten by what comes after them.
+
+    The network is frozen for good: its weights need no gradient, stay in evaluation mode, and are not
+    registered as parameters, so that no optimiser, checkpoint or DistributedDataParallel bucket ever holds
+    them. They do follow ``.to(...)``.
+
+    Args:
+        features: convolutions, ReLUs and pooling in the order in which they run, whose layers have names such as
+            ``relu2_2``, ``conv5_4`` or ``pool3`` (see :func:`layer_names`); or any other network, whose layers are
+            named by the paths of its modules (see :class:`Backbone`).
+        layers: names of layers.
+        input_range: the range of the images: (0, 1) by contract, (-1, 1), (0, 255), any other pair of
+            numbers, or ``"imagenet"`` for images that are already normalised with ImageNet's mean and
+            standard deviation.
+        mean: of the three channels of pictures in [0, 1], as the network was trained with; by default ImageNet's.
+        std: the same.
+
+    Raises:
+        InputError: for an unknown layer, an empty list of layers or an unusable range.
+
+    Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
+    Super-Resolution", ECCV 2016; Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        features: nn.Module | Body,
+        layers: Iterable[str],
+        input_range: InputRange = (0.0, 1.0),
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        if not self.layers:
+            remedy = "Such as relu2_2 of vgg16, or layer2 of torchvision/resnet50."
+            raise InputError("at least one layer", "none", remedy)
+        # No nn.Module itself, which hides the modules: they are the loss's tools, not its parameters.
+        self.body = _body(features, self.layers)
+        self.input_range = check_input_range(input_range)
+        self._values_checked = False
+        self.name = "custom"
+        self.source: Hashable | None = None  # what the weights are, where that is known
+        away, scale = range_normalisation(self.input_range, mean, std)
+        self._as_it_is = not away.any() and bool((scale == 1).all())
+        self.register_buffer("mean", away, persistent=False)
+        self.register_buffer("std", scale, persistent=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers that can be asked for, the deepest last."""
+        return self.body.names
+
+    @property
+    def _frozen(self) -> list[nn.Module]:
+        return self.body.modules
+
+    def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Return ``{layer: features}`` for images (N, 3, H, W) in ``input_range``.
+
+        Args:
+            images: 32 bits or less, unless the network was converted with ``.double()``.
+            layers: other layers than those that the network was built with, none deeper than its deepest.
+
+        Raises:
+            InputError: for images of another shape or type, too small for the deepest layer, or an unknown layer.
+        """
+        asked = self.layers if layers is None else self.check_layers(layers)
+        features = self.body.run(self._normalised(images, asked), asked)
+        return {layer: features[layer] for layer in asked}
+
+    def check_layers(self, layers: Iterable[str]) -> tuple[str, ...]:
+        """Return the layers, or raise InputError for one that is unknown or deeper than the network goes."""
+        return self.body.check(layers)
+
+    def _normalised(self, images: Tensor, layers: tuple[str, ...]) -> Tensor:
+        check_image_batch("images", images)
+        if images.dtype == torch.float64 != self.mean.dtype:
+            raise InputError(
+                "images in 32 bits or less", "float64", "Convert them with images.float(), or the loss with .double()."
+            )
+        if not self._values_checked and values_can_be_read():
+            check_values("images", images, *range_bounds(self.input_range), slack=FAR)
+            self._values_checked = True
+        x = self.body.fit(images.to(self.mean.dtype), layers)
+        return x if self._as_it_is else (x - self.mean) / self.std
+
+    def sees_like(self, other: LossNetwork) -> bool:
+        """Return whether both give the same features for the same pictures, as far as both go."""
+        return self is other or (
+            self.source is not None
+            and (self.source, self.input_range, self.mean.dtype, self.mean.device)
+            == (other.source, other.input_range, other.mean.dtype, other.mean.device)
+        )
+
+    def modules_in_turn(self) -> tuple[nn.Module, ...]:
+        """Return the convolutions, ReLUs and pools in the order in which they run."""
+        return tuple(self._frozen)
+
+    def channels(self) -> dict[str, int]:
+        """Return the number of channels of each layer asked for."""
+        widths = self.body.channels()
+        return {layer: widths[layer] for layer in self.layers}
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        for module in self._frozen:
+            module._apply(fn)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def extra_repr(self) -> str:
+        """Return what ``print`` shows."""
+        return f"{self.name}, layers={self.layers}, input_range={self.input_range}"
+
+
+def _body(features: nn.Module | Body, layers: tuple[str, ...]) -> Body:
+    """Return what a loss network looks through."""
+    if not isinstance(features, nn.Module):
+        return features
+    if isinstance(features, nn.Sequential) and Chain.takes(features):
+        return Chain(features, layers)
+    return Backbone(features, layers)
