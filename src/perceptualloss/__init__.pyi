@@ -6,6 +6,7 @@ from .data.degrade import Degradation as Degradation
 from .data.registry import register_degradation as register_degradation
 from .errors import InputError as InputError
 from .features.network import LossNetwork as LossNetwork
+from .features.network import layer_names_of as layer_names_of
 from .features.network import loss_network as loss_network
 from .losses.adversarial import GANLoss as GANLoss
 from .losses.adversarial import clip_weights as clip_weights

@@ -115,9 +115,7 @@ def test_stages_are_those_of_timms_features_only(name: str, tmp_path: Path) -> N
     found = loss_network(f"timm/{name}", layers[1:], file)(x)
     formats = {"test_mambaout": (0, 3, 1, 2)}
     for layer, features in zip(layers[1:], expected[1:], strict=True):
-        torch.testing.assert_close(
-            found[layer], features.permute(*formats.get(name, range(4))), rtol=1e-4, atol=1e-5
-        )
+        torch.testing.assert_close(found[layer], features.permute(*formats.get(name, range(4))), rtol=1e-4, atol=1e-5)
 
 
 def _renamed(state: dict[str, Tensor], like: nn.Module) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ def test_features_before_a_relu_are_not_overwritten_by_it() -> None:
 
 
 def test_runs_no_further_than_the_deepest_layer() -> None:
-    assert len(loss_network("vgg19", ["relu1_2", "relu2_1"], weights=None)._frozen) == 7
+    assert len(loss_network("vgg19", ["relu1_2", "relu2_1"], weights=None).body.modules) == 7
 
 
 @pytest.mark.parametrize("input_range", [(-1.0, 1.0), (0.0, 255.0), "imagenet"])
@@ -81,7 +81,7 @@ def test_is_frozen_for_good() -> None:
     owner.requires_grad_(True)
     assert not list(network.parameters())
     assert not network.state_dict()
-    assert all(not p.requires_grad and not m.training for m in network._frozen for p in m.parameters())
+    assert all(not p.requires_grad and not m.training for m in network.body.modules for p in m.parameters())
     assert set(owner.state_dict()) == {"1.weight", "1.bias"}
     owner.load_state_dict(owner.state_dict())
 
@@ -92,7 +92,7 @@ def test_follows_its_owner_to_another_type_and_is_copied_whole() -> None:
     images = torch.rand(1, 3, 8, 8, dtype=torch.float64)
     assert twin(images)["relu1_1"].dtype == torch.float64
     assert torch.equal(twin(images)["relu1_1"], network(images)["relu1_1"])
-    assert twin._frozen[0] is not network._frozen[0]
+    assert twin.body.modules[0] is not network.body.modules[0]
 
 
 @settings(deadline=None, max_examples=10)

@@ -44,7 +44,7 @@ def test_reads_whole_networks_and_features_alone(
     file = tmp_path / f"vgg{suffix}"
     save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
     found = loss_network("vgg16", ["relu1_1"], weights=file)
-    assert torch.equal(found._frozen[0].weight, features["0.weight"])
+    assert torch.equal(found.body.modules[0].weight, features["0.weight"])
 
 
 def test_the_folder_variable_comes_first(
@@ -53,7 +53,7 @@ def test_the_folder_variable_comes_first(
     torch.save({f"features.{name}": value for name, value in features.items()}, tmp_path / "vgg16-397923af.pth")
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
     found = loss_network("vgg16", ["relu1_1"])
-    assert torch.equal(found._frozen[0].weight, features["0.weight"])
+    assert torch.equal(found.body.modules[0].weight, features["0.weight"])
 
 
 def test_without_file_and_net_says_what_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,10 +244,10 @@ def test_a_download_is_verified_and_its_features_are_kept(
     (folder / name).write_bytes(content)
     monkeypatch.setitem(weights.IMAGENET, "squeezenet", SimpleNamespace(url=f"{address}/{name}"))
     found = loss_network("squeezenet", ["relu1_1"])
-    assert torch.equal(found._frozen[0].weight, small["0.weight"])
+    assert torch.equal(found.body.modules[0].weight, small["0.weight"])
     assert [file.name for file in cache().iterdir()] == [f"{name[:-4]}-features.safetensors"]
     (folder / name).unlink()
-    assert torch.equal(loss_network("squeezenet", ["relu1_1"])._frozen[0].weight, small["0.weight"])
+    assert torch.equal(loss_network("squeezenet", ["relu1_1"]).body.modules[0].weight, small["0.weight"])
 
 
 def test_a_download_of_another_hash_is_not_kept(
@@ -279,6 +279,6 @@ def test_a_missing_file_and_another_networks_weights_are_refused(tmp_path: Path)
 
 def test_random_weights_follow_the_seed() -> None:
     torch.manual_seed(5)
-    first = loss_network("vgg16", ["relu1_1"], weights=None)._frozen[0].weight
+    first = loss_network("vgg16", ["relu1_1"], weights=None).body.modules[0].weight
     torch.manual_seed(5)
-    assert torch.equal(first, loss_network("vgg16", ["relu1_1"], weights=None)._frozen[0].weight)
+    assert torch.equal(first, loss_network("vgg16", ["relu1_1"], weights=None).body.modules[0].weight)

@@ -134,3 +134,31 @@ def test_what_a_network_that_you_built_lacks_is_said() -> None:
     network = LossNetwork(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh()), ["0"])
     with pytest.raises(InputError, match=r"a layer of custom, got '1' \(deeper"):
         FeatureReconstructionLoss(network, ["1"])
+
+
+def test_the_calls_that_stand_for_other_packages_have_their_formulas(vit: Path) -> None:
+    model = timm.create_model("test_vit", dynamic_img_size=True)
+    model.load_state_dict(torch.load(vit))
+    output, target = torch.rand(2, 2, 3, 32, 32)
+    with torch.no_grad():
+        options = {"intermediates_only": True, "output_fmt": "NLC"}
+        pairs = list(
+            zip(*(model.eval().forward_intermediates(2 * x - 1, **options) for x in (output, target)), strict=True)
+        )
+    layers, width = range(len(pairs)), pairs[0][0].shape[2]
+    units = [[F.normalize(x, dim=2) for x in pair] for pair in pairs]
+
+    def loss(weight: float, distance: str, **options: object) -> nn.Module:
+        return PerceptualLoss(
+            "timm/test_vit", {f"blocks.{i}": weight for i in layers}, distance, weights=vit, **options
+        )
+
+    mean = torch.stack([(a - b).square().mean() for a, b in units]).mean()  # dino-perceptual
+    torch.testing.assert_close(
+        loss(1 / (len(pairs) * width), "unit", input_range=(-1, 1))(2 * output - 1, 2 * target - 1), mean
+    )
+    together = [torch.cat(some, dim=1) for some in zip(*pairs, strict=True)]  # dino-loss
+    torch.testing.assert_close(loss(1 / len(pairs), "l1")(output, target), F.l1_loss(*together))
+    torch.testing.assert_close(loss(1 / len(pairs), "mse")(output, target), F.mse_loss(*together))
+    cosine = 1 - F.cosine_similarity(*together, dim=2).mean()
+    torch.testing.assert_close(loss(0.5 / len(pairs), "unit")(output, target), cosine)

@@ -109,10 +109,6 @@ class LossNetwork(nn.Module):
         """The layers that can be asked for, the deepest last."""
         return self.body.names
 
-    @property
-    def _frozen(self) -> list[nn.Module]:
-        return self.body.modules
-
     def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return ``{layer: features}`` for images (N, 3, H, W) in ``input_range``.
 
@@ -153,7 +149,7 @@ class LossNetwork(nn.Module):
 
     def modules_in_turn(self) -> tuple[nn.Module, ...]:
         """Return the convolutions, ReLUs and pools in the order in which they run."""
-        return tuple(self._frozen)
+        return tuple(self.body.modules)
 
     def channels(self) -> dict[str, int]:
         """Return the number of channels of each layer asked for."""
@@ -161,7 +157,7 @@ class LossNetwork(nn.Module):
         return {layer: widths[layer] for layer in self.layers}
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        for module in self._frozen:
+        for module in self.body.modules:
             module._apply(fn)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -86,7 +86,7 @@ class StyleLoss(NetworkLoss):
 
 
 def _buffer(layer: str) -> str:
-    """Return the name of the buffer with a layer's fixed style; layers may be paths of modules, buffers have no dots."""
+    """Return the name of the buffer with a layer's fixed style: without the dots that paths of modules have."""
     return f"style_{layer.replace('.', '/')}"
 
 

@@ -38,7 +38,7 @@ def task() -> Ordering:
 def test_the_distance_is_the_sum_of_the_layers_means() -> None:
     first, second = torch.rand(2, 2, 3, 32, 32)
     judge = loss_network("judge", LAYERS)
-    ordering = Ordering(nn.Sequential(*judge._frozen), list(LAYERS), 1e-3)
+    ordering = Ordering(nn.Sequential(*judge.body.modules), list(LAYERS), 1e-3)
     features, wanted = judge(first), judge(second)
     expected = sum(unit(features[layer], wanted[layer]) / features[layer].shape[1] for layer in LAYERS)
     torch.testing.assert_close(ordering(first, second), expected.log(), rtol=1e-4, atol=1e-5)
@@ -86,7 +86,7 @@ def test_from_photos_to_a_file(photos: Path, tmp_path: Path) -> None:
     settings = {"photos": photos, "strengths": True, "start_from": "default", "steps": 2, "batch_size": 6, "crop": 32}
     figures = train_loss_network("judge", tmp_path / "judge.safetensors", folder=tmp_path, device="cpu", **settings)
     assert figures.keys() == {"loss", "ordered"}
-    shipped = loss_network("judge", LAYERS)._frozen[0].weight
+    shipped = loss_network("judge", LAYERS).body.modules[0].weight
     trained = load_file(tmp_path / "judge.safetensors")["0.weight"].float()
     assert trained.shape == shipped.shape
     again = tmp_path / "again.safetensors"
