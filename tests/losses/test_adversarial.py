@@ -109,16 +109,16 @@ def test_gradient_penalty_of_a_linear_critic_is_known() -> None:
 
 def test_gradient_penalty_looks_between_the_pictures_of_each_pair() -> None:
     real, fake = torch.zeros(6, 3, 2, 2), torch.ones(6, 3, 2, 2)
-    seen = []
+    inputs = []
 
     def critic(x: Tensor) -> Tensor:
-        seen.append(x.detach())
+        inputs.append(x.detach())
         return x.square().sum(dim=(1, 2, 3))
 
     value = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(5))
     again = gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(5))
     assert value == again
-    places = seen[0].flatten(1)
+    places = inputs[0].flatten(1)
     assert (places == places[:, :1]).all()  # one place on the line for a picture
     assert len(places[:, 0].unique()) == 6  # another for every picture
     assert ((places > 0) & (places < 1)).all()
@@ -177,10 +177,10 @@ def test_gradient_penalty_of_a_critic_with_weights_of_another_type(dtype: torch.
     value.backward()
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(expected.item(), rel=0.01)
-    found = [parameter.grad for parameter in critic.parameters() if parameter.grad is not None]
-    assert all(slope.dtype == dtype for slope in found)
-    ours, wanted = (torch.cat([slope.float().flatten() for slope in many]) for many in (found, slopes))
-    assert torch.nn.functional.cosine_similarity(ours, wanted, dim=0) > 0.99
+    gradients = [parameter.grad for parameter in critic.parameters() if parameter.grad is not None]
+    assert all(slope.dtype == dtype for slope in gradients)
+    ours, expected = (torch.cat([slope.float().flatten() for slope in many]) for many in (gradients, slopes))
+    assert torch.nn.functional.cosine_similarity(ours, expected, dim=0) > 0.99
 
 
 def test_clipped_weights_lie_within_the_limit() -> None:

@@ -86,9 +86,9 @@ def test_half_precision_features_are_compared_in_32_bits(dtype: torch.dtype) -> 
     f, g = (60 * x.to(dtype) for x in features())
     for name, distance in DISTANCES.items():
         with torch.autocast("cpu", dtype):
-            found = distance(300 * f, 300 * g)  # squares beyond float16
-        assert found.dtype == torch.float32
-        torch.testing.assert_close(found, distance((300 * f).float(), (300 * g).float()), msg=name)
+            value = distance(300 * f, 300 * g)  # squares beyond float16
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, distance((300 * f).float(), (300 * g).float()), msg=name)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

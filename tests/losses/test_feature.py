@@ -31,8 +31,8 @@ class CourseLoss(nn.Module):
         target = F.interpolate(target, size=(224, 224), mode="bilinear", align_corners=False)
         features = self.vgg(output)
         with torch.no_grad():
-            wanted = self.vgg(target)
-        return self.l1(features, wanted)
+            target_features = self.vgg(target)
+        return self.l1(features, target_features)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def test_a_wrong_size_is_refused() -> None:
 def test_the_squared_distance_is_the_papers() -> None:
     f, g = torch.randn(2, 5, 4, 3), torch.randn(2, 5, 4, 3)
     expected = torch.stack([(a - b).pow(2).sum() / (5 * 4 * 3) for a, b in zip(f, g, strict=True)])
-    found = feature_reconstruction({"x": f}, {"x": g}, {"x": 2.0}, "mse")
-    torch.testing.assert_close(found["x"], 2 * expected)
+    terms = feature_reconstruction({"x": f}, {"x": g}, {"x": 2.0}, "mse")
+    torch.testing.assert_close(terms["x"], 2 * expected)
 
 
 @pytest.mark.parametrize("distance", ["mse", "l1", "unit"])

@@ -57,10 +57,10 @@ def the_authors(net: str, file: Path, spatial: bool = False) -> nn.Module:
 
 def test_equals_the_authors_package_on_the_same_backbone(backbone: tuple[str, Path]) -> None:
     output, target = pictures()
-    found = LPIPS(backbone[0], weights=backbone[1]).per_image(output, target)["lpips"]
+    distances = LPIPS(backbone[0], weights=backbone[1]).per_image(output, target)["lpips"]
     expected = the_authors(*backbone)(output, target, normalize=True).flatten()
     assert (expected > 0.05).all()
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(distances, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_maps_equal_the_authors(backbone: tuple[str, Path]) -> None:
@@ -87,9 +87,9 @@ def test_equals_torchmetrics_on_the_same_backbone(tmp_path: Path) -> None:
     state = {key: value for part in slices for key, value in part.state_dict().items()}
     save_file(state, tmp_path / "squeezenet.safetensors")
     output, target = pictures()
-    found = LPIPS("squeeze", weights=tmp_path / "squeezenet.safetensors").per_image(output, target)["lpips"]
+    distances = LPIPS("squeeze", weights=tmp_path / "squeezenet.safetensors").per_image(output, target)["lpips"]
     expected = network(output, target, normalize=True).flatten()
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(distances, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("net", NETS)

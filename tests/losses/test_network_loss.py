@@ -31,15 +31,15 @@ def pair(height: int = 24, width: int = 20) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, tuple[str, ...]]]:
     """Whether each pass of a loss network recorded a graph, and the layers it was asked for."""
-    found: list[tuple[bool, tuple[str, ...]]] = []
+    noted: list[tuple[bool, tuple[str, ...]]] = []
     forward = LossNetwork.forward
 
     def note(self: LossNetwork, images: Tensor, layers: Any = None) -> dict[str, Tensor]:
-        found.append((torch.is_grad_enabled(), tuple(layers)))
+        noted.append((torch.is_grad_enabled(), tuple(layers)))
         return forward(self, images, layers)
 
     monkeypatch.setattr(LossNetwork, "forward", note)
-    return found
+    return noted
 
 
 def content_and_style() -> Loss:
@@ -185,11 +185,11 @@ class _Reads(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.operations: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in self.NAMES:
-            self.found.append(str(func))
+            self.operations.append(str(func))
         return func(*args, **(kwargs or {}))
 
 
@@ -200,14 +200,14 @@ def test_after_the_first_call_no_step_waits_for_the_device(augment: Any, monkeyp
     output, target = pair(40, 40)
     with _Reads() as reads:
         summed(output, target)
-    assert reads.found  # the first call checks the values
+    assert reads.operations  # the first call checks the values
     read: list[str] = []
     for method in ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__"):
         monkeypatch.setattr(Tensor, method, lambda self, *args, method=method: read.append(method))
     with _Reads() as reads:
         summed(output.requires_grad_(), target).backward()
     assert not read
-    assert not reads.found
+    assert not reads.operations
 
 
 @pytest.mark.parametrize(

@@ -37,18 +37,18 @@ def pictures(size: int = 64) -> tuple[Tensor, Tensor]:
 def total_of(name: str, output: Tensor, target: Tensor, network: LossNetwork) -> Tensor:  # noqa: PLR0911 (a table)
     """The presets written out in plain PyTorch, after their papers and code."""
 
-    def seen(*layers: str) -> list[tuple[Tensor, Tensor]]:
+    def at(*layers: str) -> list[tuple[Tensor, Tensor]]:
         f, g = network(output, layers), network(target, layers)
         return [(f[layer], g[layer]) for layer in layers]
 
     if name == "srgan":
-        return seen("relu5_4")[0][0].sub(seen("relu5_4")[0][1]).square().mean() / 12.75**2
+        return at("relu5_4")[0][0].sub(at("relu5_4")[0][1]).square().mean() / 12.75**2
     if name == "esrgan":
-        return F.l1_loss(*seen("conv5_4")[0]) + 0.01 * F.l1_loss(output, target)
+        return F.l1_loss(*at("conv5_4")[0]) + 0.01 * F.l1_loss(output, target)
     if name == "real_esrgan":
-        pairs = zip((0.1, 0.1, 1, 1, 1), seen("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"), strict=True)
+        pairs = zip((0.1, 0.1, 1, 1, 1), at("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"), strict=True)
         return sum(w * F.l1_loss(f, g) for w, (f, g) in pairs) + F.l1_loss(output, target)
-    firsts = seen(*(f"relu{i}_1" for i in range(1, 6))) if name in ("uegan", "old_films", "old_films_equal") else []
+    firsts = at(*(f"relu{i}_1" for i in range(1, 6))) if name in ("uegan", "old_films", "old_films_equal") else []
     if name == "uegan":
         pairs = zip((1 / 64, 1 / 64, 1 / 32, 1 / 32, 1), firsts, strict=True)
         return sum(w * F.mse_loss(F.instance_norm(f), F.instance_norm(g)) for w, (f, g) in pairs)
@@ -57,7 +57,7 @@ def total_of(name: str, output: Tensor, target: Tensor, network: LossNetwork) ->
     if name == "old_films_equal":
         return sum(F.l1_loss(f, g) for f, g in firsts)
     if name == "gatys":
-        (f, g), *style = seen("conv4_2", *(f"conv{i}_1" for i in range(1, 6)))
+        (f, g), *style = at("conv4_2", *(f"conv{i}_1" for i in range(1, 6)))
         content = (f - g).square().sum() / 2
         total = 1e-3 * content
         for f, g in style:
@@ -66,7 +66,7 @@ def total_of(name: str, output: Tensor, target: Tensor, network: LossNetwork) ->
             total = total + 0.2 / (4 * n**2 * m**2) * (gram - goal).square().sum()
         return total
     if name == "johnson_style":
-        (f, g), *style = seen("relu2_2", "relu1_2", "relu2_2", "relu3_3", "relu4_3")
+        (f, g), *style = at("relu2_2", "relu1_2", "relu2_2", "relu3_3", "relu4_3")
         grams = [[x[0].flatten(1) @ x[0].flatten(1).T / x[0].numel() for x in pair] for pair in style]
         smooth = 255 * output
         across, down = smooth[..., :-1, 1:] - smooth[..., :-1, :-1], smooth[..., 1:, :-1] - smooth[..., :-1, :-1]
@@ -82,9 +82,9 @@ def test_is_what_its_source_says(name: str) -> None:
     loss, network = built(name)
     output, target = pictures()
     with torch.no_grad():
-        found, expected = loss(output, target), total_of(name, output, target, network)
+        value, expected = loss(output, target), total_of(name, output, target, network)
     # SRGAN's 1 / 12.75 squared is 0.00615, which its authors call 0.006.
-    torch.testing.assert_close(found, expected, rtol=0.03 if name == "srgan" else 1e-4, atol=0)
+    torch.testing.assert_close(value, expected, rtol=0.03 if name == "srgan" else 1e-4, atol=0)
 
 
 def test_dpeds_terms() -> None:

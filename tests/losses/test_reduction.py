@@ -48,12 +48,12 @@ def built(name: str, **options: Any) -> Loss:
 @torch.no_grad()
 @pytest.mark.parametrize("name", LOSSES)
 def test_reductions_of_every_registered_loss_agree(name: str) -> None:
-    output, target = pictures()
+    output, target = pictures(2)
     each = built(name, reduction="none")
     terms = each.terms(output, target)
-    assert all(value.shape == (3,) for value in terms.values())
+    assert all(value.shape == (2,) for value in terms.values())
     values = torch.stack([*terms.values()]).sum(dim=0)
-    assert len(set(values.tolist())) == 3
+    assert values[0] != values[1]
     torch.testing.assert_close(each(output[:1], target[:1]), values[:1], rtol=1e-4, atol=1e-7)
     assert built(name).reduction == "mean"
     for reduction, reduce in (("mean", torch.mean), ("sum", torch.sum)):
@@ -62,8 +62,8 @@ def test_reductions_of_every_registered_loss_agree(name: str) -> None:
         assert list(reduced) == list(terms)
         for term, value in reduced.items():
             torch.testing.assert_close(value, reduce(terms[term]))
-    torch.testing.assert_close(loss(output[:2], target[:2]), values[:2].sum(), rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(loss.per_image(output[2:], target[2:])[term], terms[term][2:], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(loss(output, target), values.sum())
+    torch.testing.assert_close(loss.per_image(output[1:], target[1:])[term], terms[term][1:], rtol=1e-4, atol=1e-7)
 
 
 def test_they_are_pytorchs() -> None:

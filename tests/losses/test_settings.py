@@ -22,9 +22,9 @@ def pair() -> tuple[Tensor, Tensor]:
 
 def same(settings: Any, loss: Loss) -> None:
     output, target = pair()
-    found, expected = loss_from_settings(settings).terms(output, target), loss.terms(output, target)
-    assert list(found) == list(expected)
-    torch.testing.assert_close(found, expected)
+    terms, expected = loss_from_settings(settings).terms(output, target), loss.terms(output, target)
+    assert list(terms) == list(expected)
+    torch.testing.assert_close(terms, expected)
 
 
 def test_a_sum_is_written_as_plainly_as_in_python() -> None:

@@ -37,8 +37,8 @@ def test_equals_the_distance_of_sorted_projections(channels: int, count: int, se
 def test_of_a_shift_is_its_squared_length_whatever_the_order() -> None:
     style, shift = vectors(1, 4, 50), torch.tensor([0.3, 0.0, -0.4, 1.2])
     output = style[..., torch.randperm(50)] + shift[:, None]
-    found = sliced_wasserstein(output, style, torch.linalg.qr(torch.randn(4, 4)).Q)
-    torch.testing.assert_close(found, shift.square().mean() / style.square().mean(dim=(1, 2)))
+    value = sliced_wasserstein(output, style, torch.linalg.qr(torch.randn(4, 4)).Q)
+    torch.testing.assert_close(value, shift.square().mean() / style.square().mean(dim=(1, 2)))
 
 
 def test_quantiles_compare_styles_of_another_size() -> None:

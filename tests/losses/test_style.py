@@ -41,9 +41,9 @@ def plain_style(network: LossNetwork, output: Tensor, target: Tensor, layers: di
 def test_equals_the_papers_equation_also_for_other_sizes() -> None:
     loss = StyleReconstructionLoss("compact", COMPACT)
     output, target = pair(), pair(2, height=24, width=33)
-    found = loss.per_image(output[0], target[1])
+    terms = loss.per_image(output[0], target[1])
     expected = plain_style(loss.network, output[0], target[1], COMPACT)
-    torch.testing.assert_close(torch.stack(list(found.values())).sum(0), expected)
+    torch.testing.assert_close(torch.stack(list(terms.values())).sum(0), expected)
 
 
 def test_equals_piqs_but_for_its_scale() -> None:
@@ -74,11 +74,11 @@ def test_distances_are_what_they_say(tiny_network: TinyNetwork) -> None:
 def test_relative_is_1_for_a_picture_without_features_in_any_layer_of_any_style(tiny_network: TinyNetwork) -> None:
     network = tiny_network("relu1_1", "relu2_1")
     loss = StyleReconstructionLoss(network, {"relu1_1": 1.0, "relu2_1": 3.0}, "relative")
-    seen = network(pair()[1])
-    nothing = {layer: torch.zeros_like(features) for layer, features in seen.items()}
-    found = loss.from_features(nothing, seen)
-    torch.testing.assert_close(found, {"relu1_1": torch.ones(2), "relu2_1": torch.full((2,), 3.0)})
-    assert not any(value.any() for value in loss.from_features(seen, seen).values())
+    style_features = network(pair()[1])
+    nothing = {layer: torch.zeros_like(features) for layer, features in style_features.items()}
+    terms = loss.from_features(nothing, style_features)
+    torch.testing.assert_close(terms, {"relu1_1": torch.ones(2), "relu2_1": torch.full((2,), 3.0)})
+    assert not any(value.any() for value in loss.from_features(style_features, style_features).values())
 
 
 def test_a_fixed_style_is_seen_once_and_serves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def test_it_is_the_loss_with_the_resized_style_in_it_and_strength_counts_for_sty
 def test_a_style_term_alone(settings: Any) -> None:
     output, content, style = pictures()
     expected = StyleReconstructionLoss("compact", LAYERS, style=style)(output)
-    found = style_objective(settings, style[0])(output, content)
-    assert float(found) == pytest.approx(float(expected) * (3 if "weight" in str(settings) else 1))
+    value = style_objective(settings, style[0])(output, content)
+    assert float(value) == pytest.approx(float(expected) * (3 if "weight" in str(settings) else 1))
 
 
 def test_a_preset_takes_the_style() -> None:

@@ -63,16 +63,16 @@ def test_grad_and_vmap_on_the_first_call_give_what_backward_and_a_loop_give(name
     looped = torch.stack([one(o, t) for o, t in zip(output.detach(), target, strict=True)])
     torch.testing.assert_close(each, looped, rtol=1e-4, atol=1e-6)
     largest = output.grad.abs().max().item()
-    for found in (slopes / 3, whole, through):
-        torch.testing.assert_close(found, output.grad, rtol=1e-3, atol=1e-4 * largest)
+    for gradient in (slopes / 3, whole, through):
+        torch.testing.assert_close(gradient, output.grad, rtol=1e-3, atol=1e-4 * largest)
 
 
 @pytest.mark.parametrize("name", ["unit", "style", "perceptual"])
 def test_one_target_for_many_outputs_and_second_derivatives(name: str) -> None:
     output, target = torch.rand(3, 1, 3, 12, 12, dtype=torch.float64), torch.rand(1, 3, 12, 12, dtype=torch.float64)
     loss = LOSSES[name]().double()
-    found = vmap(loss, in_dims=(0, None))(output, target)
-    torch.testing.assert_close(found, torch.stack([loss(o, target) for o in output]))
+    values = vmap(loss, in_dims=(0, None))(output, target)
+    torch.testing.assert_close(values, torch.stack([loss(o, target) for o in output]))
     direction = torch.randn_like(output[0])
     slope = lambda x: (grad(loss)(x, target) * direction).sum()  # noqa: E731
     second = grad(slope)(output[0])
@@ -84,10 +84,10 @@ def test_one_target_for_many_outputs_and_second_derivatives(name: str) -> None:
 def test_a_jacobian_over_the_pictures() -> None:
     output, target = torch.rand(2, 2, 3, 16, 16).unbind(0)
     loss = LOSSES["unit"]()
-    found = jacrev(lambda x: torch.stack(list(loss.per_image(x, target).values())))(output)
-    assert found.shape == (2, 2, *output.shape)
-    assert found[:, 0, 1].abs().max() == 0  # the first picture's value does not depend on the second picture
-    assert found[:, 0, 0].abs().max() > 0
+    jacobian = jacrev(lambda x: torch.stack(list(loss.per_image(x, target).values())))(output)
+    assert jacobian.shape == (2, 2, *output.shape)
+    assert jacobian[:, 0, 1].abs().max() == 0  # the first picture's value does not depend on the second picture
+    assert jacobian[:, 0, 0].abs().max() > 0
 
 
 def test_what_is_not_read_inside_a_transform_is_checked_on_the_first_call_outside() -> None:
