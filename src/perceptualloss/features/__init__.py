@@ -1,6 +1,6 @@
-"""Loss networks: frozen networks that turn pictures into named features.
+"""Loss networks: pictures in, features of named layers out, frozen for good.
 
-Here live their layers, their weights (embedded ones, files, downloads) and how a loss shows its pictures to one
-(size, random change). They are never trained here: that is a study (``studies/loss_network``). What a loss makes of
-features is in ``losses``; networks that make pictures are in ``networks``.
+``base`` is the one contract; it looks through a ``chain`` of VGG's kind or through any ``backbone``, whose modules are
+``taps``; ``network`` has them by name, ``libraries`` torchvision's and timm's. ``weights`` and ``weight_files`` say where
+weights come from and read them without running code; ``view`` what a loss shows. No loss, and no training, lives here.
 """

@@ -52,8 +52,8 @@ class Backbone:
         self._taps = Taps(model)
         self.names: tuple[str, ...] = ()
         self._learn(side)
-        wanted = self.names if layers is None else self.check(layers)
-        self.names = self.names[: max(map(self.names.index, wanted)) + 1]
+        asked = self.names if layers is None else self.check(layers)
+        self.names = self.names[: max(map(self.names.index, asked)) + 1]
         self.multiple = 1 if self.only_size else self._find_multiple(side)
 
     def _learn(self, side: int) -> None:
@@ -136,8 +136,9 @@ class Backbone:
         try:
             outputs = self._taps.features(images, self._uses_of(layers), self._overwritten)
         except _BAD_SIZE as error:
-            sound = torch.compiler.is_compiling() or isinstance(error, torch.OutOfMemoryError)
-            if sound or self._works(height, width, layers):
+            if isinstance(error, torch.OutOfMemoryError) or torch.compiler.is_compiling():
+                raise
+            if self._works(height, width, layers):
                 raise
             raise self._too_small(height, width, layers, _first_line(error)) from error
         maps = {layer: self._layouts[layer].maps(outputs[layer], height, width) for layer in layers}

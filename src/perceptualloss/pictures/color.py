@@ -72,9 +72,9 @@ def luminance_like(picture: Tensor, content: Tensor) -> Tensor:
 
     So a dark painting does not darken the photo: Gatys et al. match them before the transfer.
     """
-    own, wanted = ((_STUDIO * luminance(x) - 16 / 219) for x in (picture, content))
-    spread = wanted.std(correction=0) / own.std(correction=0).clamp(min=1e-4)
-    return ((own - own.mean()) * spread + wanted.mean()).clamp(0, 1).expand(-1, 3, -1, -1)
+    own, other = ((_STUDIO * luminance(x) - 16 / 219) for x in (picture, content))
+    spread = other.std(correction=0) / own.std(correction=0).clamp(min=1e-4)
+    return ((own - own.mean()) * spread + other.mean()).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def match_histogram(images: Tensor, reference: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def pair_up(paths: Sequence[Path], out: Path, videos: bool = False) -> list[tupl
             raise InputError(f"a file name that ends in {', '.join(writes)}", repr(out.name))
         pairs = [(paths[0], out)]
     else:
-        pairs = _into(out, [pair for path in paths for pair in _found(path, out, reads)])
+        pairs = _into(out, [pair for path in paths for pair in _files_at(path, out, reads)])
     sources = {source.resolve() for source, _ in pairs}
     for source, target in pairs:
         if target.resolve() in sources:
@@ -49,7 +49,7 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in video.READ_SUFFIXES
 
 
-def _found(path: Path, out: Path, reads: tuple[str, ...]) -> list[tuple[Path, Path]]:
+def _files_at(path: Path, out: Path, reads: tuple[str, ...]) -> list[tuple[Path, Path]]:
     """Return pictures with their names below ``path``; what is in ``out`` are results of an earlier run."""
     if not path.is_dir():
         return [(path, Path(path.name))]
@@ -60,18 +60,18 @@ def _found(path: Path, out: Path, reads: tuple[str, ...]) -> list[tuple[Path, Pa
     return [(file, file.relative_to(path)) for file in files]
 
 
-def _into(out: Path, found: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+def _into(out: Path, files: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
     """Give the names places in ``out``; a.tif becomes a.png, or a.tif.png beside another a.png."""
-    names = [name.with_suffix(_kept(name)) for _, name in found]
+    names = [name.with_suffix(_kept(name)) for _, name in files]
     count = Counter(names)
     places = [
         name if count[name] == 1 or name.suffix == own.suffix else own.with_name(own.name + _kept(own))
-        for name, (_, own) in zip(names, found, strict=True)
+        for name, (_, own) in zip(names, files, strict=True)
     ]
     twice = [place for place, times in Counter(places).items() if times > 1]
     if twice:
         raise InputError("pictures of different names", f"{twice[0]} several times", "Do one folder at a time.")
-    return [(source, out / place) for (source, _), place in zip(found, places, strict=True)]
+    return [(source, out / place) for (source, _), place in zip(files, places, strict=True)]
 
 
 def _kept(name: Path) -> str:

@@ -149,8 +149,8 @@ def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = RE
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"
         raise InputError(f"a folder with pictures at {folder}", got)
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
-    files = sorted(p for p in found if p.is_file() and not _hidden(p.relative_to(folder)))
+    named = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    files = sorted(p for p in named if p.is_file() and not _hidden(p.relative_to(folder)))
     if not files:
         raise InputError(
             f"pictures in {folder}", f"no file that ends in {', '.join(suffixes)}", "Name a folder with photos."

@@ -52,14 +52,14 @@ def match_names(outputs: Sequence[str], targets: Sequence[str]) -> dict[str, str
     >>> match_names(["baby_x4.png", "bird_ESRGAN_final.png"], ["baby_HR.png", "bird.png", "head.png"])
     {'baby_x4.png': 'baby_HR.png', 'bird_ESRGAN_final.png': 'bird.png'}
     """
-    found: dict[str, str] = {}
+    matches: dict[str, str] = {}
     for rule in (_same_stem, _same_bare_name, _begins_with):
-        free_outputs = [name for name in outputs if name not in found]
-        free_targets = [name for name in targets if name not in found.values()]
+        free_outputs = [name for name in outputs if name not in matches]
+        free_targets = [name for name in targets if name not in matches.values()]
         chosen = rule(free_outputs, free_targets)
         claims = Counter(chosen.values())
-        found |= {output: target for output, target in chosen.items() if claims[target] == 1}
-    return {name: found[name] for name in outputs if name in found}
+        matches |= {output: target for output, target in chosen.items() if claims[target] == 1}
+    return {name: matches[name] for name in outputs if name in matches}
 
 
 def pair_files(outputs: Path, targets: Path) -> Pairing:
@@ -77,16 +77,16 @@ def pair_files(outputs: Path, targets: Path) -> Pairing:
             if not file.is_file():
                 raise InputError(f"a picture or a folder at {file}", "nothing there")
         return Pairing({outputs.stem: (outputs, targets)}, [])
-    made, wanted = _by_name(outputs, picture_files(outputs)), _by_name(targets, target_files(targets))
-    matches = match_names(list(made), list(wanted))
+    results, goals = _by_name(outputs, picture_files(outputs)), _by_name(targets, target_files(targets))
+    matches = match_names(list(results), list(goals))
     if not matches:
-        first = next(iter(made))
+        first = next(iter(results))
         remedy = f"{first} needs a target of that name, such as {bare_name(first)}_HR.png."
         raise InputError(f"outputs in {outputs} with the names of the targets in {targets}", "no pair", remedy)
-    names = picture_names([wanted[target] for target in matches.values()], targets)
-    pairs = {names[wanted[target]]: (made[output], wanted[target]) for output, target in matches.items()}
+    names = picture_names([goals[target] for target in matches.values()], targets)
+    pairs = {names[goals[target]]: (results[output], goals[target]) for output, target in matches.items()}
     used = {file for pair in pairs.values() for file in pair}
-    return Pairing(pairs, [file for file in (*made.values(), *wanted.values()) if file not in used])
+    return Pairing(pairs, [file for file in (*results.values(), *goals.values()) if file not in used])
 
 
 def target_files(folder: Path) -> list[Path]:
@@ -131,10 +131,10 @@ def _same_bare_name(outputs: Sequence[str], targets: Sequence[str]) -> dict[str,
 
 def _begins_with(outputs: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     known = {bare_name(target).casefold(): target for target in targets}
-    found = {}
+    fitted = {}
     for output in outputs:
         stem = _stem(output)
         fitting = [key for key in known if stem.startswith(key) and stem[len(key) :][:1] in ("_", "-", ".", " ")]
         if fitting:
-            found[output] = known[max(fitting, key=len)]
-    return found
+            fitted[output] = known[max(fitting, key=len)]
+    return fitted
