@@ -24,7 +24,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_norm import StyleNorm
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.color import luminance
-from perceptualloss.pictures.images import read_image, read_layers, write_image
+from perceptualloss.pictures.images import open_picture, read_image, write_image
 
 
 def painter(styles: int = 1) -> StyleTransferNetwork:
@@ -103,7 +103,7 @@ def test_files_of_16_bits_and_transparency(network: StyleTransferNetwork, tmp_pa
     write_image(samples[:3], tmp_path / "deep.png", bits=16, alpha=samples[3:])
     tool = stylist(network)
     tool.file(tmp_path / "deep.png", tmp_path / "painted.png")
-    layers = read_layers(tmp_path / "painted.png")
+    layers = open_picture(tmp_path / "painted.png")
     assert (layers.bits, layers.alpha is not None) == (16, True)
     with pytest.raises(InputError, match="keeps transparency"):
         tool.file(tmp_path / "deep.png", tmp_path / "painted.jpg")

@@ -16,7 +16,7 @@ from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.color import match_histogram
-from perceptualloss.pictures.images import read_image, read_layers, write_image
+from perceptualloss.pictures.images import open_picture, read_image, write_image
 
 INTERPOLATION = ResidualUpscaler(2, width=4, blocks=1)  # untrained
 
@@ -107,14 +107,14 @@ def test_files_of_16_bits_grey_and_clear_ones(network: ResidualUpscaler, tmp_pat
     samples = torch.rand(4, 7, 6)
     write_image(samples[:3], tmp_path / "deep.png", bits=16, alpha=samples[3:])
     tool.file(tmp_path / "deep.png", tmp_path / "large.png")
-    layers = read_layers(tmp_path / "large.png")
+    layers = open_picture(tmp_path / "large.png")
     assert (layers.bits, layers.grey) == (16, False)
-    assert layers.colours.shape == (14, 12, 3)
+    assert layers.colours.shape == (1, 3, 14, 12)
     assert layers.alpha is not None
     write_image(samples[:3], tmp_path / "grey.png", bits=16, grey=True)
     tool.file(tmp_path / "grey.png", tmp_path / "grey-large.png")
-    assert read_layers(tmp_path / "grey-large.png").grey
-    assert read_layers(tmp_path / "grey-large.png").bits == 16
+    assert open_picture(tmp_path / "grey-large.png").grey
+    assert open_picture(tmp_path / "grey-large.png").bits == 16
     tool.file(tmp_path / "grey.png", tmp_path / "grey-large.jpg")
     assert read_image(tmp_path / "grey-large.jpg").shape == (1, 3, 14, 12)
     with pytest.raises(InputError, match="keeps transparency"):

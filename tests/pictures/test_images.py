@@ -23,7 +23,7 @@ from skimage.color import rgb2ycbcr
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.color import luminance
-from perceptualloss.pictures.images import as_batch, picture_files, read_image, read_layers, write_image
+from perceptualloss.pictures.images import open_picture, picture_files, read_image, write_image
 from perceptualloss.pictures.samples import as_8_bits_show, encode_16_bit_png, to_8_bits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
@@ -453,11 +453,11 @@ def test_layers_come_back_as_they_were_written(bits: int, grey: bool, clear: boo
     samples = torch.randint(most + 1, (5, 11, 17)).float() / most
     image = samples[:1].expand(3, -1, -1) if grey else samples[:3]
     write_image(image, tmp_path / "a.png", bits=bits, alpha=samples[4:] if clear else None, grey=grey)
-    layers = read_layers(tmp_path / "a.png")
+    layers = open_picture(tmp_path / "a.png")
     assert (layers.bits, layers.grey, layers.alpha is not None) == (bits, grey, clear)
-    torch.testing.assert_close(as_batch(layers.colours)[0], image)
+    torch.testing.assert_close(layers.colours[0], image)
     if layers.alpha is not None:
-        torch.testing.assert_close(as_batch(layers.alpha)[0], samples[4:])
+        torch.testing.assert_close(layers.alpha[0], samples[4:])
         over_white = image * samples[4:] + 1 - samples[4:]
         torch.testing.assert_close(read_image(tmp_path / "a.png")[0], over_white)
 
@@ -466,19 +466,20 @@ def test_layers_are_turned_together(tmp_path: Path) -> None:
     picture = Image.fromarray(np.random.default_rng(2).integers(0, 256, (5, 9, 4), dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
-    layers = read_layers(encoded(picture, exif=exif.tobytes()))
+    layers = open_picture(encoded(picture, exif=exif.tobytes()))
     upright = np.asarray(picture.transpose(Image.Transpose.ROTATE_270)) / 255
     assert layers.alpha is not None
-    np.testing.assert_allclose(np.concatenate([layers.colours, layers.alpha], axis=2), upright, atol=1e-6)
+    pixels = torch.cat([layers.colours, layers.alpha], dim=1)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(pixels, upright, atol=1e-6)
 
 
 @pytest.mark.parametrize("grey", [False, True])
 def test_webp_keeps_transparency_and_jpeg_refuses_it(grey: bool, tmp_path: Path) -> None:
     alpha = torch.linspace(0, 1, 16).expand(1, 12, 16)
     write_image(torch.full((3, 12, 16), 0.5), tmp_path / "a.webp", alpha=alpha, grey=grey)
-    layers = read_layers(tmp_path / "a.webp")
+    layers = open_picture(tmp_path / "a.webp")
     assert layers.alpha is not None
-    torch.testing.assert_close(as_batch(layers.alpha)[0], alpha, atol=0.01, rtol=0)
+    torch.testing.assert_close(layers.alpha[0], alpha, atol=0.01, rtol=0)
     with pytest.raises(InputError, match="keeps transparency"):
         write_image(torch.rand(3, 12, 16), tmp_path / "a.jpg", alpha=alpha)
     with pytest.raises(InputError, match="alpha of shape"):

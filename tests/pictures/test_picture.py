@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from perceptualloss.errors import InputError
+from perceptualloss.pictures.arrays import unpack
 from perceptualloss.pictures.images import write_image
-from perceptualloss.pictures.picture import unpack
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

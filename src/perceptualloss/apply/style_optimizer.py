@@ -18,9 +18,10 @@ from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_style import StyleOptimization, StyleProgress, optimize_style
 from perceptualloss.apply.stylist import check_strength, with_longer_side
 from perceptualloss.errors import InputError
+from perceptualloss.pictures.arrays import unpack
 from perceptualloss.pictures.folders import is_video
-from perceptualloss.pictures.images import read_image, write_image
-from perceptualloss.pictures.picture import PathLike, Picture, Progress, Source, change_file, fill_hidden, unpack
+from perceptualloss.pictures.images import change_file, read_image, write_image
+from perceptualloss.pictures.picture import PathLike, Picture, Progress, Source, fill_hidden
 
 StylePicture = Source | Tensor | NDArray[Any]
 Watch = Callable[[StyleProgress], None]

@@ -20,8 +20,8 @@ from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, network_file, shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.color import keep_colors as with_colours_of
-from perceptualloss.pictures.images import READ_SUFFIXES
-from perceptualloss.pictures.picture import PathLike, Picture, Progress, change_file, fill_hidden
+from perceptualloss.pictures.images import READ_SUFFIXES, change_file
+from perceptualloss.pictures.picture import PathLike, Picture, Progress, fill_hidden
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.video import transform_video
 

@@ -12,7 +12,8 @@ from perceptualloss.apply.style_optimizer import StylePicture, style_optimizer
 from perceptualloss.apply.stylist import Chosen, stylist
 from perceptualloss.apply.tiles import Precision
 from perceptualloss.errors import check_choice, check_idle
-from perceptualloss.pictures.picture import ImageType, PathLike, Progress, unpack
+from perceptualloss.pictures.arrays import unpack
+from perceptualloss.pictures.picture import ImageType, PathLike, Progress
 
 Method = Literal["network", "optimize"]
 Style = Chosen | StylePicture

@@ -13,8 +13,10 @@ from perceptualloss.apply.device import device_for
 from perceptualloss.apply.tiles import Precision, transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import Kind, load_network, shipped_network
+from perceptualloss.pictures.arrays import unpack
 from perceptualloss.pictures.color import match_histogram as matched
-from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, change_file, fill_hidden, unpack
+from perceptualloss.pictures.images import change_file
+from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, fill_hidden
 from perceptualloss.pictures.resize import resize
 
 Network = PathLike | nn.Module

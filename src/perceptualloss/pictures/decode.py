@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from torch import Tensor
 
+from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.samples import decode_16_bit
 
 log = logging.getLogger(__name__)
@@ -28,47 +31,24 @@ _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, th
 }
 
 
-@dataclass(frozen=True)
-class Layers:
-    """What a picture file holds.
-
-    Attributes:
-        colours: sRGB, (H, W, 3), float32 in [0, 1]; what is transparent has its hidden colour.
-        alpha: opacity, (H, W, 1), float32 in [0, 1], or None.
-        grey: whether the file has one channel for all colours.
-        bits: of the file's samples.
-    """
-
-    colours: Pixels
-    alpha: Pixels | None
-    grey: bool
-    bits: Literal[8, 16]
-
-    def over_white(self) -> Pixels:
-        """Return the colours laid over white, (H, W, 3)."""
-        if self.alpha is None:
-            return self.colours
-        return self.colours * self.alpha + (np.float32(1) - self.alpha)
-
-
-def decode(data: bytes) -> Layers:
+def decode(data: bytes) -> Picture:
     """Return the picture upright."""
     with Image.open(io.BytesIO(data)) as image:
         profile = image.info.get("icc_profile")
         samples = None if profile and _foreign(profile) else decode_16_bit(data)
         if samples is None:
-            return upright_layers(image)
+            return upright_picture(image)
         image.load()
-        return _upright(_layers(samples.astype(np.float32) / np.float32(65535), bits=16), image)
+        return _upright(_from_samples(samples.astype(np.float32) / np.float32(65535), bits=16), image)
 
 
-def upright_layers(image: Image.Image) -> Layers:
+def upright_picture(image: Image.Image) -> Picture:
     """Return a Pillow picture upright."""
-    layers = _read(image)  # first of all: a PNG's orientation may follow its pixels
-    return _upright(layers, image)
+    picture = _read(image)  # first of all: a PNG's orientation may follow its pixels
+    return _upright(picture, image)
 
 
-def _read(image: Image.Image) -> Layers:
+def _read(image: Image.Image) -> Picture:
     """Return a Pillow picture of any mode."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float32)
@@ -76,32 +56,37 @@ def _read(image: Image.Image) -> Layers:
         if not (values.min() >= 0 and values.max() <= 1):
             limit = 1 if image.mode == "F" else 65535
             raise ValueError(f"grey values beyond [0, {limit}] in a picture of mode {image.mode}")
-        return _layers(values[..., None], bits=16)
+        return _from_samples(values[..., None], bits=16)
     profile, alpha = image.info.get("icc_profile"), None
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        alpha = _unit(np.asarray(image.convert("RGBA").getchannel("A")))[..., None]
+        alpha = _batch(_unit(np.asarray(image.convert("RGBA").getchannel("A")))[..., None])
     if image.mode in ("LA", "La"):
         image = image.convert("L")
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB")
-    return Layers(_unit(np.asarray(_to_srgb(image, profile))), alpha, grey, bits=8)
+    return Picture(_batch(_unit(np.asarray(_to_srgb(image, profile)))), alpha, grey, bits=8)
 
 
 def _unit(samples: NDArray[np.uint8]) -> Pixels:
     return samples.astype(np.float32) / np.float32(255)
 
 
-def _layers(values: Pixels, bits: Literal[8, 16]) -> Layers:
+def _from_samples(values: Pixels, bits: Literal[8, 16]) -> Picture:
     """Take apart grey, grey and alpha, RGB, or RGB and alpha; (H, W, channels)."""
     channels = values.shape[2]
     colours = values if channels in (1, 3) else values[..., :-1]
-    alpha = values[..., -1:] if channels in (2, 4) else None
-    return Layers(np.repeat(colours, 3, axis=2) if channels < 3 else colours, alpha, channels < 3, bits)
+    alpha = _batch(values[..., -1:]) if channels in (2, 4) else None
+    return Picture(_batch(np.repeat(colours, 3, axis=2) if channels < 3 else colours), alpha, channels < 3, bits)
 
 
-def _upright(layers: Layers, image: Image.Image) -> Layers:
-    """Turn and mirror the layers as the EXIF data of the loaded ``image`` says."""
+def _batch(pixels: Pixels) -> Tensor:
+    """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
+
+
+def _upright(picture: Picture, image: Image.Image) -> Picture:
+    """Turn and mirror a picture as the EXIF data of the loaded ``image`` says."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # broken EXIF data raise nearly anything; the pixels are fine
@@ -109,12 +94,12 @@ def _upright(layers: Layers, image: Image.Image) -> Layers:
         orientation = 1
     quarters, mirrored = _TURN.get(orientation, (0, False))
 
-    def turn(pixels: Pixels) -> Pixels:
-        turned = np.rot90(pixels, quarters)
-        return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+    def turn(pixels: Tensor) -> Tensor:
+        turned = torch.rot90(pixels, quarters, dims=(-2, -1))
+        return (turned.flip(-1) if mirrored else turned).contiguous()
 
-    alpha = None if layers.alpha is None else turn(layers.alpha)
-    return replace(layers, colours=turn(layers.colours), alpha=alpha)
+    alpha = None if picture.alpha is None else turn(picture.alpha)
+    return replace(picture, colours=turn(picture.colours), alpha=alpha)
 
 
 def _foreign(profile: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.files import write_whole
-from perceptualloss.pictures.decode import Layers, decode, upright_layers
+from perceptualloss.pictures.decode import decode, upright_picture
+from perceptualloss.pictures.picture import PathLike, Picture
 from perceptualloss.pictures.ranges import FAR, check_values
 from perceptualloss.pictures.samples import encode_16_bit_png, whole_numbers
 
@@ -48,10 +50,10 @@ def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
     Raises:
         InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
     """
-    return as_batch(read_layers(source).over_white())
+    return open_picture(source).over_white()
 
 
-def read_layers(source: str | os.PathLike[str] | bytes | Image.Image) -> Layers:
+def open_picture(source: str | os.PathLike[str] | bytes | Image.Image) -> Picture:
     """Read a picture as :func:`read_image` does, but keep its transparency, and say whether it is grey.
 
     Raises:
@@ -65,7 +67,7 @@ def read_layers(source: str | os.PathLike[str] | bytes | Image.Image) -> Layers:
         name = str(Path(source))
     try:
         if isinstance(source, Image.Image):
-            return upright_layers(source)
+            return upright_picture(source)
         return decode(source if isinstance(source, bytes) else _content(Path(source)))
     except InputError:
         raise
@@ -77,11 +79,6 @@ def _content(path: Path) -> bytes:
     if path.exists() and not path.is_file() and not path.is_dir():  # /dev/zero never ends
         raise InputError(f"a picture file {path}", "a device or the like")
     return path.read_bytes()
-
-
-def as_batch(pixels: NDArray[np.float32]) -> Tensor:
-    """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
 
 
 def _refusal(name: str, error: Exception) -> InputError:
@@ -137,6 +134,21 @@ def write_image(
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = "Free some space or choose another folder." if "space" in reason else ""
         raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
+
+
+def change_file(change: Callable[[Picture], Picture], source: PathLike, target: PathLike) -> None:
+    """Write what ``change`` makes of the picture in one file into another; 16 bits stay 16 if that is a PNG.
+
+    Raises:
+        InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+    """
+    picture = open_picture(source)
+    suffix = Path(target).suffix.lower()
+    if picture.alpha is not None and suffix not in ALPHA_SUFFIXES:  # before the work
+        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
+    changed = change(picture)
+    bits = changed.bits if suffix == ".png" else 8
+    write_image(changed.colours, target, bits=bits, alpha=changed.alpha, grey=changed.grey)
 
 
 def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
