@@ -1,6 +1,6 @@
 """Does an adversarial training stay bounded? Gap, balance and gradient norms over its steps, for several rules.
 
-    python benchmarks/adversarial.py [--steps 400] [--data FOLDER] [--out runs/adversarial]
+    python benchmarks/adversarial.py [--steps 400] [--photos FOLDER] [--out runs/adversarial]
     python benchmarks/adversarial.py --show runs/mine runs/other      curves of finished trainings
 
 Trains the x4 upscaler that ships with MSE on against a critic: relativistic, Wasserstein with clipped weights, and
@@ -106,14 +106,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--crop", type=int, default=64)
-    parser.add_argument("--data", type=Path, default=PHOTOS)
+    parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
     parser.add_argument("--show", type=Path, nargs="+", help="folders of finished trainings, instead of training")
     options = parser.parse_args()
     if options.show:
         folders = {folder.name: folder for folder in options.show}
     else:
-        folders = train_all(options.data, options.steps, options.crop, options.out)
+        folders = train_all(options.photos, options.steps, options.crop, options.out)
     curves = {name: read_curves(folder) for name, folder in folders.items()}
     print("| | curve | at first | largest | at last |\n|---|---|---:|---:|---:|")
     for label, each in curves.items():

@@ -4,7 +4,7 @@
 
 The loops open one pair after the other, as scripts do: scikit-image with the lpips package, and torchmetrics alone,
 both in RGB and without a graph. All begin with the same PNG files and the same random weights of the backbone, which
-speed does not depend on; no download. Pictures are pieces of --data, or of noise without it. Needs an idle machine,
+speed does not depend on; no download. Pictures are pieces of --photos, or of noise without it. Needs an idle machine,
 lpips and torchmetrics.
 """
 
@@ -138,11 +138,11 @@ def main() -> None:
     parser.add_argument("--net", choices=list(BACKBONES), default="alex")
     parser.add_argument("--candidates", type=int, default=1, help="folders measured against the same targets")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data", type=Path, default=PHOTOS)
+    parser.add_argument("--photos", type=Path, default=PHOTOS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, file = Path(name), Path(name) / "backbone.safetensors"
-        make_pictures(folder, options.data, options.pictures, options.size, options.candidates)
+        make_pictures(folder, options.photos, options.pictures, options.size, options.candidates)
         scikit_image, torchmetrics = lpips_networks(options.net, file)
         found: dict[str, Means] = {}
 

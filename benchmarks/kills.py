@@ -32,7 +32,7 @@ NETWORK = {"class_path": "ResidualUpscaler", "init_args": {"scale": 1, "width": 
 GEOMETRIC = {"PerceptualLoss": {"network": "compact", "layers": {"relu1_2": 1.0}, "augment": "geometric"}}
 WASSERSTEIN = {"SlicedWassersteinLoss": {"network": "compact", "layers": {"relu1_2": 1.0}, "positions": 100}}
 COMMON = {
-    **{"crop": 40, "batch_size": 2, "device": "cpu", "precision": "32-true", "validation": 1},
+    **{"crop": 40, "batch_size": 2, "device": "cpu", "precision": "fp32", "validation": 1},
     **{"checkpoint_every": 3, "validate_every": 40, "ema": 0.9},
 }
 NOISE = {"class_path": "Noise", "init_args": {"sigma": [0.1, 0.2]}}

@@ -1,6 +1,6 @@
 """Which layers and distance restore most: the same network, trained with feature losses that differ.
 
-    python benchmarks/layers.py [--steps 2000] [--warm-up 1000] [--scale 2] [--data DIR] [--only NAME ...]
+    python benchmarks/layers.py [--steps 2000] [--warm-up-steps 1000] [--scale 2] [--photos DIR] [--only NAME ...]
 
 `perceptualloss compare` with one loss after another, all from the same warm-up, on the embedded loss network;
 prints PSNR, SSIM and the judge's perceptual distance over the validation photos. The panels show the rest.
@@ -47,19 +47,19 @@ def register(name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--warm-up", type=int, default=Settings.warm_up)
+    parser.add_argument("--warm-up-steps", type=int, default=Settings.warm_up_steps)
     parser.add_argument("--scale", type=int, default=2, choices=(2, 4))
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--photos", type=Path)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     arguments = parser.parse_args()
     for name in arguments.only:
         register(name)
     settings = Settings(
         scale=arguments.scale,
-        data=arguments.data,
+        photos=arguments.photos,
         losses=("mse", *arguments.only),
         steps=arguments.steps,
-        warm_up=arguments.warm_up,
+        warm_up_steps=arguments.warm_up_steps,
     )
     result = compare(settings, Path("runs/layers"), progress=True)
     print(f"{'loss':52} PSNR   SSIM    distance  to MSE")

@@ -1,6 +1,6 @@
 """What the embedded loss networks are worth: everything that docs/loss-network.md says of them, measured.
 
-    python benchmarks/loss_network.py [PART ...] [--data DIR] [--weights judge=FILE ...]
+    python benchmarks/loss_network.py [PART ...] [--photos DIR] [--weights judge=FILE ...]
 
 Parts, all by default:
 
@@ -14,9 +14,9 @@ Parts, all by default:
 - imitation: how well distilled stands for VGG-16, its teacher (``loss_network_imitation.py``); needs --teacher;
 - cost: forward and backward per megapixel, against VGG-16.
 
-Random networks and mean squared error stand beside them. Photos: the last ones of --data by name, which no training of
-the loss networks saw. Where other programs run too, set OMP_NUM_THREADS=1: threads that wait for each other are slower
-than one; only cost needs an idle machine.
+Random networks and mean squared error stand beside them. Photos: the last ones of --photos by name, which no
+training of the loss networks saw. Where other programs run too, set OMP_NUM_THREADS=1: threads that wait for each other
+are slower than one; only cost needs an idle machine.
 """
 
 from __future__ import annotations
@@ -39,16 +39,22 @@ STYLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "styles"
 TRAINED = "upscale4x"  # in --out
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
-    "agreement": lambda o: agreement(o.data, size=o.size, weights=o.weights),
-    "yardsticks": lambda o: yardsticks(o.data, o.out, size=o.size, weights=o.weights),
-    "metrics": lambda o: metrics(o.data, size=o.size, weights=o.weights),
+    "agreement": lambda o: agreement(o.photos, size=o.size, weights=o.weights),
+    "yardsticks": lambda o: yardsticks(o.photos, o.out, size=o.size, weights=o.weights),
+    "metrics": lambda o: metrics(o.photos, size=o.size, weights=o.weights),
     "training": lambda o: training(
-        o.out / TRAINED, o.data, network=o.network, steps=o.steps, warm_up=o.warm_up, weights=o.weights, resume=o.resume
+        o.out / TRAINED,
+        o.photos,
+        network=o.network,
+        steps=o.steps,
+        warm_up=o.warm_up_steps,
+        weights=o.weights,
+        resume=o.resume,
     ),
     "grid": lambda o: grid(o.compared or o.out / TRAINED),
-    "inversion": lambda o: inversion(o.out, o.data, weights=o.weights),
+    "inversion": lambda o: inversion(o.out, o.photos, weights=o.weights),
     "imitation": lambda o: (
-        imitation(o.data, o.teacher, o.styles, size=o.size, weights=o.weights)
+        imitation(o.photos, o.teacher, o.styles, size=o.size, weights=o.weights)
         if o.teacher
         else print("left out: name a file with VGG-16's weights, --teacher FILE")
     ),
@@ -67,7 +73,7 @@ def weights_file(text: str) -> tuple[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any, all of them")
-    parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
     parser.add_argument(
         "--weights", nargs="+", type=weights_file, default=[], help="compact=FILE, judge=FILE or distilled=FILE"
@@ -84,7 +90,7 @@ def main() -> None:
         "--network", choices=("residual", "course"), default="residual", help="training: what is trained"
     )
     parser.add_argument("--steps", type=int, default=1600, help="training: steps of each network")
-    parser.add_argument("--warm-up", type=int, default=800, help="training: how many of these are with MSE")
+    parser.add_argument("--warm-up-steps", type=int, default=800, help="training: how many of these are with MSE")
     parser.add_argument("--resume", action="store_true", help="training: go on with an interrupted one")
     parser.add_argument("--compared", type=Path, help="grid: of another finished comparison, such as runs/compare/...")
     options = parser.parse_args()

@@ -35,7 +35,11 @@ def validation_outputs(folder: Path) -> Iterator[tuple[str, Tensor, dict[str, Te
     """
     settings = read_settings(folder)
     data = PhotoData(
-        Downscale(settings.scale), settings.data, validation=settings.validation, crop=settings.crop, seed=settings.seed
+        Downscale(settings.scale),
+        settings.photos,
+        validation=settings.validation,
+        crop=settings.crop,
+        seed=settings.seed,
     )
     networks = {loss: load_network(folder / "networks" / f"{loss}.safetensors") for loss in settings.losses}
     for name, low, truth in data.validation_pairs():

@@ -77,10 +77,10 @@ def training(
     settings = Settings(
         scale=4,
         network=network,
-        data=data,
+        photos=data,
         losses=("mse", *VARIANTS),
         steps=steps,
-        warm_up=warm_up,
+        warm_up_steps=warm_up,
         validation=validation,
     )
     result = compare(settings, folder, progress=True)

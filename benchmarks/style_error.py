@@ -5,7 +5,7 @@
 Style error: the mean over relu1_2, relu2_2, relu3_3 and relu4_3 of the squared difference of the Gram matrices over the
 style's own squares; the style picture has 384 pixels on its longer side. Content error: the squared difference of
 relu3_3 over the photo's squares. 1 is what a picture without features would have; lower is nearer. Means over the first
-ten of the last 20 photos of --data by name, which no training saw; by default in their own size, 512 x 512.
+ten of the last 20 photos of --photos by name, which no training saw; by default in their own size, 512 x 512.
 
 Compared are the photo itself, the style networks (those that ship, unless others are named), and with --optimize the
 photo optimised by L-BFGS for the style error plus 0.08 of the content error plus twice the squared total variation, the
@@ -100,7 +100,7 @@ def line(style: str, label: str, found: list[Errors], seconds: list[float]) -> l
 
 def rows(options: argparse.Namespace) -> Iterator[list[str]]:
     """Yield the table's lines, the photo's before each style's networks."""
-    photos = {file.stem: sized(read_image(file), options.size) for file in first_photos(options.data, options.count)}
+    photos = {file.stem: sized(read_image(file), options.size) for file in first_photos(options.photos, options.count)}
     networks = styles_of(options.networks or list(shipped_styles().values()))
     for style in dict.fromkeys(style for style, _, _ in networks):
         measure = both_errors(style_file(style, options.styles), str(options.weights))
@@ -164,7 +164,7 @@ def keep(made: Mapping[str, Tensor], folder: Path | None, name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", type=Path, help="style networks (default: those that ship)")
-    parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--styles", type=Path, default=SHARED / "data" / "styles", help="the style pictures' folder")
     parser.add_argument("--weights", default=WEIGHTS if WEIGHTS.is_file() else "default", help="of VGG-16")
     parser.add_argument("--count", type=int, default=COUNT, help="photos")

@@ -57,13 +57,13 @@ def sheet(files: list[Path], styles: Path, contents: list[Tensor], side: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", type=Path, help="style networks (default: those that ship)")
-    parser.add_argument("--data", type=Path, default=PHOTOS, help=f"CID22's folder (default: {PHOTOS})")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help=f"CID22's folder (default: {PHOTOS})")
     parser.add_argument("--styles", type=Path, default=SHARED / "data" / "styles", help="the style pictures' folder")
     parser.add_argument("--side", type=int, default=320, help="pixels of each picture")
     parser.add_argument("--out", type=Path, default=Path("docs/images/styles.jpg"))
     options = parser.parse_args()
     files = options.networks or list(shipped_styles().values())
-    drawn = sheet(files, options.styles, photos(options.data), options.side)[0]
+    drawn = sheet(files, options.styles, photos(options.photos), options.side)[0]
     pixels = (drawn.permute(1, 2, 0) * 255).round().byte().numpy()
     Image.fromarray(pixels).save(options.out, quality=QUALITY)
 

@@ -1,12 +1,12 @@
 """One pass of a style network against optimising the picture, as section 4.1 of Johnson et al. compares them.
 
-    python benchmarks/style_transfer.py [--networks FILE ...] [--data DIR] [--sizes 256 512] [--steps 200]
+    python benchmarks/style_transfer.py [--networks FILE ...] [--photos DIR] [--sizes 256 512] [--steps 200]
 
 For each network, photo and size: the objective that the network was trained with (its file says which), at the photo,
 at what the network makes of it, and after each step of optimising the photo's pixels with L-BFGS within [0, 1]; how
-many steps reach what the network reaches, and the time of both. Photos: --count of the last 20 of --data by name, which
-no training saw. Writes objectives.png, figures.json and figures.md into --out. Times are worth something on an idle
-machine only.
+many steps reach what the network reaches, and the time of both. Photos: --count of the last 20 of --photos by name,
+which no training saw. Writes objectives.png, figures.json and figures.md into --out. Times are worth something on an
+idle machine only.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def compare(options: argparse.Namespace) -> list[Measured]:
             network.style = number
             objective = saved_objective(metadata, style_file(style, options.styles)).to(device)
             for size in options.sizes:
-                for photo in pictures(options.data, options.count):
+                for photo in pictures(options.photos, options.count):
                     picture = at_size(read_image(photo), size).to(device)
                     one = measure(style, photo.stem, network, objective, picture, options.steps, options.start)
                     found.append(one)
@@ -220,13 +220,13 @@ def compare(options: argparse.Namespace) -> list[Measured]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", type=Path, help="style networks (default: those that ship)")
-    parser.add_argument("--data", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--styles", type=Path, default=SHARED / "data" / "styles", help="the style pictures' folder")
     parser.add_argument("--count", type=int, default=10, help="photos")
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512])
     parser.add_argument("--steps", type=int, default=200, help="of the optimisation")
     parser.add_argument("--start", choices=("content", "noise"), default="content", help="of the optimisation")
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu, mps or cuda:1")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps or cuda:1")
     parser.add_argument("--out", type=Path, default=Path("runs/style_transfer"))
     options = parser.parse_args()
     try:

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.stylist import Stylist, stylist, with_longer_side
-from perceptualloss.apply.tiles import Precision, transform
+from perceptualloss.apply.tiles import transform
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.video import as_picture
+from perceptualloss.vocabulary import Precision
 from timing import side_by_side
 
 WIDTHS = {"half": 16, "full": 32}

@@ -1,6 +1,6 @@
 """What even sums of taps are for: the same network trained on with a perceptual loss, with them and without.
 
-    python benchmarks/sub_pixel.py NETWORK.safetensors [--steps 250] [--data DIR] [--out runs/sub_pixel]
+    python benchmarks/sub_pixel.py NETWORK.safetensors [--steps 250] [--photos DIR] [--out runs/sub_pixel]
 
 NETWORK is a ``SubPixelUpscaler``, trained for pixels. Both runs start from its very function: for the second one the
 even kernels are written down as they are, and may then go where the loss likes. Printed are PSNR (RGB) and, as
@@ -73,17 +73,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", type=Path)
     parser.add_argument("--steps", type=int, default=250)
-    parser.add_argument("--data", type=Path, default=PHOTOS, help="a folder with photos, the last 20 for measuring")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help="a folder with photos, the last 20 for measuring")
     parser.add_argument("--out", type=Path, default=Path("runs/sub_pixel"))
     options = parser.parse_args()
-    validation = 20 if options.data is not None else 0.1
+    validation = 20 if options.photos is not None else 0.1
     heads = ["", "PSNR (dB)", *(f"{figure}, {period} px" for figure in ("energy", "peak") for period in (2, 4))]
     for name in ("even", "unbound"):
         network = load(options.network)
         if name == "unbound":
             unbound(network)
         crop = 24 * network.scale
-        data = PhotoData(Downscale(network.scale), options.data, validation=validation, crop=crop, batch_size=8)
+        data = PhotoData(Downscale(network.scale), options.photos, validation=validation, crop=crop, batch_size=8)
         if name == "even":
             print(f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", sep="\n")
             report("as it was", network, data)

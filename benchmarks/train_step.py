@@ -37,7 +37,7 @@ def main() -> None:
 
     network = Upscale2x().to(memory_format=torch.channels_last)
     optimizer, loss_function = torch.optim.Adam(network.parameters(), lr=1e-3), MSELoss()
-    bf16 = best_precision("cpu") == "bf16-mixed"
+    bf16 = best_precision("cpu") == "bf16"
 
     def ours() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

@@ -81,7 +81,7 @@ def test_settings_are_overridden_on_the_command_line(capsys: pytest.CaptureFixtu
 def test_compare_prints_a_table_and_where_the_report_is(
     small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--data", small_photos, "--steps", 2, "--warm-up", 1, "--losses", "mse", "l1", "--out", tmp_path]
+    words = ["--photos", small_photos, "--steps", 2, "--warm-up-steps", 1, "--losses", "mse", "l1", "--out", tmp_path]
     assert run("compare", *words, *SMALL) == 0
     shown = capsys.readouterr().out
     for word in ("bilinear", "MSE", "L1", "PSNR", "report.html"):
@@ -120,8 +120,8 @@ def test_train_loss_network_ends_with_a_report(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["compare", "--data", "{empty}"], "picture"),
-        (["compare", "--data", "{photos}", "--crop", "600"], "crop"),
+        (["compare", "--photos", "{empty}"], "picture"),
+        (["compare", "--photos", "{photos}", "--crop", "600"], "crop"),
         (["compare", "--losses", "mes"], "Did you mean 'mse'"),
         (["compare", "--loss-network", "vgg"], "network to be one of"),
         (["compare", "--resume", "{empty}"], "interrupted comparison"),

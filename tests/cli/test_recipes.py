@@ -82,6 +82,8 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (["train-loss-network", "denoise"], "Say perceptualloss train denoise"),
         (["train", "a" * 5000], "a recipe: a YAML file, or the name of one that ships"),
         (["train", "style", "--recipe", "denoise"], "one recipe, got style and denoise"),
+        (["train"], "network in the recipe"),
+        (["train-loss-network"], "architecture"),
     ],
 )
 def test_a_word_that_is_no_recipe_is_told_in_a_line(

@@ -28,7 +28,7 @@ steps: 4
 batch_size: 2
 validation: 1
 device: cpu
-precision: 32-true
+precision: fp32
 """
 
 

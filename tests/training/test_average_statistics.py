@@ -111,7 +111,7 @@ def crop_batches(crops: Any, size: int = 2) -> Iterator[tuple[Tensor]]:
 
 def train(task: Supervised, photos: Path, folder: Path, steps: int = 3, **options: Any) -> PhotoData:
     data = photo_data(photos)
-    usual: dict[str, Any] = {"validate_every": 2, "device": "cpu", "precision": "32-true"}
+    usual: dict[str, Any] = {"validate_every": 2, "device": "cpu", "precision": "fp32"}
     resume = options.pop("resume", None)
     fit(task, data, folder, Budget(steps, **(usual | options)), resume=resume, progress=False)
     return data
@@ -154,7 +154,7 @@ def test_what_is_validated_and_kept_has_them(small_photos: Path, tmp_path: Path)
             seen[trainer.global_step] = copy.deepcopy(module.result)
 
     data = photo_data(small_photos)
-    budget = Budget(4, validate_every=2, checkpoint_every=3, device="cpu", precision="32-true")
+    budget = Budget(4, validate_every=2, checkpoint_every=3, device="cpu", precision="fp32")
     fit(task, data, tmp_path, budget, progress=False, callbacks=[Look()])
     assert sorted(seen) == [2, 4]
     for network in seen.values():
@@ -227,7 +227,7 @@ def test_a_network_without_batch_norm_costs_nothing(ema: float, small_photos: Pa
     network = ResidualUpscaler(1, width=4, blocks=1)
     task, data = Supervised(network, MSELoss(), ema=ema), photo_data(small_photos)
     data.crops = counting = Counting(data.crops)
-    fit(task, data, tmp_path, Budget(3, validate_every=1, device="cpu", precision="32-true"), progress=False)
+    fit(task, data, tmp_path, Budget(3, validate_every=1, device="cpu", precision="fp32"), progress=False)
     assert counting.asked[:6] == list(range(6))
     assert max(counting.asked) < 2 * 4  # the loader itself reads one batch ahead
 

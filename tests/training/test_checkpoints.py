@@ -84,7 +84,7 @@ def run(build: Callable[[], L.LightningModule], photos: Path, folder: Path, *cal
     task = build()
     torch.manual_seed(int(time.time_ns() % 2**31))  # whatever the caller did
     data = PhotoData(Noise((0.1, 0.1)), photos, validation=1, crop=40, batch_size=2, validation_size=40)
-    usual: dict[str, Any] = {"validate_every": 2, "checkpoint_every": 1, "device": "cpu", "precision": "32-true"}
+    usual: dict[str, Any] = {"validate_every": 2, "checkpoint_every": 1, "device": "cpu", "precision": "fp32"}
     budget = Budget(5, **(usual | options))
     fit(task, data, folder, budget, resume=resume, progress=False, callbacks=callbacks)
     return task
@@ -114,7 +114,7 @@ def test_a_step_leaves_the_users_generators_alone(small_photos: Path, tmp_path: 
     random.seed(5)
     np.random.seed(5)
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[union-attr]
-    fit(task, data, tmp_path, Budget(1, device="cpu", precision="32-true"), progress=False)
+    fit(task, data, tmp_path, Budget(1, device="cpu", precision="fp32"), progress=False)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]
     assert np.random.get_state()[1].tolist() == before[2]  # type: ignore[union-attr]

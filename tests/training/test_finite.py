@@ -62,7 +62,7 @@ def run(
 ) -> None:
     data = PhotoData(Noise((0.1, 0.1)), photos, validation=1, crop=16, batch_size=2, validation_size=16)
     every = options.pop("every", steps)
-    budget = Budget(steps, validate_every=steps, checkpoint_every=every, device="cpu", precision="32-true")
+    budget = Budget(steps, validate_every=steps, checkpoint_every=every, device="cpu", precision="fp32")
     fit(task, data, folder, budget, progress=False, callbacks=callbacks, **options)
 
 
@@ -89,7 +89,7 @@ def test_a_loss_that_is_always_nan_stops(small_photos: Path, tmp_path: Path, cap
         run(task, small_photos, tmp_path, 100, every=1)
     assert "There is no checkpoint yet" in str(stop.value)
     assert "learning rate" in str(stop.value)
-    assert "32-true" in str(stop.value)
+    assert "fp32" in str(stop.value)
     (said,) = [text for text in caplog.messages if "step 1:" in text]
     assert "the loss is not finite, and 90.7% of the entries" in said  # ReLU lets none of it through to the others
     assert not checkpoint_files(tmp_path)

@@ -60,7 +60,7 @@ def small(photos: Path, **settings: Any) -> Recipe:
     torch.manual_seed(0)
     network = ResidualUpscaler(1, width=4, blocks=1)
     usual: dict[str, Any] = {"photos": photos, "validation": 1, "crop": 40, "batch_size": 2, "steps": 3}
-    usual |= {"device": "cpu", "precision": "32-true", "degradation": Noise((0.1, 0.1)), "loss": "L1Loss"}
+    usual |= {"device": "cpu", "precision": "fp32", "degradation": Noise((0.1, 0.1)), "loss": "L1Loss"}
     return Recipe(network, **(usual | settings))
 
 

@@ -34,7 +34,7 @@ def data(photos: Path, seed: int = 0) -> PhotoData:
 
 
 def budget(steps: int, **options: Any) -> Budget:
-    return Budget(steps, validate_every=steps, device="cpu", precision="32-true", **options)
+    return Budget(steps, validate_every=steps, device="cpu", precision="fp32", **options)
 
 
 class After(L.Callback):
@@ -166,7 +166,7 @@ def test_a_checkpoint_that_is_none_is_refused(small_photos: Path, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_refused(small_photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a device and precision"):
-        fit(task(), data(small_photos), tmp_path, Budget(1, device="gpu"), progress=False)
+        fit(task(), data(small_photos), tmp_path, Budget(1, device="cuda"), progress=False)
 
 
 @pytest.mark.parametrize("wrong", [Budget(0), Budget(1, validate_every=0), Budget(1, checkpoint_every=0)])
@@ -178,6 +178,6 @@ def test_an_impossible_budget_is_refused(wrong: Budget, small_photos: Path, tmp_
 def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
-    assert best_precision("cpu") == "32-true"
+    assert best_precision("cpu") == "fp32"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert best_precision("cpu") == "bf16-mixed"
+    assert best_precision("cpu") == "bf16"

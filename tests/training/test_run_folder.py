@@ -34,7 +34,7 @@ from perceptualloss.training.train import train
 def recipe(photos: Path, width: int = 4, **settings: Any) -> Recipe:
     torch.manual_seed(0)
     usual: dict[str, Any] = {"photos": photos, "validation": 1, "crop": 40, "batch_size": 2, "steps": 2}
-    usual |= {"device": "cpu", "precision": "32-true", "degradation": Noise((0.1, 0.1)), "loss": {"L1Loss": 0.5}}
+    usual |= {"device": "cpu", "precision": "fp32", "degradation": Noise((0.1, 0.1)), "loss": {"L1Loss": 0.5}}
     return Recipe(ResidualUpscaler(1, width=width, blocks=1), **(usual | settings))
 
 

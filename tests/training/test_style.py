@@ -42,7 +42,7 @@ def task(styles: int = 1, **options: Any) -> StyleTransfer:
 
 def train(run: StyleTransfer, photos: Path, folder: Path, steps: int, **options: Any) -> None:
     data = PhotoData(Unchanged(), photos, validation=1, crop=24, batch_size=3)
-    budget = Budget(4, validate_every=4, device="cpu", precision="32-true")
+    budget = Budget(4, validate_every=4, device="cpu", precision="fp32")
     callback = SaveCheckpoint(folder / "early", at=steps)
     fit(run, data, folder, budget, progress=False, callbacks=[callback], **options)
 
@@ -50,7 +50,7 @@ def train(run: StyleTransfer, photos: Path, folder: Path, steps: int, **options:
 def test_the_objective_falls_and_is_logged_with_its_terms(small_photos: Path, tmp_path: Path) -> None:
     run = task(stability=1.0, schedule=Schedule("constant"))
     data = PhotoData(Unchanged(), small_photos, validation=1, crop=24, batch_size=2, validation_size=512)
-    budget = Budget(12, validate_every=6, device="cpu", precision="32-true")
+    budget = Budget(12, validate_every=6, device="cpu", precision="fp32")
     fit(run, data, tmp_path, budget, progress=False)
     (_, early), (step, late) = run.history["objective"]
     assert step == 12

@@ -51,7 +51,7 @@ class Watch(Callback):
 def run(task: Supervised, photos: Path, folder: Path, steps: int, **options: Any) -> Watch:
     watch = Watch() if isinstance(task.network, Scale) else None
     data = PhotoData(Downscale(task.network.scale), photos, validation=1, crop=16, batch_size=2)
-    budget = Budget(steps, validate_every=steps, device="cpu", precision="32-true")
+    budget = Budget(steps, validate_every=steps, device="cpu", precision="fp32")
     fit(task, data, folder, budget, progress=False, callbacks=[watch] if watch else [], **options)
     return watch or Watch()
 
@@ -79,7 +79,7 @@ def test_the_average_is_validated_and_resumed_exactly(small_photos: Path, tmp_pa
     whole, first, second = fresh(), fresh(), fresh()
     run(whole, small_photos, tmp_path / "whole", 4)
     data = PhotoData(Downscale(2), small_photos, validation=1, crop=16, batch_size=2)
-    budget = Budget(4, validate_every=4, checkpoint_every=3, device="cpu", precision="32-true")
+    budget = Budget(4, validate_every=4, checkpoint_every=3, device="cpu", precision="fp32")
 
     class Stop(Callback):
         def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from perceptualloss.errors import InputError
+from perceptualloss.vocabulary import check_value
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name: "auto" (a GPU if there is one), "cpu", "gpu", "mps", or torch's, as "cuda:1".
+    """Return the device of a name: "auto" (a GPU if there is one), "cpu", "cuda", "mps", or torch's, as "cuda:1".
 
     Raises:
         InputError: no such name, or a device that this machine does not have.
@@ -19,13 +20,14 @@ def find_device(name: str) -> torch.device:
     >>> find_device("cpu")
     device(type='cpu')
     """
+    check_value("device", name)
     has = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
         return torch.device(next(kind for kind, count in has.items() if count))
     try:
-        device = torch.device("cuda" if name == "gpu" else name)
+        device = torch.device(name)
     except RuntimeError as error:
-        raise InputError("a device: auto, cpu, gpu, mps or cuda:0", repr(name)) from error
+        raise InputError("a device: auto, cpu, cuda, mps or cuda:1", repr(name)) from error
     if (device.index or 0) >= has.get(device.type, 0):
         raise InputError(f"the device {name} in this machine", "none that torch finds", "Say device cpu.")
     return device

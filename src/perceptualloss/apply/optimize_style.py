@@ -19,11 +19,13 @@ from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.pictures.color import keep_colors, luminance_like
 from perceptualloss.pictures.ranges import check_values
 from perceptualloss.pictures.resize import resize
+from perceptualloss.vocabulary import renamed
 
 Start = Literal["content", "noise"]
 _SMALLEST = 64  # pixels of the short side of the coarsest scale
 
 
+@renamed("StyleOptimization")
 @dataclass(frozen=True)
 class StyleOptimization:
     """How a style is transferred by optimisation.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from perceptualloss.apply.device import device_for
 from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.tiles import Precision, transform
+from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
@@ -24,6 +24,7 @@ from perceptualloss.pictures.images import READ_SUFFIXES, change_file
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, fill_hidden
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.video import transform_video
+from perceptualloss.vocabulary import Precision
 
 Chosen = PathLike | nn.Module | int | Sequence[float] | Mapping[str, float]
 

@@ -10,10 +10,10 @@ from torch import nn
 from perceptualloss.apply.optimize_style import Start
 from perceptualloss.apply.style_optimizer import StylePicture, style_optimizer
 from perceptualloss.apply.stylist import Chosen, stylist
-from perceptualloss.apply.tiles import Precision
 from perceptualloss.errors import check_choice, check_idle
 from perceptualloss.pictures.arrays import unpack
 from perceptualloss.pictures.picture import ImageType, PathLike, Progress
+from perceptualloss.vocabulary import Precision
 
 Method = Literal["network", "optimize"]
 Style = Chosen | StylePicture
@@ -96,7 +96,7 @@ def stylize(
             Strokes are of the same size in pixels whatever the picture's, so a small picture gets coarse ones.
         strength: from 0, the picture as it was, to 1, the network's.
         keep_colors: take the luminance alone from the network, and the colours of the picture.
-        device: "auto" (a GPU if there is one), "cpu", "gpu", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto", or where ``network`` is.
         precision: of a network, "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
         steps: optimize: iterations at each scale; None is 100.
         scales: optimize: how many sizes, each twice the one before; None is 2.

@@ -7,20 +7,18 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from perceptualloss.apply.device import free_memory
-from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch
+from perceptualloss.errors import InputError, check_idle, check_image_batch
 from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
 from perceptualloss.pictures.box import Box, split
 from perceptualloss.pictures.picture import Progress
+from perceptualloss.vocabulary import Precision, check_precision
 
 log = logging.getLogger(__name__)
-
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 _TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _OUTPUT_SIDE = 1536
@@ -70,7 +68,7 @@ def transform(
     torch.Size([1, 3, 100, 60])
     """
     check_image_batch("images", images)
-    check_choice("precision", precision, ["auto", "fp32", "fp16", "bf16"])
+    check_precision(precision)
     scale = int(getattr(network, "scale", 1))
     place = _place(network, device)
     if _is_whole(network):

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss.apply.device import device_for
-from perceptualloss.apply.tiles import Precision, transform
+from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import Kind, load_network, shipped_network
 from perceptualloss.pictures.arrays import unpack
@@ -18,6 +18,7 @@ from perceptualloss.pictures.color import match_histogram as matched
 from perceptualloss.pictures.images import change_file
 from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, fill_hidden
 from perceptualloss.pictures.resize import resize
+from perceptualloss.vocabulary import Precision
 
 Network = PathLike | nn.Module
 
@@ -149,7 +150,7 @@ def upscale(
         perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
         match_histogram: give the result the histogram of the input, as Johnson et al. do.
         tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
-        device: "auto" (a GPU if there is one), "cpu", "gpu", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto", or where ``network`` is.
         precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
         progress: called with input pixels done and all input pixels.
 

@@ -49,6 +49,16 @@ def command_parser(name: str) -> ArgumentParser:
     return ArgumentParser(prog=f"perceptualloss {name}", description=COMMANDS[name], exit_on_error=False)
 
 
+def given_options(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the names of the options among words, and for each what stands behind it.
+
+    >>> given_options(["--recipe", "a.yaml", "--steps=5", "--smoke"]), given_options([])
+    ([('recipe', 'a.yaml'), ('steps', '5'), ('smoke', '')], [])
+    """
+    pairs = [(word.partition("="), after) for word, after in zip(words, [*words, ""][1:], strict=True)]
+    return [(name[2:], value if equals else after) for (name, equals, value), after in pairs if name.startswith("--")]
+
+
 def check_unused(parser: ArgumentParser, options: Namespace, names: Iterable[str], where: str) -> None:
     """Raise for options that somebody has set although they do nothing in this run.
 

@@ -21,12 +21,12 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("output", type=Path, help="the picture to look at")
     parser.add_argument("target", type=Path, help="what it should look like, of the same size")
     parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])
-    parser.add_argument("--network", type=str, default="compact", help="the loss network: compact, vgg16, ...")
+    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, ...")
     parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument(
         "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="of features; unit is as in LPIPS"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="a PNG file")
     return parser
 
@@ -37,7 +37,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         raise InputError("a file name that ends in .png", str(options.out))
     device = find_device(options.device)
     output, target = read_image(options.output).to(device), read_image(options.target).to(device)
-    found = layer_losses(output, target, options.layers, options.network, options.weights, options.distance)
+    found = layer_losses(output, target, options.layers, options.loss_network, options.weights, options.distance)
     make_folder(options.out.parent)
     try:
         loss_map_panel(found, output, target).save(options.out)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from perceptualloss.arguments import shown
+from perceptualloss.cli.console import given_options
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_file import check_places, read_data, read_recipe
 from perceptualloss.training.recipe_settings import PARTS, check_settings
 from perceptualloss.training.shipped_recipes import Command, find_recipe
+from perceptualloss.vocabulary import check_names
 
 NESTED = ("loss", *PARTS)  # settings that are written by names and options
 _FIELDS = (*inspect.signature(Recipe).parameters, "name", "out")
@@ -32,8 +34,7 @@ def values_of(option: str, words: list[str]) -> list[str]:
     >>> values_of("recipe", ["--recipe", "a.yaml", "--recipe=b.yaml", "--steps", "5"])
     ['a.yaml', 'b.yaml']
     """
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    return [word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == f"--{option}"]
+    return [value for name, value in given_options(words) if name == option]
 
 
 def recipe_in(words: list[str], command: Command) -> tuple[list[str], Path | None]:
@@ -69,6 +70,7 @@ def with_checked_recipe(words: list[str]) -> list[str]:
     if file is not None:
         for name in settings:
             check_choice(f"setting in {file}", str(name), _FIELDS)
+        check_names(settings, "train", f" in {file}")
         check_places(settings, file, ("name", "out"))
         if "name" in settings and not re.fullmatch(r"\w[\w .+-]{0,99}", str(settings["name"])):
             raise InputError(f"name in {file} to be that of one folder, in letters and digits", shown(settings["name"]))

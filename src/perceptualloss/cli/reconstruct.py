@@ -28,14 +28,14 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--kind", type=Kind, default="feature", help="what is matched: features, or Gram matrices (style)"
     )
-    parser.add_argument("--network", type=str, default="compact", help="the loss network: compact, vgg16, ...")
+    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, ...")
     parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument("--steps", type=int, default=100, help="of L-BFGS, for each layer")
     parser.add_argument("--size", type=int, default=192, help="the picture's longer side is shrunk to it")
-    parser.add_argument("--smooth", type=float, default=0.1, help="weight of the total variation")
+    parser.add_argument("--total_variation", type=float, default=0.1, help="its weight, against noise")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, gpu, mps or cuda:1")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
     return parser
 
@@ -49,7 +49,9 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     size = min(options.size, max(photo.shape[-2:]))
     photo = with_longer_side(photo, size).clamp(0, 1).to(find_device(options.device))
     make_folder(options.out)  # before the work, so that mistakes show now
-    settings = {name: options[name] for name in ("network", "weights", "kind", "steps", "smooth", "seed", "space")}
+    settings = {
+        name: options[name] for name in ("loss_network", "weights", "kind", "steps", "total_variation", "seed", "space")
+    }
     with bars() as shown:
         bar = shown.add_task("", total=options.steps * len(options.layers))
 

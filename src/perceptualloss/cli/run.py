@@ -14,9 +14,10 @@ from pathlib import Path
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.logging import RichHandler
 
-from perceptualloss.cli.console import OptionError, as_option, complain, errors
+from perceptualloss.cli.console import OptionError, as_option, complain, errors, given_options
 from perceptualloss.errors import InputError, TrainingInterrupted
 from perceptualloss.files import is_first_process
+from perceptualloss.vocabulary import check_names
 
 RECIPES = ("train", "train-loss-network")  # commands that take one
 
@@ -70,6 +71,8 @@ def _run(words: list[str], others: list[str]) -> None:
     if name in RECIPES:
         with as_option():
             rest = command.with_recipe(rest)
+    with as_option():
+        check_names(dict(given_options(rest)), name, option=True)
     parser = command.build_parser()
     options = _parse(parser, rest)
     if name in RECIPES:

@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.cli.console import as_option, bold, command_parser, fields_of, tell
-from perceptualloss.cli.recipe_options import NESTED, plain, recipe_in, values_of, with_checked_recipe
+from perceptualloss.cli.recipe_options import NESTED, plain, values_of, with_checked_recipe
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
@@ -76,9 +76,8 @@ def with_own_recipe(words: list[str]) -> list[str]:
     >>> with_own_recipe(["--resume", "nowhere"])
     ['--resume', 'nowhere']
     """
-    words, file = recipe_in(words, "train")
     folders = values_of("resume", words)
-    if file is not None or not folders:
+    if not folders or values_of("recipe", words) or not words[0].startswith("-"):
         return words
     own = Path(folders[0]) / CONFIGURATION
     return ["--recipe", str(own), *words] if own.is_file() else words

@@ -20,6 +20,7 @@ from perceptualloss.studies.loss_network.train import BOUNDS, train_loss_network
 from perceptualloss.training.recipe_checks import check_ranges
 from perceptualloss.training.recipe_file import check_places, read_recipe
 from perceptualloss.training.recipe_settings import LARGEST
+from perceptualloss.vocabulary import check_names
 
 
 def build_parser() -> ArgumentParser:
@@ -71,6 +72,7 @@ def with_recipe(words: list[str]) -> list[str]:
     for name in ("resume", "progress"):
         if name in settings:
             raise InputError(f"{file} without {name}", f"{name}: {settings[name]}", "Say it on the command line.")
+    check_names(settings, "train-loss-network", f" in {file}")
     checked_arguments(train_loss_network, settings, str(file), largest=LARGEST, whole=False)
     check_places(settings, file, ("out", "folder"))
     return words

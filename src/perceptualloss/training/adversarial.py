@@ -193,4 +193,4 @@ class Adversarial(Supervised):
         super().on_fit_start()
         check_norms(self.critic, self.trainer.world_size)
         if self.trainer.precision == "16-mixed":
-            raise InputError("precision 32-true or bf16-mixed for adversarial training", "16-mixed")
+            raise InputError("precision fp32 or bf16 for adversarial training", "fp16")

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # of fp16, which starts at 2**16 and is halved at each, has fallen to nothing by then.
 IN_A_ROW = 20
 READ_EVERY = 10  # steps; reading waits for the GPU
-REMEDY = "Lower the learning rate, or train in 32 bits (precision 32-true); look at the loss and at the pictures."
+REMEDY = "Lower the learning rate, or train in 32 bits (precision fp32); look at the loss and at the pictures."
 
 
 def gradients(parameters: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -208,7 +208,7 @@ def warning(counts: Counts, precision: str) -> str:
     """
     part = f"{100 * counts.entries / max(1, counts.of):.3g}%"
     what = "the loss is not finite, and " if counts.loss else ""
-    scaled = " Some such steps are how 16-mixed finds its scale." if precision == "16-mixed" else ""
+    scaled = " Some such steps are how fp16 finds its scale." if precision == "16-mixed" else ""
     entries = f"{part} of the entries of the gradient are not finite; they count as zero."
     return f"step {counts.first}: {what}{entries}{scaled}"
 

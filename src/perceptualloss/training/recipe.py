@@ -12,8 +12,8 @@ from perceptualloss.data.degrade import Degradation
 from perceptualloss.losses.base import Loss
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.game import Game
-from perceptualloss.training.run import Precision
 from perceptualloss.training.schedule import Schedule
+from perceptualloss.vocabulary import Device, Precision
 
 SMOKE_CROP = 48  # pixels of the target: at 32 a critic ends in 1 x 1, of which oneDNN spoils the gradient in bf16
 
@@ -56,8 +56,9 @@ class Recipe:
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
-        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
-        device: "auto", "cpu", "gpu" or "mps".
+        precision: fp32 (32 bits), bf16 or fp16 (layers in 16 bits, weights and losses in 32); auto takes bf16 where the
+            hardware computes in it, else fp32.
+        device: auto, cpu, cuda or mps.
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
         workers: processes that load samples; 0 loads them in the training process.
@@ -91,8 +92,8 @@ class Recipe:
     validate_every: int = 500
     checkpoint_every: int = 500
     checkpoint_minutes: float = 10.0
-    precision: Literal["auto"] | Precision = "auto"
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    precision: Precision = "auto"
+    device: Device = "auto"
     devices: int | Literal["auto"] = "auto"
     num_nodes: int = 1
     workers: int = 0

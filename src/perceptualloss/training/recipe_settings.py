@@ -29,6 +29,7 @@ from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.registry import name_in, register
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
+from perceptualloss.vocabulary import check_names
 
 KNOWN: Known = {TransformationNetwork: NETWORKS, nn.Module: CRITICS, Degradation: DEGRADATIONS}
 PARTS: dict[str, type] = {"network": TransformationNetwork, "critic": nn.Module, "degradation": Degradation}
@@ -48,6 +49,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         InputError: for what is no setting of a recipe, a class that is not on the lists, an unknown option of a part,
             or a value of another type.
     """
+    check_names(settings, "train")
     own = {name: value for name, value in settings.items() if name not in PARTS}
     checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
     if settings.get("loss") is not None:
@@ -71,10 +73,10 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     >>> build_recipe({"network": "Upscale2x", "loss": "L1Loss", "degradation": "Downscale"}).network.scale
     2
     """
-    check_settings(settings)
     for name in ("network", "loss"):
         if settings.get(name) is None:
-            raise InputError(f"{name} in the recipe", "none")
+            raise InputError(f"{name} in the recipe", "none", "perceptualloss recipes lists those that ship.")
+    check_settings(settings)
     own = {name: value for name, value in settings.items() if name not in (*PARTS, "loss")}
     values = checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
     parts = {name: _part(name, settings.get(name), kind) for name, kind in PARTS.items()}

@@ -26,8 +26,13 @@ from perceptualloss.training.finite import NotFinite, WatchFinite
 from perceptualloss.training.progress import ImageRows, ProgressBar
 from perceptualloss.training.randomness import SeededSteps, own_randomness
 from perceptualloss.training.run_folder import alone_in
+from perceptualloss.vocabulary import Device, Precision, check_device, check_precision
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+LIGHTNING: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -39,8 +44,9 @@ class Budget:
         steps: optimiser steps.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
-        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
-        device: "auto", "cpu", "gpu" or "mps".
+        precision: "fp32", "bf16" or "fp16" (see :mod:`perceptualloss.vocabulary`); "auto" takes bf16 where the hardware
+            computes in it, else fp32.
+        device: "auto", "cpu", "cuda" or "mps".
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
@@ -50,15 +56,17 @@ class Budget:
     steps: int
     validate_every: int = 500
     checkpoint_every: int = 500
-    precision: Literal["auto"] | Precision = "auto"
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    precision: Precision = "auto"
+    device: Device = "auto"
     devices: int | Literal["auto"] = "auto"
     num_nodes: int = 1
     checkpoint_minutes: float = 10.0
     seed: int = 0
 
     def check(self) -> None:
-        """Raise InputError for numbers that cannot be."""
+        """Raise InputError for numbers or words that cannot be."""
+        check_precision(self.precision)
+        check_device(self.device)
         if self.steps < 1 or self.validate_every < 1 or self.checkpoint_every < 1:
             raise InputError("steps, validate_every and checkpoint_every from 1", str(self))
         if not self.checkpoint_minutes > 0:
@@ -66,14 +74,14 @@ class Budget:
 
 
 def best_precision(device: str = "auto") -> Precision:
-    """Return "bf16-mixed" where the hardware computes in bf16 (GPUs from Ampere on, recent CPUs), else "32-true"."""
+    """Return "bf16" where the hardware computes in it (GPUs from Ampere on, recent CPUs), else "fp32"."""
     if torch.cuda.is_available() and device != "cpu":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if torch.backends.mps.is_available() and device != "cpu":
-        return "32-true"
+        return "fp32"
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     fast = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
-    return "bf16-mixed" if fast else "32-true"
+    return "bf16" if fast else "fp32"
 
 
 def fit(
@@ -148,7 +156,7 @@ def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Tra
         accelerator=budget.device,
         devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
         num_nodes=budget.num_nodes,
-        precision=best_precision(budget.device) if budget.precision == "auto" else budget.precision,
+        precision=LIGHTNING[best_precision(budget.device) if budget.precision == "auto" else budget.precision],
         max_steps=budget.steps,
         val_check_interval=min(budget.validate_every, budget.steps),
         check_val_every_n_epoch=None,

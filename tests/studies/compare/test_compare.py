@@ -15,8 +15,8 @@ from perceptualloss.training.supervised import Supervised
 
 
 def settings(photos: Path, **options: Any) -> Settings:
-    small = {"steps": 3, "warm_up": 2, "crop": 16, "batch_size": 2, "validation": 1, "device": "cpu"}
-    return Settings(data=photos, **(small | options))
+    small = {"steps": 3, "warm_up_steps": 2, "crop": 16, "batch_size": 2, "validation": 1, "device": "cpu"}
+    return Settings(photos=photos, **(small | options))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_an_interrupted_comparison_ends_the_same(
 
 def test_the_same_seed_gives_the_same_numbers_and_command(small_photos: Path) -> None:
     command = settings(small_photos, losses=("mse", "l1")).command()
-    assert command.startswith("perceptualloss compare --data ")
+    assert command.startswith("perceptualloss compare --photos ")
     assert "--losses mse l1" in command
     assert Settings().command() == "perceptualloss compare"
 
@@ -122,7 +122,7 @@ def test_the_verdict_says_what_happened_either_way() -> None:
         ({"losses": ("mse", "perceptial")}, "Did you mean 'perceptual'"),
         ({"losses": ("mse", "mse")}, "different losses"),
         ({"losses": ()}, "different losses"),
-        ({"warm_up": 3}, "Lower --warm-up"),
+        ({"warm_up_steps": 3}, "Lower --warm-up"),
         ({"scale": 3}, "2 or 4"),
         ({"loss_network": "vgg11"}, "network to be one of"),
         ({"crop": 1000}, "crop"),

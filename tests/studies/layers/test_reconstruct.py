@@ -91,7 +91,7 @@ def test_errors_of_use() -> None:
         reconstruct(torch.rand(2, 3, 16, 16), network)
     with pytest.raises(InputError, match="Did you mean 'style'"):
         reconstruct(ramps(16), network, "styl")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="smooth"):
-        reconstruct(ramps(16), network, smooth=-1.0)
+    with pytest.raises(InputError, match="total_variation"):
+        reconstruct(ramps(16), network, total_variation=-1.0)
     with pytest.raises(InputError, match="layer to be one of"):
         reconstruct_layers(ramps(16), ["relu1_1", "relu9_9"])

@@ -39,7 +39,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(teacher: Path, photos: Path, folder: Path, **options: Any) -> dict[str, float]:
     settings: dict[str, Any] = {"steps": 2, "crop": 32, "batch_size": 2, "validation": 1, "check_every": 1}
-    settings |= {"precision": "32-true", "device": "cpu", "photos": photos, "teacher": teacher, "folder": folder}
+    settings |= {"precision": "fp32", "device": "cpu", "photos": photos, "teacher": teacher, "folder": folder}
     return train_loss_network("distilled", folder / "distilled.safetensors", **settings | options)
 
 

@@ -95,7 +95,7 @@ def test_learns_classes(classes: Path, tmp_path: Path) -> None:
         batch_size=16,
         crop=32,
         folder=tmp_path,
-        precision="32-true",
+        precision="fp32",
     )
     assert figures["top1"] == 1.0
     network = loss_network("compact", ["relu1_2", "relu3_3"], weights=tmp_path / "compact.safetensors")
@@ -106,7 +106,7 @@ def test_learns_classes(classes: Path, tmp_path: Path) -> None:
 def run(photos: Path, folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
     out = folder / "judge.safetensors"
     sizes: dict[str, Any] = {"steps": 4, "batch_size": 4, "crop": 16, "crops_per_photo": 3}
-    train_loss_network("judge", out, photos=photos, folder=folder, precision="32-true", **sizes, **settings)
+    train_loss_network("judge", out, photos=photos, folder=folder, precision="fp32", **sizes, **settings)
     return load_file(out)
 
 

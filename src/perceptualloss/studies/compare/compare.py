@@ -55,7 +55,7 @@ def compare(
 ) -> Comparison:
     """Train one network per loss on the same data, seed and budget; measure, draw and report.
 
-    All networks start from the same random weights and share the first ``warm_up`` steps, which are trained
+    All networks start from the same random weights and share the first ``warm_up_steps`` steps, which are trained
     with MSE whatever the loss, so they are computed once. What is found in ``folder`` of an interrupted
     comparison with the same settings is gone on with.
 
@@ -77,7 +77,7 @@ def compare(
     settings.write(folder)
     data = PhotoData(
         Downscale(settings.scale),
-        settings.data,
+        settings.photos,
         validation=settings.validation,
         crop=settings.crop,
         batch_size=settings.batch_size,
@@ -104,9 +104,11 @@ def compare(
 def _build_losses(settings: Settings) -> dict[str, Loss]:
     if settings.scale not in NETWORKS[check_choice("network", settings.network, NETWORKS)]:
         raise InputError("scale to be 2 or 4", str(settings.scale))
-    if not 0 <= settings.warm_up < settings.steps:
+    if not 0 <= settings.warm_up_steps < settings.steps:
         raise InputError(
-            "warm-up to be shorter than steps", f"{settings.warm_up} of {settings.steps}", "Lower --warm-up."
+            "warm_up_steps below steps",
+            f"{settings.warm_up_steps} of {settings.steps}",
+            "Lower --warm-up-steps.",
         )
     if not settings.losses or len(set(settings.losses)) < len(settings.losses):
         raise InputError("different losses to compare", " ".join(settings.losses) or "none")
@@ -127,12 +129,12 @@ def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: 
             NETWORKS[settings.network][settings.scale](),
             loss,
             learning_rate=settings.learning_rate,
-            warm_up_steps=settings.warm_up,
+            warm_up_steps=settings.warm_up_steps,
         )
     own, warm = folder / "runs" / name, folder / "warm-up"
     warmed = newest_checkpoint(warm)
     resume = newest_checkpoint(own) or warmed
-    save_warm = [SaveCheckpoint(warm, at=settings.warm_up)] if settings.warm_up and warmed is None else []
+    save_warm = [SaveCheckpoint(warm, at=settings.warm_up_steps)] if settings.warm_up_steps and warmed is None else []
     every = max(1, settings.steps // 8)
     budget = Budget(settings.steps, every, every, device=settings.device, devices=1, seed=settings.seed)
     described = _described(settings) | {"loss": name}
@@ -206,9 +208,9 @@ def _described(settings: Settings) -> dict[str, str]:
         "command": settings.command(),
         "network": {"course": f"Upscale{settings.scale}x", "residual": "ResidualUpscaler"}[settings.network],
         "loss_network": settings.loss_network,
-        "data": str(settings.data or "built-in photos of scikit-image"),
+        "data": str(settings.photos or "built-in photos of scikit-image"),
         "steps": str(settings.steps),
-        "warm_up_steps": str(settings.warm_up),
+        "warm_up_steps": str(settings.warm_up_steps),
         "crop": f"{settings.crop} x {settings.crop} pixels",
         "batch_size": str(settings.batch_size),
         "learning_rate": f"{settings.learning_rate:g}, cosine to 0 (Adam)",

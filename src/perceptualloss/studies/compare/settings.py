@@ -11,10 +11,12 @@ from typing import Literal
 from perceptualloss.arguments import checked_arguments
 from perceptualloss.errors import InputError
 from perceptualloss.files import write_json
+from perceptualloss.vocabulary import Device, check_names, renamed
 
 LARGEST = 10**12  # of the whole numbers in settings.json
 
 
+@renamed("compare")
 @dataclass(frozen=True)
 class Settings:
     """Everything that a comparison's result depends on; the command line's options have the same names.
@@ -22,33 +24,33 @@ class Settings:
     Args:
         scale: how many times larger the networks make a picture: 2 or 4.
         network: which network: course (Upscale2x, Upscale4x) or residual (ResidualUpscaler, faster).
-        data: a folder with photos; without it, the photos that scikit-image ships.
+        photos: a folder with photos; without it, the photos that scikit-image ships.
         losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
         loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
         steps: training steps of each network.
-        warm_up: how many of these, at the start, train with MSE whatever the loss.
+        warm_up_steps: how many of these, at the start, train with MSE whatever the loss.
         crop: height and width of the training targets in pixels.
         batch_size: crops a step.
         learning_rate: Adam's, falling to zero along half a cosine.
         validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
         seed: of the first weights, crops and flips.
-        device: auto, cpu, gpu or mps.
+        device: auto, cpu, cuda or mps.
         workers: processes that load samples; 0 loads them in the training process.
     """
 
     scale: Literal[2, 4] = 2
     network: Literal["course", "residual"] = "course"
-    data: Path | None = None
+    photos: Path | None = None
     losses: tuple[str, ...] = ("mse", "perceptual")
     loss_network: str = "compact"
     steps: int = 2000
-    warm_up: int = 1000
+    warm_up_steps: int = 1000
     crop: int = 48
     batch_size: int = 4
     learning_rate: float = 1e-3
     validation: float = 0.1
     seed: int = 0
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    device: Device = "auto"
     workers: int = 0
 
     def command(self) -> str:
@@ -82,6 +84,7 @@ def read_settings(folder: Path) -> Settings:
     file = folder / "settings.json"
     try:
         written = json.loads(file.read_text(encoding="utf-8"))
+        check_names(written, "compare", f" in {file}")
         return Settings(**checked_arguments(Settings, dict(written), "the comparison", largest=LARGEST))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError("the folder of an interrupted comparison", f"{folder} ({error})") from error

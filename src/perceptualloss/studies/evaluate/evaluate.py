@@ -17,6 +17,7 @@ from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up
 from perceptualloss.studies.evaluate.measuring import Plan, measure_all
 from perceptualloss.studies.evaluate.results import Evaluation, Mean, sentence
 from perceptualloss.studies.evaluate.statistics import Paired, bootstrap_interval, compare_paired
+from perceptualloss.vocabulary import Device
 
 Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 Progress = Callable[[int, int], None]
@@ -31,7 +32,7 @@ def evaluate(
     protocol: Literal["sr", "course", "rgb"] | None = None,
     metrics: Sequence[str] | None = None,
     crop_border: int | None = None,
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    device: Device = "auto",
     workers: int | None = None,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
@@ -50,7 +51,7 @@ def evaluate(
         metrics: names with parameters (see :func:`perceptualloss.metrics.registry.metric_function`); by default the
             protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
         crop_border: another border than the protocol's, in pixels at each side.
-        device: auto, cpu, gpu or mps; for the networks.
+        device: auto, cpu, cuda or mps; for the networks.
         workers: threads that read pictures; by default one for each core, at most 8.
         seed: of the bootstrap.
         progress: is called with the number of finished pictures and of all.

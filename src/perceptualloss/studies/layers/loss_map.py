@@ -13,9 +13,10 @@ from torch import Tensor
 from perceptualloss.drawing.cells import lay_out, text_cell, to_picture, whole_cell
 from perceptualloss.drawing.heat import as_pixels, colour, legend, ramp, scale_end
 from perceptualloss.errors import check_image_batch, check_same_shape
-from perceptualloss.features.network import loss_network
+from perceptualloss.features.network import loss_network as named_loss_network
 from perceptualloss.losses.feature import enlarged, loss_maps
 from perceptualloss.pictures.ranges import check_pair
+from perceptualloss.vocabulary import renamed
 
 _HEAT = 0.7  # of the colour is the map's, the rest the picture's
 _MIDDLE = "#808080"  # the picture's share of the legend
@@ -32,11 +33,12 @@ class LayerLoss:
 
 
 @torch.no_grad()
+@renamed("loss-map")
 def layer_losses(
     output: Tensor,
     target: Tensor,
     layers: Sequence[str],
-    network: str = "compact",
+    loss_network: str = "compact",
     weights: str | Path | None = "default",
     distance: str = "mse",
 ) -> list[LayerLoss]:
@@ -45,8 +47,8 @@ def layer_losses(
     Args:
         output: the picture to look at.
         target: what it should look like.
-        layers: of the network, such as "relu2_2".
-        network: the loss network's name.
+        layers: of the loss network, such as "relu2_2".
+        loss_network: its name.
         weights: its weights (see :func:`loss_network`).
         distance: "mse", "l1" or "unit" (see :func:`perceptualloss.losses.feature.loss_maps`).
 
@@ -57,7 +59,7 @@ def layer_losses(
     check_same_shape("output", output, "target", target)
     check_pair(output, target, finite=True)
     height, width = output.shape[-2:]
-    maps = loss_maps(output, target, loss_network(network, layers, weights), distance=distance)
+    maps = loss_maps(output, target, named_loss_network(loss_network, layers, weights), distance=distance)
     return [
         LayerLoss(layer, enlarged(places, (height, width))[0].cpu(), float(places.mean()))
         for layer, places in maps.items()

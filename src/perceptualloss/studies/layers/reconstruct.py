@@ -14,14 +14,16 @@ from torch import Tensor
 from perceptualloss.apply.optimize_picture import Space, Step, noise, optimize_picture
 from perceptualloss.drawing.cells import lay_out, text_cell, whole_cell
 from perceptualloss.errors import InputError, check_choice, check_image_batch
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.network import loss_network as named_loss_network
 from perceptualloss.files import write_json
 from perceptualloss.losses.style import gram_matrix
-from perceptualloss.losses.total_variation import total_variation
+from perceptualloss.losses.total_variation import total_variation as variation_of
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.ssim import ssim
 from perceptualloss.pictures.images import write_image
 from perceptualloss.pictures.ranges import check_values
+from perceptualloss.vocabulary import renamed
 
 Kind = Literal["feature", "style"]
 JOIN = "+"  # between layers that are matched together
@@ -59,7 +61,7 @@ def reconstruct(
     network: LossNetwork,
     kind: Kind = "feature",
     steps: int = 100,
-    smooth: float = 0.1,
+    total_variation: float = 0.1,
     seed: int = 0,
     space: Space = "frequencies",
     progress: Callable[[Step], None] | None = None,
@@ -67,15 +69,15 @@ def reconstruct(
     r"""Find a picture that the network's layers cannot tell from a photo, starting from noise.
 
     Minimises the mean over the layers j of :math:`\|\phi_j(x) - \phi_j(y)\|_2^2 / \|\phi_j(y)\|_2^2`, or the same
-    of Gram matrices, plus ``smooth`` times the total variation (mean of :math:`d_x^2 + d_y^2`), which keeps out
-    what the layers do not see, by L-BFGS.
+    of Gram matrices, plus ``total_variation`` times that (the mean of :math:`d_x^2 + d_y^2`), which keeps out what the
+    layers do not see, by L-BFGS.
 
     Args:
         photo: (1, 3, H, W) in [0, 1].
         network: its ``layers`` are matched.
         kind: "feature", which keeps places, or "style", which keeps what goes together wherever it is.
         steps: of L-BFGS.
-        smooth: weight of the total variation.
+        total_variation: weight of the total variation.
         seed: of the noise.
         space: what is moved, "frequencies" or "pixels" (see :mod:`perceptualloss.apply.optimize_picture`). From
             pixels, edges come long before colours; from frequencies, the Gram matrices of the first layer, which say
@@ -87,7 +89,7 @@ def reconstruct(
 
     Source: Mahendran and Vedaldi, CVPR 2015; Johnson et al. 2016, figures 3 and 4; Gatys et al., CVPR 2016.
 
-    >>> kept = reconstruct(torch.rand(1, 3, 16, 16), loss_network("compact", ["relu1_1"]), steps=2)
+    >>> kept = reconstruct(torch.rand(1, 3, 16, 16), named_loss_network("compact", ["relu1_1"]), steps=2)
     >>> kept.layers, kept.picture.shape, kept.losses[2] < kept.losses[0]
     ('relu1_1', torch.Size([1, 3, 16, 16]), True)
     """
@@ -95,8 +97,8 @@ def reconstruct(
     check_values("photo", photo, 0, 1, setting="")
     if len(photo) != 1:
         raise InputError("one photo, (1, 3, H, W)", str(tuple(photo.shape)), "Give one at a time.")
-    if not smooth >= 0:
-        raise InputError("smooth to be at least 0", f"{smooth:g}")
+    if not total_variation >= 0:
+        raise InputError("total_variation to be at least 0", f"{total_variation:g}")
     view = _sight(network, kind)
     with torch.no_grad():
         target = view(photo)
@@ -104,7 +106,8 @@ def reconstruct(
 
     def terms(picture: Tensor) -> dict[str, Tensor]:
         parts = [(values - target[j]).square().sum() / norms[j] for j, values in view(picture).items()]
-        return {"error": torch.stack(parts).mean(), "smooth": smooth * total_variation(picture, "power")[0]}
+        variation = total_variation * variation_of(picture, "power")[0]
+        return {"error": torch.stack(parts).mean(), "total_variation": variation}
 
     size = (int(photo.shape[-2]), int(photo.shape[-1]))
     start = noise(size, seed, space).to(photo)
@@ -121,14 +124,15 @@ def reconstruct(
     )
 
 
+@renamed("reconstruct")
 def reconstruct_layers(
     photo: Tensor,
     layers: Sequence[str],
-    network: str = "compact",
+    loss_network: str = "compact",
     weights: str | Path | None = "default",
     kind: Kind = "feature",
     steps: int = 100,
-    smooth: float = 0.1,
+    total_variation: float = 0.1,
     seed: int = 0,
     space: Space = "frequencies",
     progress: Callable[[int, Step], None] | None = None,
@@ -138,11 +142,11 @@ def reconstruct_layers(
     Args:
         photo: (1, 3, H, W) in [0, 1].
         layers: such as ``["relu1_2", "relu2_2", "relu1_2+relu2_2"]``.
-        network: the loss network's name.
+        loss_network: its name.
         weights: its weights (see :func:`loss_network`).
         kind: as the rest, see :func:`reconstruct`.
         steps: of each.
-        smooth: weight of the total variation.
+        total_variation: weight of the total variation.
         seed: of the noise.
         space: what is moved, "frequencies" or "pixels".
         progress: called with the number of the layer, from 0, and each step.
@@ -150,11 +154,13 @@ def reconstruct_layers(
     Raises:
         InputError: as :func:`reconstruct`, or for an unknown network or layer.
     """
-    networks = [loss_network(network, names.split(JOIN), weights) for names in layers]  # complain before the work
+    # All of them first, so that mistakes show before the work.
+    networks = [named_loss_network(loss_network, names.split(JOIN), weights) for names in layers]
     reconstructions = []
     for number, one in enumerate(networks):
         tell = None if progress is None else _numbered(progress, number)
-        reconstructions.append(reconstruct(photo, one.to(photo.device), kind, steps, smooth, seed, space, tell))
+        network = one.to(photo.device)
+        reconstructions.append(reconstruct(photo, network, kind, steps, total_variation, seed, space, tell))
     return reconstructions
 
 

@@ -20,8 +20,9 @@ from perceptualloss.studies.loss_network.distillation import STUDENT
 from perceptualloss.studies.loss_network.ordering import OrderedData, Ordering
 from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.recipe_checks import LONGEST, RANGES, Bounds
-from perceptualloss.training.run import Budget, Precision, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from
+from perceptualloss.vocabulary import Device, Precision
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
@@ -65,8 +66,8 @@ def train_loss_network(
     weight_decay: float | None = None,
     folder: Path = Path("runs/loss-network"),
     check_every: int = 500,
-    precision: Literal["auto"] | Precision = "auto",
-    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
     resume: bool = False,
     progress: bool = False,
     seed: int = 0,
@@ -99,8 +100,9 @@ def train_loss_network(
         weight_decay: AdamW's, on filters alone, 0.05 unless given; not with a teacher.
         folder: for checkpoints and TensorBoard's files.
         check_every: steps between two checkpoints, and two checks on held-out pictures.
-        precision: number format; "auto" takes bf16 where the hardware computes in it, else 32 bits.
-        device: "auto", "cpu", "gpu" or "mps".
+        precision: "fp32" (32 bits), "bf16" or "fp16" (layers in 16 bits, weights and losses in 32); "auto" takes bf16
+            where the hardware computes in it, else fp32.
+        device: "auto", "cpu", "cuda" or "mps".
         resume: whether to go on with the interrupted training in ``folder``.
         progress: whether to show a progress bar.
         seed: the same seed gives the same crops in the same order, also after resuming.
