@@ -2,5 +2,6 @@
 
 ``upscale`` and ``stylize`` take a picture of any kind and give its like; ``tiles`` runs a network over any size,
 ``device`` says where. ``optimize_picture`` moves pixels until a loss is low, ``optimize_style`` does so for a style.
+``stylist`` and ``style_optimizer`` paint any number of pictures, with a network and without.
 No weights change here (that is ``training``), and files are read and written by ``pictures``.
 """

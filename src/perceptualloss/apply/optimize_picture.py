@@ -90,8 +90,8 @@ def optimize_picture(
     Source: Gatys et al., CVPR 2016; Johnson et al., ECCV 2016, section 4.1 (projected L-BFGS).
 
     >>> goal = torch.full((1, 3, 4, 4), 0.25)
-    >>> found = optimize_picture(lambda x: {"mse": (x - goal).square().mean()}, torch.zeros(1, 3, 4, 4), steps=5)
-    >>> bool((found.picture - goal).abs().max() < 1e-4)
+    >>> result = optimize_picture(lambda x: {"mse": (x - goal).square().mean()}, torch.zeros(1, 3, 4, 4), steps=5)
+    >>> bool((result.picture - goal).abs().max() < 1e-4)
     True
     """
     rate = _check(start, steps, method, learning_rate)
@@ -187,8 +187,8 @@ def _same(parameters: Tensor, size: Size) -> Tensor:
 def from_frequencies(parameters: Tensor, size: Size) -> Tensor:
     """Return the picture (N, 3, H, W) of :func:`to_frequencies`."""
     spectrum = torch.view_as_complex(parameters) * _usual(size).to(parameters)
-    found: Tensor = torch.fft.irfft2(spectrum, s=size, norm="ortho")
-    return 0.5 + found
+    picture: Tensor = torch.fft.irfft2(spectrum, s=size, norm="ortho")
+    return 0.5 + picture
 
 
 def to_frequencies(picture: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class StyleOptimized:
 
 def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
     """Return features + style + total variation, with the Gram matrices of ``style`` (1, 3, h, w) computed once."""
-    seen = PerceptualLoss(
+    perceptual = PerceptualLoss(
         settings.loss_network,
         settings.content_layers,
         settings.content_distance,
@@ -105,7 +105,9 @@ def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
         style,
         style_scales=settings.style_scales,
     )
-    return seen + settings.total_variation * TotalVariationLoss("squared") if settings.total_variation else seen
+    if not settings.total_variation:
+        return perceptual
+    return perceptual + settings.total_variation * TotalVariationLoss("squared")
 
 
 def optimize_style(
@@ -148,25 +150,27 @@ def optimize_style(
         target = resize(shown, size=size).clamp(0, 1)
         long = round((settings.style_size or max(content.shape[-2:])) * max(size) / max(sizes[-1]))
         loss = objective_of(settings, style_picture(manner, long)).to(content.device)
-        told = _told(progress, number, len(sizes), settings.steps) if progress else None
-        found = optimize_picture(
+        watch = _over_scales(progress, number, len(sizes), settings.steps) if progress else None
+        optimized = optimize_picture(
             lambda x, loss=loss, target=target: loss.terms(x, target),  # type: ignore[misc]
             resize(picture, size=size),
             settings.steps,
             settings.method,
             settings.learning_rate,
             settings.space,
-            told,
+            watch,
         )
-        picture = found.picture
-        losses.append(found.losses)
-        evaluations, seconds = evaluations + found.evaluations[-1], seconds + found.seconds[-1]
+        picture = optimized.picture
+        losses.append(optimized.losses)
+        evaluations, seconds = evaluations + optimized.evaluations[-1], seconds + optimized.seconds[-1]
     if settings.keep_colors:
         picture = keep_colors(picture, content)
     return StyleOptimized(picture, tuple(losses), evaluations, seconds)
 
 
-def _told(progress: Callable[[StyleProgress], None], scale: int, scales: int, steps: int) -> Callable[[Step], None]:
+def _over_scales(
+    progress: Callable[[StyleProgress], None], scale: int, scales: int, steps: int
+) -> Callable[[Step], None]:
     def tell(step: Step) -> None:
         progress(StyleProgress(step, scale, scales, scale * steps + step.number, scales * steps))
 

@@ -111,28 +111,28 @@ class _Tiled:
         if self.up is not None:
             inputs.append(outer.cut(self.up, self.scale))
         parts = [i.to(self.place).contiguous(memory_format=torch.channels_last) for i in inputs]
-        found = box.seen_from(outer).cut(self._run(parts, self.type), self.scale)
-        if not found.isfinite().all():
+        result = box.seen_from(outer).cut(self._run(parts, self.type), self.scale)
+        if not result.isfinite().all():
             if self.type != torch.float32:
                 log.info("a tile was done again in 32 bits: %s gave values that are not finite", self.type)
-                found = box.seen_from(outer).cut(self._run(parts, torch.float32), self.scale)
-            if not found.isfinite().all():
+                result = box.seen_from(outer).cut(self._run(parts, torch.float32), self.scale)
+            if not result.isfinite().all():
                 remedy = "Look at the network's weights and the picture's values."
                 raise InputError("a network that gives finite values", "NaN or infinity", remedy)
-        box.cut(self.out, self.scale).copy_(found)
+        box.cut(self.out, self.scale).copy_(result)
 
     def _run(self, parts: list[Tensor], kind: torch.dtype) -> Tensor:
         run = self.network.refine if isinstance(self.network, InterpolatingNetwork) else self.network
         low = kind != torch.float32
         with torch.inference_mode(), torch.autocast(self.place.type, dtype=kind if low else None, enabled=low):
-            found: Tensor = run(*parts).float()
-        wanted = (*parts[0].shape[:2], *(self.scale * side for side in parts[0].shape[2:]))
-        if found.shape != wanted:
+            result: Tensor = run(*parts).float()
+        size = (*parts[0].shape[:2], *(self.scale * side for side in parts[0].shape[2:]))
+        if result.shape != size:
             remedy = "A network says with the attribute scale how many times larger its pictures become."
             raise InputError(
-                f"a network that gives {wanted} for {tuple(parts[0].shape)}", f"{tuple(found.shape)}", remedy
+                f"a network that gives {size} for {tuple(parts[0].shape)}", f"{tuple(result.shape)}", remedy
             )
-        return found
+        return result
 
 
 def _fill(work: _Tiled, side: int, progress: Progress | None) -> None:

@@ -37,7 +37,10 @@ from perceptualloss.studies.evaluate.report import render_evaluation
 from perceptualloss.studies.evaluate.results import Evaluation, Mean, as_data, best, csv_text
 
 _MOST_ROWS, _SHOWN_ROWS = 20, 12
-_FILES: dict[str, Callable[[Evaluation], str]] = {"json": lambda found: json_text(as_data(found)), "csv": csv_text}
+_FILES: dict[str, Callable[[Evaluation], str]] = {
+    "json": lambda result: json_text(as_data(result)),
+    "csv": csv_text,
+}
 _OWN = ("outputs", "targets", "networks", "metrics", "progress")
 
 
@@ -83,7 +86,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bars:
         bar = bars.add_task("Measuring", total=None)
-        found = evaluate(
+        evaluation = evaluate(
             outputs,
             targets,
             networks=options.network,
@@ -91,16 +94,16 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
             **settings,
         )
-    _show(found)
+    _show(evaluation)
     for kind, text in _FILES.items():
         if options[kind] is not None:
-            _write(options[kind], text(found))
+            _write(options[kind], text(evaluation))
     if options.html is not None:
         say("Drawing the page")
-        _write(options.html, render_evaluation(found, command=_command(options)))
+        _write(options.html, render_evaluation(evaluation, command=_command(options)))
     if options.errors is not None:
         say("Drawing the errors")
-        paths = write_error_maps(found, options.errors)
+        paths = write_error_maps(evaluation, options.errors)
         tell(f"Wrote {len(paths)} pictures into ", bold(options.errors))
 
 
@@ -135,28 +138,28 @@ def picture_table(evaluation: Evaluation, width: int) -> Table:
     for picture in pictures:
         cells = []
         for metric in metrics:
-            values = {name: found[metric.key].get(picture, math.nan) for name, found in evaluation.values.items()}
+            values = {name: scores[metric.key].get(picture, math.nan) for name, scores in evaluation.values.items()}
             bests = best_values(metric, values)
             cells += [_bold(format_value(metric, value), name in bests) for name, value in values.items()]
         table.add_row(printable(picture), *cells)
     return table
 
 
-def _show(found: Evaluation) -> None:
-    count = len(found.pictures)
+def _show(evaluation: Evaluation) -> None:
+    count = len(evaluation.pictures)
     if count > 1:
-        console.print(picture_table(found, console.width))
-    tell(f"Mean over {count} pictures; {found.convention}:" if count > 1 else f"{found.convention}:")
-    console.print(mean_table(found))
-    for line in found.verdict:
+        console.print(picture_table(evaluation, console.width))
+    tell(f"Mean over {count} pictures; {evaluation.convention}:" if count > 1 else f"{evaluation.convention}:")
+    console.print(mean_table(evaluation))
+    for line in evaluation.verdict:
         tell(line)
-    for why in dict.fromkeys(found.missing.values()):
+    for why in dict.fromkeys(evaluation.missing.values()):
         note(why)
-    if found.unmatched:
-        names = ", ".join(str(file) for file in found.unmatched[:10])
-        more = f" and {len(found.unmatched) - 10} more" if len(found.unmatched) > 10 else ""
-        note(f"{len(found.unmatched)} files have no partner everywhere and were left out: {names}{more}.")
-    for name, why in found.problems.items():
+    if evaluation.unmatched:
+        names = ", ".join(str(file) for file in evaluation.unmatched[:10])
+        more = f" and {len(evaluation.unmatched) - 10} more" if len(evaluation.unmatched) > 10 else ""
+        note(f"{len(evaluation.unmatched)} files have no partner everywhere and were left out: {names}{more}.")
+    for name, why in evaluation.problems.items():
         complain("not measured:", f"{name}: {why}")
 
 

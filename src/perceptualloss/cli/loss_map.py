@@ -37,14 +37,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         raise InputError("a file name that ends in .png", str(options.out))
     device = find_device(options.device)
     output, target = read_image(options.output).to(device), read_image(options.target).to(device)
-    found = layer_losses(output, target, options.layers, options.loss_network, options.weights, options.distance)
+    layers = layer_losses(output, target, options.layers, options.loss_network, options.weights, options.distance)
     make_folder(options.out.parent)
     try:
-        loss_map_panel(found, output, target).save(options.out)
+        loss_map_panel(layers, output, target).save(options.out)
     except OSError as error:
         raise InputError(f"{options.out} to be writable", str(error)) from error
     table = Table("layer", "loss")
-    for layer in found:
+    for layer in layers:
         table.add_row(layer.layer, f"{layer.loss:.4g}")
     console.print(table)
     tell(f"Wrote {options.out}")

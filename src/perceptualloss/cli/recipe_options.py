@@ -113,14 +113,14 @@ def _set(settings: Any, keys: list[str], value: Any, is_loss: bool) -> dict[str,
     """
     key, *inner = keys
     if isinstance(settings, str):
-        found: dict[str, Any] = {settings: {}} if is_loss else {"class_path": settings}
+        merged: dict[str, Any] = {settings: {}} if is_loss else {"class_path": settings}
     elif isinstance(settings, Mapping):
-        found = dict(settings)
+        merged = dict(settings)
     elif settings is None:
-        found = {}
+        merged = {}
     else:
         raise InputError(f"names with values, to set {'.'.join(keys)}", repr(settings))
-    if inner and isinstance(found.get(key), int | float):
-        found[key] = {"weight": found[key]}
-    found[key] = _set(found.get(key), inner, value, is_loss) if inner else value
-    return found
+    if inner and isinstance(merged.get(key), int | float):
+        merged[key] = {"weight": merged[key]}
+    merged[key] = _set(merged.get(key), inner, value, is_loss) if inner else value
+    return merged

@@ -59,12 +59,12 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             done = number * options.steps + step.number
             shown.update(bar, description=f"{options.layers[number]} {step.loss:.3g}", completed=done)
 
-        found = reconstruct_layers(photo, options.layers, **settings, progress=progress)
-    files = write_reconstructions(photo, found, options.out, {"picture": str(options.picture), **settings})
+        reconstructions = reconstruct_layers(photo, options.layers, **settings, progress=progress)
+    files = write_reconstructions(photo, reconstructions, options.out, {"picture": str(options.picture), **settings})
     table = Table("layer", "error of the " + ("features" if options.kind == "feature" else "Gram matrices"))
     for heading in ("PSNR (dB)", "SSIM", "evaluations", "seconds"):
         table.add_column(heading, justify="right")
-    for one in found:
+    for one in reconstructions:
         figures = [f"{one.error:.3g}", f"{one.psnr:.1f}", f"{one.ssim:.2f}", str(one.evaluations), f"{one.seconds:.0f}"]
         table.add_row(one.layers, *figures)
     console.print(table)

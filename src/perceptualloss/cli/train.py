@@ -52,11 +52,11 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         recipe = build_recipe(fields_of(Recipe, parser.instantiate_classes(options)))
     if options.smoke:
         recipe = smoke(recipe)
-    told: dict[str, Any] = {"progress": True, "command": command, "configuration": _yaml(parser, options, recipe)}
+    record: dict[str, Any] = {"progress": True, "command": command, "configuration": _yaml(parser, options, recipe)}
     resume = options.resume is not None
     with nullcontext(options.resume) if resume else claimed_folder(options.out, options.name) as folder:
         tell("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
-        scores = train(recipe, folder, resume=resume, **told)
+        scores = train(recipe, folder, resume=resume, **record)
     tell("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     tell("Saved ", bold(folder / "network.safetensors"))
 

@@ -93,8 +93,8 @@ def agreement_table(report: NetworkReport) -> Table:
 def _described(settings: dict[str, Any], figures: dict[str, float]) -> dict[str, str]:
     """Return what a reader of the report should know about the training."""
     silent = {"folder", "resume", "progress"}
-    told = {name: str(value) for name, value in settings.items() if value is not None and name not in silent}
-    return told | {"at_the_end": ", ".join(f"{name} {value:.4f}" for name, value in figures.items())}
+    described = {name: str(value) for name, value in settings.items() if value is not None and name not in silent}
+    return described | {"at_the_end": ", ".join(f"{name} {value:.4f}" for name, value in figures.items())}
 
 
 def _command(name: str, function: Callable[..., Any], settings: dict[str, Any]) -> str:

@@ -75,11 +75,11 @@ def find_recipe(word: str | Path, command: Command | None = None) -> Path:
     """
     shipped, given, path = shipped_recipes(), str(word), Path(word)
     if given in shipped:
-        found = shipped[given]
-        if command not in (None, found.command):
-            remedy = f"Say perceptualloss {found.command} {given}."
-            raise InputError(f"a recipe for {command}", f"{given}, which is one for {found.command}", remedy)
-        return found.file
+        recipe = shipped[given]
+        if command not in (None, recipe.command):
+            remedy = f"Say perceptualloss {recipe.command} {given}."
+            raise InputError(f"a recipe for {command}", f"{given}, which is one for {recipe.command}", remedy)
+        return recipe.file
     if _is_file(path):
         return path
     if path.suffix in (".yaml", ".yml") and path.stem in shipped:
