@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser, Namespace
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -124,12 +123,6 @@ def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table
         heading = f"{metric.title} {metric.arrow}"
         table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     return table
-
-
-def bars() -> Progress:
-    """Return progress bars, with a description and the time that is left, that vanish at the end."""
-    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
-    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def fields_of(kind: type, options: Namespace) -> dict[str, Any]:

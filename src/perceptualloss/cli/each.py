@@ -8,7 +8,8 @@ from typing import Protocol
 
 from rich.progress import Progress, TaskID
 
-from perceptualloss.cli.console import bars, bold, complain, make_folder, printable, tell
+from perceptualloss.bars import bars
+from perceptualloss.cli.console import bold, complain, errors, make_folder, printable, tell
 from perceptualloss.errors import InputError
 
 
@@ -36,7 +37,7 @@ def do_each(pairs: list[tuple[Path, Path]], out: Path, work: Work, what: str, pa
         InputError: in the end, if some did not work.
     """
     failed = 0
-    with bars() as shown:
+    with bars(errors) as shown:
         bar = shown.add_task("", total=len(pairs))
         for number, (source, target) in enumerate(pairs):
             title = f"{source.name} ({number + 1}/{len(pairs)})"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from perceptualloss.bars import bars
 from perceptualloss.cli.console import (
     bold,
     command_parser,
@@ -84,14 +84,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
                 place if place == options.errors else place.parent
             )  # before the work, so that mistakes show now
     settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        bar = bars.add_task("Measuring", total=None)
+    with bars(errors) as shown:
+        bar = shown.add_task("Measuring", total=None)
         evaluation = evaluate(
             outputs,
             targets,
             networks=options.network,
             metrics=options.metrics,
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            progress=lambda done, total: shown.update(bar, completed=done, total=total),
             **settings,
         )
     _show(evaluation)

@@ -10,7 +10,8 @@ from rich.table import Table
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
-from perceptualloss.cli.console import bars, command_parser, console, make_folder, tell
+from perceptualloss.bars import bars
+from perceptualloss.cli.console import command_parser, console, errors, make_folder, tell
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.reconstruct import Kind, reconstruct_layers, write_reconstructions
@@ -52,7 +53,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     settings = {
         name: options[name] for name in ("loss_network", "weights", "kind", "steps", "total_variation", "seed", "space")
     }
-    with bars() as shown:
+    with bars(errors) as shown:
         bar = shown.add_task("", total=options.steps * len(options.layers))
 
         def progress(number: int, step: Step) -> None:

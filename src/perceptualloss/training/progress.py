@@ -9,18 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 from torch import Tensor
 from torch.nn import functional as F
 
+from perceptualloss.bars import bars
 from perceptualloss.training.schedule import run_steps
 
 
@@ -33,15 +26,7 @@ class ProgressBar(L.Callback):
     EVERY = 10  # steps between updates: reading the loss waits for the GPU
 
     def __init__(self) -> None:
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[shown]}", markup=False),  # names of terms, which a recipe gives
-        )
+        self.bar = bars(steps=True)
         self.task: TaskID | None = None
         self.steps = math.inf
 
@@ -50,7 +35,7 @@ class ProgressBar(L.Callback):
         if trainer.is_global_zero:
             self.steps = run_steps(trainer)
             total = None if self.steps == math.inf else self.steps
-            self.task = self.bar.add_task("Training", total=total, completed=trainer.global_step, shown="")
+            self.task = self.bar.add_task("Training", total=total, completed=trainer.global_step, note="")
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:
@@ -59,8 +44,8 @@ class ProgressBar(L.Callback):
             return
         if trainer.global_step % self.EVERY == 0 or trainer.global_step == self.steps:
             values = trainer.progress_bar_metrics.items()
-            shown = " ".join(f"{name.removeprefix('train ')} {float(value):.3g}" for name, value in values)
-            self.bar.update(self.task, completed=trainer.global_step, shown=shown)
+            note = " ".join(f"{name.removeprefix('train ')} {float(value):.3g}" for name, value in values)
+            self.bar.update(self.task, completed=trainer.global_step, note=note)
 
     def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Leave the full bar."""
