@@ -11,7 +11,7 @@ Parts, all by default:
 - training: super-resolution trained with each as the loss: PSNR and distances, panels;
 - grid: the energy at the pooling's period in flat areas of what was trained (``loss_network_grid.py``);
 - inversion: photos found again from their features;
-- imitation: how well distilled stands for VGG-16, its teacher (``loss_network_imitation.py``); needs --teacher;
+- imitation: how well compact stands for VGG-16, its teacher (``loss_network_imitation.py``); needs --teacher;
 - cost: forward and backward per megapixel, against VGG-16.
 
 Random networks and mean squared error stand beside them. Photos: the last ones of --photos by name, which no
@@ -65,8 +65,8 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 def weights_file(text: str) -> tuple[str, str]:
     """Return the network and the file of ``network=file``."""
     network, _, file = text.partition("=")
-    if network not in ("compact", "judge", "distilled") or not file:
-        raise argparse.ArgumentTypeError(f"expected compact=FILE, judge=FILE or distilled=FILE, got {text!r}")
+    if network not in ("compact", "judge") or not file:
+        raise argparse.ArgumentTypeError(f"expected compact=FILE or judge=FILE, got {text!r}")
     return network, file
 
 
@@ -75,9 +75,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any, all of them")
     parser.add_argument("--photos", type=Path, default=PHOTOS, help=f"a folder with photos (default: {PHOTOS})")
     parser.add_argument("--out", type=Path, default=Path("runs/loss_network"), help="for panels, pictures, networks")
-    parser.add_argument(
-        "--weights", nargs="+", type=weights_file, default=[], help="compact=FILE, judge=FILE or distilled=FILE"
-    )
+    parser.add_argument("--weights", nargs="+", type=weights_file, default=[], help="compact=FILE or judge=FILE")
     parser.add_argument("--teacher", type=Path, help="imitation: a file with VGG-16's weights")
     parser.add_argument("--styles", type=Path, default=STYLES, help="imitation: a folder with pictures of styles")
     parser.add_argument(

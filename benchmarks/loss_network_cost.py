@@ -13,9 +13,8 @@ REFERENCE = "VGG-16, relu3_3"
 NETWORKS = {
     REFERENCE: ("vgg16", ["relu3_3"]),
     "compact, relu3_3": ("compact", ["relu3_3"]),
-    "compact, relu1_1 + relu2_1 + relu3_1 + relu4_1": ("compact", ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]),
-    "distilled, relu3_3": ("distilled", ["relu3_3"]),
-    "distilled, relu1_2 + relu2_2 + relu3_3": ("distilled", ["relu1_2", "relu2_2", "relu3_3"]),
+    "compact, relu1_2 + relu2_2 + relu3_3": ("compact", ["relu1_2", "relu2_2", "relu3_3"]),
+    "compact, relu4_3": ("compact", ["relu4_3"]),
     "judge, relu3_2": ("judge", ["relu3_2"]),
 }
 

@@ -4,14 +4,11 @@ r"""How well a loss network stands for VGG-16: what it sees, the gradients it gi
 - cosine between the gradients of :math:`\|\phi(x) - \phi(y)\|^2` with respect to x, through it and through VGG-16,
   where x is y shrunk and enlarged three times;
 - the relative style loss of VGG-16 after a photo was optimised through it, and through VGG-16 itself.
-
-``compact``, whose layers have other widths, gets a linear map to VGG-16's, fitted to photos for training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -20,98 +17,88 @@ from torch import Tensor
 from loss_network_photos import validation_photos
 from perceptualloss.apply.optimize_picture import optimize_picture
 from perceptualloss.data.distortions import STRENGTHS, down_up
-from perceptualloss.data.folder import split_files
 from perceptualloss.data.module import middle
 from perceptualloss.features.architectures import layers_before_pooling
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.metrics.imitation import Imitation
-from perceptualloss.pictures.images import picture_files, read_image
-from perceptualloss.studies.loss_network.layerwise import least_squares
+from perceptualloss.pictures.images import picture_files
 
 KINDS = ("blur", "motion", "noise", "speckle", "jpeg", "down-up", "pixelate", "quantise", "gamma", "wave")
 STRENGTH = 2  # the middle one of five
-LAYERS = tuple(layers_before_pooling("distilled"))
-FITTED_ON = 40  # photos
-STYLE_SIDE, STEPS = 384, 200
+LAYERS = tuple(layers_before_pooling("compact"))
+STYLES, STYLE_SIDE, PHOTO_SIDE, STEPS = 2, 256, 160, 200  # VGG-16 at larger sizes takes most of the time
 
 Network = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 def imitation(data: Path | None, teacher: Path, styles: Path, *, size: int, weights: Mapping[str, str]) -> None:
-    """Print the three tables for ``distilled`` and ``compact``."""
-    vgg = loss_network("vgg16", LAYERS, weights=teacher)
-    distilled, compact = (loss_network(name, LAYERS, weights.get(name, "default")) for name in ("distilled", "compact"))
-    networks: dict[str, Network] = {"distilled": distilled, "compact, mapped": mapped(compact, vgg, data, size)}
-    photos = validation_photos(data, size)
-    print(f"{len(photos)} photos of {size} x {size}; of each layer: explained variance / error of the Gram matrix\n")
-    print("| network | photos | " + " | ".join(LAYERS) + " |", "|---" * (len(LAYERS) + 2) + "|", sep="\n")
-    for name, network in networks.items():
-        for kind in ("as they are", *KINDS):
-            print(f"| {name} | {kind} | {' | '.join(seen(network, vgg, photos, kind))} |", flush=True)
-    print("\n| cosine of gradients | " + " | ".join(LAYERS) + " |", "|---" * (len(LAYERS) + 1) + "|", sep="\n")
-    for name, network in networks.items():
-        print(f"| {name} | {' | '.join(f'{value:.2f}' for value in cosines(network, vgg, photos))} |", flush=True)
-    print(f"\nVGG-16's relative style loss after {STEPS} steps through each, style pictures of {STYLE_SIDE} pixels\n")
-    print(
-        "| style | photo as it is | VGG-16 | " + " | ".join(networks) + " |",
-        "|---" * (len(networks) + 3) + "|",
-        sep="\n",
-    )
-    for number, file in enumerate(picture_files(styles)):
-        photo, style = photos[number % len(photos)][None], style_picture(file, STYLE_SIDE)
-        through: list[Network] = [vgg, *networks.values()]
-        results = [optimised(network, vgg, photo, style) for network in through]
-        cells = [style_error(vgg, style, photo).item(), *results]
-        print(f"| {file.stem} | " + " | ".join(f"{value:.4f}" for value in cells) + " |", flush=True)
+    """Print the three tables for what ships and, where ``weights`` names a file, for that."""
+    networks: dict[str, Network] = {"compact": loss_network("compact", LAYERS)}
+    if "compact" in weights:
+        networks[weights["compact"]] = loss_network("compact", LAYERS, weights["compact"])
+    tables(networks, loss_network("vgg16", LAYERS, weights=teacher), validation_photos(data, size), styles)
+
+
+def tables(networks: Mapping[str, Network], vgg: Network, photos: Tensor, styles: Path) -> None:
+    """Print what the networks see of VGG-16, their gradients' cosines with its own, and what styles they transfer."""
+    print(f"{len(photos)} photos of {photos.shape[-1]} x {photos.shape[-1]}; of each layer:")
+    print("explained variance / error of the Gram matrix\n")
+    print_row("photos", "network", *LAYERS)
+    print_row(*["---"] * (len(LAYERS) + 2))
+    for kind in ("as they are", *KINDS):
+        for name, cells in seen(networks, vgg, photos, kind).items():
+            print_row(kind, name, *cells)
+    print()
+    print_row("cosine of gradients", *LAYERS)
+    print_row(*["---"] * (len(LAYERS) + 1))
+    for name, values in cosines(networks, vgg, photos).items():
+        print_row(name, *(f"{value:.2f}" for value in values))
+    print(f"\nVGG-16's relative style loss after {STEPS} steps through each,")
+    print(f"photos of {PHOTO_SIDE} x {PHOTO_SIDE}, style pictures of {STYLE_SIDE} pixels\n")
+    print_row("style", "photo as it is", "VGG-16", *networks)
+    print_row(*["---"] * (len(networks) + 3))
+    files = picture_files(styles)
+    for number, file in enumerate(files[:: max(1, len(files) // STYLES)][:STYLES]):
+        photo, style = middle(photos[number % len(photos)], PHOTO_SIDE)[None], style_picture(file, STYLE_SIDE)
+        results = [optimised(network, vgg, photo, style) for network in (vgg, *networks.values())]
+        start = style_error(vgg(photo), grams(vgg, style)).item()
+        print_row(file.stem, *(f"{value:.4f}" for value in (start, *results)))
+
+
+def print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 @torch.no_grad()
-def mapped(network: LossNetwork, vgg: LossNetwork, data: Path | None, size: int) -> Network:
-    """Return ``network`` with the linear map, a layer, that comes closest to ``vgg`` on photos for training."""
-    files = split_files(picture_files(data or Path()), 20)[0][:FITTED_ON]
-    photos = torch.cat([middle(read_image(file)[0], size)[None] for file in files])
-    inputs: dict[str, list[Tensor]] = {layer: [] for layer in LAYERS}
-    outputs: dict[str, list[Tensor]] = {layer: [] for layer in LAYERS}
-    for photo in photos.split(1):
-        for layer, maps in network(photo).items():
-            chosen = torch.randperm(maps[0, 0].numel())[:1024]
-            inputs[layer].append(maps[0].flatten(1)[:, chosen].mT)
-            outputs[layer].append(vgg(photo)[layer][0].flatten(1)[:, chosen].mT)
-    maps_to = {layer: least_squares(torch.cat(inputs[layer]), torch.cat(outputs[layer])) for layer in LAYERS}
-
-    def features(pictures: Tensor) -> dict[str, Tensor]:
-        found = {}
-        for layer, maps in network(pictures).items():
-            matrix, bias = maps_to[layer]
-            found[layer] = (maps.movedim(1, -1) @ matrix + bias).movedim(-1, 1)
-        return found
-
-    return features
-
-
-@torch.no_grad()
-def seen(network: Network, vgg: Network, photos: Tensor, kind: str) -> Iterable[str]:
-    """Return what the network sees of VGG-16 in each layer."""
-    found = Imitation()
+def seen(networks: Mapping[str, Network], vgg: Network, photos: Tensor, kind: str) -> dict[str, list[str]]:
+    """Return what each network sees of VGG-16 in each layer."""
+    found = {name: Imitation() for name in networks}
     for photo in photos:
         picture = photo
         if kind in STRENGTHS:
             distort, strengths = STRENGTHS[kind]
             picture = distort(photo, strengths[STRENGTH])
-        found.update(network(picture[None]), vgg(picture[None]))
-    return [f"{one.explained:.3f} / {one.gram_error:.2f}" for one in found.compute().values()]
+        wanted = vgg(picture[None])
+        for name, network in networks.items():
+            found[name].update(network(picture[None]), wanted)
+    return {
+        name: [f"{layer.explained:.3f} / {layer.gram_error:.2f}" for layer in one.compute().values()]
+        for name, one in found.items()
+    }
 
 
-def cosines(network: Network, vgg: Network, photos: Tensor) -> list[float]:
-    """Return the mean cosine, a layer, between the gradients through both."""
-    total = torch.zeros(len(LAYERS))
+def cosines(networks: Mapping[str, Network], vgg: Network, photos: Tensor) -> dict[str, list[float]]:
+    """Return the mean cosine, a layer, between the gradients through each network and through VGG-16."""
+    totals = {name: torch.zeros(len(LAYERS)) for name in networks}
     for photo in photos:
         start = down_up(photo, 3)[None]
-        pairs = zip(*(gradients(each, start, photo[None]) for each in (network, vgg)), strict=True)
-        total += torch.stack([torch.cosine_similarity(a, b, dim=0) for a, b in pairs])
-    return (total / len(photos)).tolist()
+        wanted = gradients(vgg, start, photo[None])
+        for name, network in networks.items():
+            pairs = zip(gradients(network, start, photo[None]), wanted, strict=True)
+            totals[name] += torch.stack([torch.cosine_similarity(a, b, dim=0) for a, b in pairs])
+    return {name: (total / len(photos)).tolist() for name, total in totals.items()}
 
 
 def gradients(network: Network, start: Tensor, goal: Tensor) -> list[Tensor]:
@@ -124,18 +111,20 @@ def gradients(network: Network, start: Tensor, goal: Tensor) -> list[Tensor]:
     return [torch.autograd.grad(loss, picture, retain_graph=True)[0].flatten() for loss in losses]
 
 
-def style_error(network: Network, style: Tensor, picture: Tensor) -> Tensor:
+@torch.no_grad()
+def grams(network: Network, picture: Tensor) -> dict[str, Tensor]:
+    return {layer: gram_matrix(maps) for layer, maps in network(picture).items()}
+
+
+def style_error(maps: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
     """Return the mean over the layers of the squared difference of Gram matrices over the style's squared one."""
-    with torch.no_grad():
-        wanted = {layer: gram_matrix(maps) for layer, maps in network(style).items()}
-    found = {layer: gram_matrix(maps) for layer, maps in network(picture).items()}
-    parts = [(found[layer] - wanted[layer]).square().sum() / wanted[layer].square().sum() for layer in LAYERS]
+    parts = [(gram_matrix(maps[layer]) - style[layer]).square().sum() / style[layer].square().sum() for layer in LAYERS]
     return torch.stack(parts).mean()
 
 
 def optimised(network: Network, vgg: Network, photo: Tensor, style: Tensor) -> float:
     """Return VGG-16's relative style loss of the picture that the network makes of a photo."""
-    error = partial(style_error, network, style)
-    found = optimize_picture(lambda picture: {"style": error(picture)}, photo, STEPS)
+    wanted = grams(network, style)
+    found = optimize_picture(lambda picture: {"style": style_error(network(picture), wanted)}, photo, STEPS)
     with torch.no_grad():
-        return style_error(vgg, style, found.picture).item()
+        return style_error(vgg(found.picture), grams(vgg, style)).item()

@@ -10,9 +10,7 @@ from typing import Literal
 
 import torch
 
-from loss_network_photos import validation_outputs
 from perceptualloss.features.architectures import layers_before_pooling
-from perceptualloss.features.network import loss_network
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss
@@ -21,19 +19,16 @@ from perceptualloss.losses.registry import LOSSES
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Run
 from perceptualloss.studies.compare.settings import Settings
-from perceptualloss.studies.loss_network.agreement import NetworkDistance
-
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the preset "perceptual" and one more, which helps at x4
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A loss: L1 plus ``weight`` times the features of ``network``, unit-normalised."""
+    """A loss: L1 plus ``weight`` times the features of ``network``, unit-normalised, in its layers before pooling."""
 
     label: str
     network: str
     random: bool = False
-    weight: float = 1.0
+    weight: float = 4.0
 
     def preset(self, weights: Mapping[str, str]) -> Preset:
         """Return it as ``compare`` takes losses; ``weights`` names files for the embedded ones, by network."""
@@ -43,13 +38,13 @@ class Variant:
         chosen = None if self.random else weights.get(self.network, "default")
         with torch.random.fork_rng():  # the same random weights when an interrupted run goes on
             torch.manual_seed(0)
-            layers = dict.fromkeys(LAYERS, self.weight)
+            layers = dict.fromkeys(layers_before_pooling(self.network), self.weight)
             return FeatureReconstructionLoss(self.network, layers, "unit", weights=chosen) + L1Loss()
 
 
 VARIANTS = {
     "compact": Variant("compact", "compact"),
-    "compact-10": Variant("compact, weight 10", "compact", weight=10.0),
+    "compact-1": Variant("compact, weight 1", "compact", weight=1.0),
     "random": Variant("compact, random weights", "compact", random=True),
     "judge": Variant("judge", "judge"),
 }
@@ -86,29 +81,24 @@ def training(
     result = compare(settings, folder, progress=True)
     print(f"x4, {steps} steps of which {warm_up} with MSE; means over the validation photos; panels: {folder}")
     print("A distance in brackets is that of the network that trained the row, and proves nothing.")
-    _print_table(result.runs, _seen_by_compact(folder))
+    _print_table(result.runs)
 
 
-def _seen_by_compact(folder: Path) -> dict[str, float]:
-    """Return for each run the distance that ``compact`` sees, mean over photos: a second judge."""
-    distance = NetworkDistance(loss_network("compact", layers_before_pooling("compact")))
-    found: dict[str, list[float]] = {}
-    for _, truth, outputs in validation_outputs(folder):
-        for run, output in outputs.items():
-            found.setdefault(run, []).append(distance(truth, output).item())
-    return {run: sum(values) / len(values) for run, values in found.items()}
-
-
-def _print_table(runs: list[Run], by_compact: dict[str, float]) -> None:
+def _print_table(runs: list[Run]) -> None:
+    outside = [name for name in ("st_lpips_vgg", "ssimulacra2") if name in runs[0].scores]
+    heads = ["trained with", "PSNR", "SSIM", *outside, "distance, judge", "seconds"]
+    print(f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", sep="\n")
     judged = {run.name: run.scores["perceptual_distance"] for run in runs}
-    print("| trained with | PSNR | SSIM | distance, judge | distance, compact | seconds |", "|---" * 6 + "|", sep="\n")
     for run in runs:
         variant = VARIANTS.get(run.name)
-        own = variant.network if variant and not variant.random else ""
-        judge = _cell(judged[run.name], judged["mse"], own == "judge")
-        compact = _cell(by_compact[run.name], by_compact["mse"], own == "compact")
-        psnr, ssim = run.scores["psnr"], run.scores["ssim"]
-        print(f"| {run.label} | {psnr:.2f} | {ssim:.4f} | {judge} | {compact} | {run.seconds:.0f} |")
+        own = variant is not None and variant.network == "judge"
+        cells = [
+            f"{run.scores['psnr']:.2f}",
+            f"{run.scores['ssim']:.4f}",
+            *(f"{run.scores[name]:.4f}" for name in outside),
+        ]
+        cells += [_cell(judged[run.name], judged["mse"], own), f"{run.seconds:.0f}"]
+        print(f"| {run.label} | {' | '.join(cells)} |")
 
 
 def _cell(value: float, base: float, own: bool) -> str:

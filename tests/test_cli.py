@@ -74,7 +74,7 @@ def test_settings_are_overridden_on_the_command_line(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert re.search(r"L1Loss: 7", shown)
     assert re.search(r"distance: l1", shown)
-    assert re.search(r"relu3_1: 1.0", shown)  # what is not named stays
+    assert re.search(r"relu3_3: 4.0", shown)  # what is not named stays
     assert re.search(r"crop: 32", shown)
 
 

@@ -15,7 +15,12 @@ from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.losses.total_variation import total_variation
 
 QUICK = StyleOptimization(
-    content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 10.0, "relu2_1": 10.0}, steps=6, scales=1
+    content_layers={"relu2_1": 1.0},
+    style_layers={"relu1_1": 10.0, "relu2_1": 10.0},
+    content_distance="mse",
+    style_distance="frobenius",
+    steps=6,
+    scales=1,
 )
 
 

@@ -1,4 +1,4 @@
-"""The network ``distilled``: VGG-16's layers at an eighth of its arithmetic; and its pooling."""
+"""The network ``compact``: VGG-16's layers at an eighth of its arithmetic; and its pooling."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perceptualloss.features.architectures import distilled_features, layer_names, vgg16_features
+from perceptualloss.features.architectures import compact_features, layer_names, vgg16_features
 from perceptualloss.features.chain import run_layers
 from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d, MaxBlurPool2d
 from perceptualloss.features.network import LossNetwork, loss_network
 
-LAYERS = layer_names(distilled_features())
+LAYERS = layer_names(compact_features())
 
 
-def test_distilled_takes_an_eighth_of_vggs_arithmetic_with_the_heads_of_the_usual_layers() -> None:
+def test_compact_takes_an_eighth_of_vggs_arithmetic_with_the_heads_of_the_usual_layers() -> None:
     at_size = {"1": 1, "2": 4, "3": 16, "4": 64}  # positions of a block for one of its maps, to a picture's pixels
-    taken = {"distilled": 0.0, "vgg16": 0.0}
-    for network, features in (("distilled", distilled_features()), ("vgg16", vgg16_features()[:23])):
+    taken = {"compact": 0.0, "vgg16": 0.0}
+    for network, features in (("compact", compact_features()), ("vgg16", vgg16_features()[:23])):
         for name, module in zip(layer_names(features), features, strict=True):
             for part, convolution in module.named_modules():
                 if isinstance(convolution, nn.Conv2d) and (part != "head" or name == "conv1_2"):
                     taken[network] += convolution.weight.numel() / at_size[name[4]]
-    assert taken == {"distilled": 34_100, "vgg16": 278_208}
-    assert taken["distilled"] <= taken["vgg16"] / 8
+    assert taken == {"compact": 34_100, "vgg16": 278_208}
+    assert taken["compact"] <= taken["vgg16"] / 8
 
 
 def test_layers_have_vggs_names_and_widths() -> None:
@@ -32,20 +32,20 @@ def test_layers_have_vggs_names_and_widths() -> None:
     assert list(vgg.names) == LAYERS
     relus = [name for name in LAYERS if name.startswith("relu")]
     pictures = torch.rand(1, 3, 33, 47)
-    distilled, wide = loss_network("distilled", LAYERS), loss_network("vgg16", relus, weights=None)
-    assert {layer: distilled.channels()[layer] for layer in relus} == wide.channels()
-    assert {layer: maps.shape[1] for layer, maps in distilled(pictures).items()} == distilled.channels()
+    compact, wide = loss_network("compact", LAYERS), loss_network("vgg16", relus, weights=None)
+    assert {layer: compact.channels()[layer] for layer in relus} == wide.channels()
+    assert {layer: maps.shape[1] for layer, maps in compact(pictures).items()} == compact.channels()
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_is_the_same_whatever_else_is_asked_for(layer: str) -> None:
     pictures = torch.rand(1, 3, 24, 17)
-    together = loss_network("distilled", LAYERS)(pictures)[layer]
-    assert torch.allclose(loss_network("distilled", [layer])(pictures)[layer], together, atol=1e-6)
+    together = loss_network("compact", LAYERS)(pictures)[layer]
+    assert torch.allclose(loss_network("compact", [layer])(pictures)[layer], together, atol=1e-6)
 
 
 def test_training_changes_nothing_in_place() -> None:
-    features, x = distilled_features(), torch.rand(1, 3, 16, 16)
+    features, x = compact_features(), torch.rand(1, 3, 16, 16)
     before = run_layers(list(features), LAYERS, x, LAYERS)
     found = run_layers(list(features), LAYERS, x, LAYERS, in_place=False)
     assert all(torch.allclose(found[layer], before[layer], atol=1e-6) for layer in LAYERS)
@@ -54,7 +54,7 @@ def test_training_changes_nothing_in_place() -> None:
 
 
 def test_a_head_is_not_run_unless_its_layer_is_asked_for() -> None:
-    features = distilled_features()
+    features = compact_features()
     calls: list[str] = []
     for module in features:
         if isinstance(module, HeadedConv2d):

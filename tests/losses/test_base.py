@@ -68,7 +68,7 @@ def test_sums_are_losses_with_named_terms() -> None:
     torch.testing.assert_close(terms["mse"], 2 * terms["mse_2"])
     torch.testing.assert_close(total(output, target), sum(terms.values()))
     named = build_loss("perceptual").terms(output, target)
-    layers = [f"feature_reconstruction/relu{stage}_1" for stage in (1, 2, 3)]
+    layers = [f"feature_reconstruction/relu{layer}" for layer in ("1_2", "2_2", "3_3")]
     assert list(named) == [*layers, "l1"]
 
 

@@ -51,14 +51,14 @@ class StyleOptimization:
     """
 
     loss_network: str = "compact"
-    content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu3_1": 1.0})
+    content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu3_3": 0.2})
     style_layers: Mapping[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 30.0)
+        default_factory=lambda: dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), 0.25)
     )
-    content_distance: Distance = "mse"
-    style_distance: StyleDistance = "frobenius"
+    content_distance: Distance = "relative"
+    style_distance: StyleDistance = "relative"
     style_scales: int = 3
-    total_variation: float = 5.0
+    total_variation: float = 1.0
     steps: int = 100
     method: Method = "lbfgs"
     learning_rate: float | None = None
@@ -119,7 +119,7 @@ def optimize_style(
     """Paint ``content`` in the manner of ``style`` by moving the pixels of one picture.
 
     Minimises features + style + total variation, as the training of a feed-forward style network does, for this
-    picture alone. The default weights are for the network "compact"; others have features of another scale.
+    picture alone. By default distances are relative, so that weights mean the same for any painting and loss network.
 
     Args:
         content: (1, 3, H, W) in [0, 1].

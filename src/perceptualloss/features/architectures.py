@@ -80,16 +80,6 @@ def _chain(blocks: list[list[tuple[int, int]]]) -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
-def compact_features() -> nn.Sequential:
-    """Return the network ``compact`` with random weights: VGG's layout at a tenth of its arithmetic.
-
-    3x3 filters, widths 16-32-96-192 with 2, 2, 3 and 3 convolutions. Up to relu3_3 it takes 18,288
-    multiplications per input pixel (VGG16: 186,048); 1.04 million weights, 2.1 MB at half precision.
-    Input: (N, 3, H, W) normalised with ImageNet's mean and standard deviation.
-    """
-    return _chain([[(16, 3)] * 2, [(32, 3)] * 2, [(96, 3)] * 3, [(192, 3)] * 3])
-
-
 def judge_features() -> nn.Sequential:
     """Return the network ``judge`` with random weights: few layers with large filters, as in AlexNet.
 
@@ -100,8 +90,8 @@ def judge_features() -> nn.Sequential:
     return _chain([[(24, 7)], [(48, 5)], [(96, 5), (96, 3)], [(128, 3), (128, 3)]])
 
 
-def distilled_features() -> nn.Sequential:
-    """Return the network ``distilled`` with random weights: VGG-16 up to relu4_3, with convolutions of low rank.
+def compact_features() -> nn.Sequential:
+    """Return the network ``compact`` with random weights: VGG-16 up to relu4_3, with convolutions of low rank.
 
     Layers have VGG-16's names and numbers of channels. Up to relu4_3 it takes 34,100 multiplications per input
     pixel, the heads of relu1_2, relu2_2, relu3_3 and relu4_3 included (VGG-16: 278,208), and has 0.83 million weights,
@@ -132,11 +122,10 @@ ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "squeezenet": squeezenet_features,
     "compact": compact_features,
     "judge": judge_features,
-    "distilled": distilled_features,
 }
 
 
-EMBEDDED = ("compact", "judge", "distilled")
+EMBEDDED = ("compact", "judge")
 
 
 def layer_names(features: nn.Sequential) -> list[str]:

@@ -30,9 +30,9 @@ def loss_network(
     """Build a loss network by name.
 
     Args:
-        network: "vgg16" or "vgg19" (torchvision's, without batch norm), "compact" (small, embedded in the
-            package, needs no download), "distilled" (embedded too, sees what VGG-16 sees at an eighth of its
-            arithmetic, in layers of the same names and widths), "judge" (embedded too, meant for measuring),
+        network: "vgg16" or "vgg19" (torchvision's, without batch norm), "compact" (embedded in the package,
+            needs no download; sees what VGG-16 sees at an eighth of its arithmetic, in layers of the same names and
+            widths up to relu4_3), "judge" (embedded too, meant for measuring),
             LPIPS's other backbones, "alexnet" and "squeezenet"; or any network of torchvision or timm, such as
             "torchvision/resnet50" or "timm/vit_small_patch14_dinov2", with a dot and the name of its weights where
             not the library's first choice is meant ("torchvision/resnet50.IMAGENET1K_V1").

@@ -92,11 +92,10 @@ def course(weights: Weights = "default", input_range: InputRange = UNIT) -> Loss
 def perceptual(network: str = "compact", weights: Weights = "default", input_range: InputRange = UNIT) -> Loss:
     """Return the default perceptual loss: three layers with unit-normalised channels, plus L1.
 
-    The layers keep edges (relu1_1), texture (relu2_1) and larger patterns (relu3_1); the pixel term keeps
-    colours and flat areas in place. The first convolution after each pooling restored more detail than the
-    last one before the next (docs/losses.md); relu4_1 beside them helps at four times the size and harms at twice.
+    The layers keep edges (relu1_2), texture (relu2_2) and larger patterns (relu3_3); the pixel term keeps
+    colours and flat areas in place.
     """
-    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0}
+    layers = {"relu1_2": 4.0, "relu2_2": 4.0, "relu3_3": 4.0}
     features = FeatureReconstructionLoss(network, layers, "unit", input_range, weights)
     return features + in_unit_range(L1Loss(), input_range)
 
@@ -167,7 +166,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "perceptual": Preset(
         "perceptual loss",
-        "features at relu1_1, relu2_1 and relu3_1, unit-normalised, plus L1",
+        "4 x features at relu1_2, relu2_2 and relu3_3, unit-normalised, plus L1",
         perceptual,
         "this project's default; the distance is that of Zhang et al. 2018 without learned weights",
     ),

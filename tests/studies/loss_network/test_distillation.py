@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.architectures import distilled_features, vgg16_features
+from perceptualloss.features.architectures import compact_features, vgg16_features
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
 from perceptualloss.studies.loss_network import distil as distil_run
@@ -40,10 +40,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(teacher: Path, photos: Path, folder: Path, **options: Any) -> dict[str, float]:
     settings: dict[str, Any] = {"steps": 2, "crop": 32, "batch_size": 2, "validation": 1, "check_every": 1}
     settings |= {"precision": "fp32", "device": "cpu", "photos": photos, "teacher": teacher, "folder": folder}
-    return train_loss_network("distilled", folder / "distilled.safetensors", **settings | options)
+    return train_loss_network("compact", folder / "compact.safetensors", **settings | options)
 
 
-RELUS = [name for name in loss_network("distilled", ["relu4_3"]).names if name.startswith("relu")]
+RELUS = [name for name in loss_network("compact", ["relu4_3"]).names if name.startswith("relu")]
 
 
 def test_a_run_writes_weights_that_load_and_tells_what_they_see(
@@ -53,12 +53,12 @@ def test_a_run_writes_weights_that_load_and_tells_what_they_see(
     figures = train(teacher, photos, tmp_path)
     assert figures.keys() == {f"{what}/{layer}" for what in ("explained variance", "Gram error") for layer in RELUS}
     assert figures["explained variance/relu1_1"] > 0.9  # fitted layer by layer, before any step
-    state = load_file(tmp_path / "distilled.safetensors")
+    state = load_file(tmp_path / "compact.safetensors")
     assert {name: value.shape for name, value in state.items()} == {
-        name: value.shape for name, value in distilled_features().state_dict().items()
+        name: value.shape for name, value in compact_features().state_dict().items()
     }
-    loss_network("distilled", ["relu3_3"], weights=tmp_path / "distilled.safetensors")
-    again = train(teacher, photos, tmp_path / "again", start_from=str(tmp_path / "distilled.safetensors"), steps=1)
+    loss_network("compact", ["relu3_3"], weights=tmp_path / "compact.safetensors")
+    again = train(teacher, photos, tmp_path / "again", start_from=str(tmp_path / "compact.safetensors"), steps=1)
     assert again["explained variance/relu1_1"] == pytest.approx(figures["explained variance/relu1_1"], abs=0.05)
 
 
@@ -73,7 +73,7 @@ def test_the_teacher_is_vgg_away_from_the_border(teacher: Path) -> None:
 
 
 def test_a_layers_loss_is_its_formula(teacher: Path) -> None:
-    task = Distillation(distilled_features(), vgg16_teacher(teacher), change=0.3, gram=0.7)
+    task = Distillation(compact_features(), vgg16_teacher(teacher), change=0.3, gram=0.7)
     t = torch.rand(4, 5, 6, 6, generator=torch.Generator().manual_seed(0))
     s = t + 0.1 * torch.randn(t.shape, generator=torch.Generator().manual_seed(1))
     variance = t.double().var((0, 2, 3), correction=0).sum()
@@ -96,7 +96,7 @@ def test_a_layers_loss_is_its_formula(teacher: Path) -> None:
         ({"crops_per_photo": 5}, "no crops_per_photo with a teacher"),
         ({"weight_decay": 0.1}, "no weight_decay with a teacher"),
         ({"photos": None}, "photos on which the teacher is imitated"),
-        ({"teacher": None}, "distilled with a teacher"),
+        ({"teacher": None}, "compact with a teacher"),
     ],
 )
 def test_what_does_nothing_with_a_teacher_is_refused(

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.architectures import compact_features
+from perceptualloss.features.architectures import judge_features
 from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.features.network import loss_network
 from perceptualloss.pictures.images import write_image
@@ -88,17 +88,17 @@ def test_scaling_refuses_a_dead_network() -> None:
 
 def test_learns_classes(classes: Path, tmp_path: Path) -> None:
     figures = train_loss_network(
-        "compact",
-        tmp_path / "compact.safetensors",
+        "judge",
+        tmp_path / "judge.safetensors",
         classes=classes,
-        steps=25,
+        steps=60,
         batch_size=16,
         crop=32,
         folder=tmp_path,
         precision="fp32",
     )
     assert figures["top1"] == 1.0
-    network = loss_network("compact", ["relu1_2", "relu3_3"], weights=tmp_path / "compact.safetensors")
+    network = loss_network("judge", ["relu1_1", "relu3_2"], weights=tmp_path / "judge.safetensors")
     features = network(torch.rand(1, 3, 32, 32))
     assert all(0.05 < maps.mean() < 20 for maps in features.values())
 
@@ -132,7 +132,7 @@ def test_killed_and_resumed_is_the_same_as_never_stopped(
 @pytest.mark.parametrize("given", [{}, {"classes": Path("a"), "photos": Path("b")}])
 def test_wants_one_source(given: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="either classes"):
-        train_loss_network("compact", tmp_path / "x.safetensors", **given)
+        train_loss_network("judge", tmp_path / "x.safetensors", **given)
 
 
 def test_names_what_is_wrong(classes: Path, tmp_path: Path) -> None:
@@ -140,12 +140,12 @@ def test_names_what_is_wrong(classes: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Did you mean 'compact'"):
         train_loss_network("compct", out, classes=classes)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="crop from 8 to 64"):
-        train_loss_network("compact", out, classes=classes, crop=96)
+        train_loss_network("judge", out, classes=classes, crop=96)
     with pytest.raises(InputError, match="the folder of an interrupted run"):
-        train_loss_network("compact", out, classes=classes, folder=tmp_path, resume=True)
+        train_loss_network("judge", out, classes=classes, folder=tmp_path, resume=True)
 
 
 def test_features_are_the_run_time_layers() -> None:
-    assert without_batch_norm(with_batch_norm(compact_features())).state_dict().keys() == (
-        compact_features().state_dict().keys()
+    assert without_batch_norm(with_batch_norm(judge_features())).state_dict().keys() == (
+        judge_features().state_dict().keys()
     )

@@ -21,6 +21,7 @@ from perceptualloss.features.weights import start_weights
 from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.distillation import STUDENT, TEACHER, Distillation
 from perceptualloss.studies.loss_network.folding import write_weights
+from perceptualloss.studies.loss_network.followed import FollowedPictures
 from perceptualloss.studies.loss_network.layerwise import fit_layerwise
 from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.run import Budget, fit
@@ -89,7 +90,7 @@ def distil(
     progress: bool = False,
     callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
-    """Train ``distilled`` to see what a VGG-16 sees in photos, and write its weights at half precision.
+    """Train ``compact`` to see what a VGG-16 sees in photos, and write its weights at half precision.
 
     Args:
         teacher: a file with VGG-16's weights.
@@ -123,6 +124,6 @@ def distil(
             student.load_state_dict(start_weights(STUDENT, start_from, student.state_dict()))
         elif resume is None:
             first_weights(student, frozen, data, budget.seed)
-        task = Distillation(student, frozen, learning_rate=learning_rate)
+        task = Distillation(student, frozen, learning_rate=learning_rate, followed=FollowedPictures(crop))
     fit(task, data, folder, budget, resume=resume, progress=progress, callbacks=[WriteWeights(out), *callbacks])
     return task.figures

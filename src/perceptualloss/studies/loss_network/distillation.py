@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning as L
@@ -13,12 +14,13 @@ from perceptualloss.features.chain import run_layers
 from perceptualloss.features.network import LossNetwork
 from perceptualloss.metrics.imitation import Imitation, gram_errors
 from perceptualloss.pictures.ranges import normalised
+from perceptualloss.studies.loss_network.followed import FollowedPictures
 from perceptualloss.training.average import moving_average
 from perceptualloss.training.finite import zero_not_finite
 from perceptualloss.training.schedule import Schedule, over_run
 
 OTHER_LAYERS = 0.25  # weight of layers that are not before a pooling
-STUDENT, TEACHER = "distilled", "vgg16"
+STUDENT, TEACHER = "compact", "vgg16"
 DECAY = 0.95  # of the moving average of a layer's variance
 
 
@@ -39,6 +41,9 @@ class Distillation(L.LightningModule):
     Layers that are not before a pooling have the first alone, at a quarter of the weight, and maps at full size are
     compared in their upper left quarter: on a CPU these would take most of a step.
 
+    With ``followed``, the first damaged picture of each batch gives way to one that is being optimised through the
+    student (see :class:`FollowedPictures`).
+
     Args:
         student: its layers have the teacher's names and widths; it is trained in place.
         teacher: with all layers that the student has.
@@ -47,6 +52,7 @@ class Distillation(L.LightningModule):
         gram: :math:`\lambda_G`.
         gradient_clip: the largest norm of the gradient.
         ema: decay of the moving average of the weights, which is what is validated and exported.
+        followed: pictures to be optimised on the way; None leaves them out.
 
     Logs "Loss" and, at validation, "explained variance/LAYER" and "Gram error/LAYER" over the photos as they are.
     """
@@ -60,9 +66,10 @@ class Distillation(L.LightningModule):
         *,
         learning_rate: float = 5e-4,
         change: float = 0.5,
-        gram: float = 2.0,
+        gram: float = 12.0,
         gradient_clip: float = 5.0,
         ema: float = 0.999,
+        followed: FollowedPictures | None = None,
     ) -> None:
         super().__init__()
         self.student = student.to(memory_format=torch.channels_last)
@@ -72,6 +79,7 @@ class Distillation(L.LightningModule):
         self.main = layers_before_pooling(STUDENT)
         self.names_compared = teacher.layers
         self.learning_rate, self.change, self.gram, self.gradient_clip = learning_rate, change, gram, gradient_clip
+        self.followed = followed
         self.register_buffer("variances", torch.zeros(len(teacher.layers)))
         self.figures: dict[str, float] = {}
         self._imitation = Imitation()
@@ -81,16 +89,22 @@ class Distillation(L.LightningModule):
         """The network that the training made."""
         return cast(nn.Sequential, self.average.module)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Return the student's features of [0, 1] images (N, 3, H, W); in evaluation those of its average."""
         x = normalised(images).to(memory_format=torch.channels_last)
-        return run_layers(
-            list(self.student if self.training else self.result), self.names, x, self.names_compared, in_place=False
-        )
+        modules = list(self.student if self.training else self.result)
+        return run_layers(modules, self.names, x, layers or self.names_compared, in_place=False)
+
+    def _seen_before_pooling(self, images: Tensor) -> dict[str, Tensor]:
+        return self.forward(images, self.main)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Return the loss of a batch of damaged pictures and the same pictures as they are."""
-        images = torch.cat(batch)
+        damaged, clean = batch
+        if self.followed is not None and len(clean) > 1:
+            moved, photo = self.followed(self._seen_before_pooling, clean)
+            damaged, clean = torch.cat([moved, damaged[1:]]), torch.cat([photo, clean[1:]])
+        images = torch.cat([damaged, clean])
         with torch.no_grad():
             teacher = self.teacher(images)
         student = self(images)

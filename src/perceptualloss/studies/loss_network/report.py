@@ -85,7 +85,7 @@ def report_network(
     each pooling.
 
     Args:
-        architecture: "compact", "distilled" or "judge".
+        architecture: "compact" or "judge".
         weights: the network's file.
         photos: by name, all of one shape (3, H, W), in [0, 1]; :func:`report_photos` gives some.
         folder: for everything that is written; made if missing.

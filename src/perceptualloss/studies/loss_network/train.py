@@ -26,7 +26,7 @@ from perceptualloss.vocabulary import Device, Precision
 
 NO_SETTINGS = ("folder", "resume", "progress", "command")
 FIXED = ("architecture", "strengths", "steps", "learning_rate", "weight_decay")  # a checkpoint holds the schedule
-TRAINABLE = (STUDENT, "compact", "judge")
+TRAINABLE = (STUDENT, "judge")
 SIZES = ("batch_size", "crop", "learning_rate", "crops_per_photo", "weight_decay")
 SCALED_ON = 400  # crops over which activations are brought to a mean of 1
 BOUNDS: dict[str, Bounds] = {
@@ -49,7 +49,7 @@ class _Alone:
 
 
 def train_loss_network(
-    architecture: Literal["distilled", "compact", "judge"],
+    architecture: Literal["compact", "judge"],
     out: Path,
     *,
     teacher: Path | None = None,
@@ -75,14 +75,14 @@ def train_loss_network(
 ) -> dict[str, float]:
     """Train a loss network and write its run-time weights to ``out``.
 
-    Four signals. With ``teacher``, what VGG-16 sees in ``photos``, which is what "distilled" is made for (see
-    :class:`Distillation`). For the other architectures: with ``classes``, which class a picture is of; with ``photos``,
+    Four signals. With ``teacher``, what VGG-16 sees in ``photos``, which is what "compact" is made for (see
+    :class:`Distillation`). For "judge": with ``classes``, which class a picture is of; with ``photos``,
     which photo a crop is from, for which nobody has to label anything; with ``photos`` and ``strengths``, which of two
     distortions of one kind is the stronger one, which makes a network that measures (see :class:`Ordering`). The last
     one goes well after another one: name the file of that in ``start_from``.
 
     Args:
-        architecture: "distilled" with a teacher; "compact" or "judge" without.
+        architecture: "compact" with a teacher; "judge" without.
         out: the .safetensors file to write, at half precision: convolutions alone, and mean activation 1 in every layer
             or, with a teacher, the teacher's activations.
         teacher: a file with VGG-16's weights, torchvision's or others of that architecture.
@@ -171,7 +171,7 @@ def _check_idle(given: dict[str, Any]) -> None:
     if (given["architecture"] == STUDENT) != taught:
         got = f"architecture {given['architecture']!r} {'with' if taught else 'without'} a teacher"
         remedy = "Name VGG-16's weights: --teacher FILE."
-        raise InputError("distilled with a teacher, or compact or judge without", got, "" if taught else remedy)
+        raise InputError("compact with a teacher, or judge without", got, "" if taught else remedy)
     if taught and given["photos"] is None and given["classes"] is None:
         raise InputError("photos on which the teacher is imitated", "none", "Name a folder: --photos.")
     signal: str = ""
