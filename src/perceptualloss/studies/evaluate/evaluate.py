@@ -61,10 +61,9 @@ def evaluate(
             all could be measured.
     """
     scale = scale_of(networks, scale)
-    if scale is not None and scale < 1:
-        raise InputError("scale to be a whole number, 1 or more", f"{scale}")
-    if workers is not None and workers < 1:
-        raise InputError("workers to be 1 or more", f"{workers}")
+    for kind, number in (("scale to be a whole number,", scale), ("workers to be", workers)):
+        if number is not None and number < 1:
+            raise InputError(f"{kind} 1 or more", f"{number}")
     if protocol in ("rgb", "course") and not networks:
         check_idle({"scale": scale}, {"scale": None}, f"with the protocol {protocol} and without networks")
     protocol = protocol or ("sr" if scale is not None else "rgb")
@@ -86,7 +85,9 @@ def evaluate(
 
     kinds = [measure.metric for measure in measures]
     pairs = _against_first(result.values, kinds, seed)
-    first = line.candidates[0].name
+    settings = {"targets": str(targets), "protocol": f"{protocol}: {convention.words}"}
+    settings |= {"scale": str(scale)} if scale else {}
+    versions = ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch"))
     return Evaluation(
         metrics=kinds,
         values=result.values,
@@ -94,22 +95,11 @@ def evaluate(
         pairs=pairs,
         convention=convention.words,
         look=look,
-        settings={
-            "targets": str(targets),
-            "protocol": f"{protocol}: {convention.words}",
-            **({"scale": str(scale)} if scale else {}),
-            "device": place,
-            "versions": ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch")),
-        },
+        settings=settings | {"device": place, "versions": versions},
         missing=missing,
         unmatched=line.unmatched,
         problems=result.problems,
-        verdict=[
-            sentence(m, name, first, by_metric[m.key])
-            for name, by_metric in pairs.items()
-            for m in kinds
-            if by_metric[m.key].pictures
-        ],
+        verdict=_verdict(pairs, line.candidates[0].name, kinds),
     )
 
 
@@ -124,6 +114,16 @@ def _against_first(values: Values, metrics: Sequence[Metric], seed: int) -> dict
             a, b = ([each[metric.key][picture] for picture in pictures] for each in (mine, first))
             paired[name][metric.key] = compare_paired(a, b, metric.higher_is_better, seed)
     return paired
+
+
+def _verdict(pairs: Mapping[str, Mapping[str, Paired]], first: str, metrics: Sequence[Metric]) -> list[str]:
+    """Say in a sentence each how every other candidate compares with the first one."""
+    return [
+        sentence(metric, name, first, by_metric[metric.key])
+        for name, by_metric in pairs.items()
+        for metric in metrics
+        if by_metric[metric.key].pictures
+    ]
 
 
 def _mean(values: Mapping[str, float], seed: int) -> Mean:

@@ -134,34 +134,36 @@ def train_loss_network(
         return distil(teacher, cast(Path, photos), out, folder=folder, budget=budget, **options, **run, **chosen)
     alone = _Alone(**chosen)
     source, held_out = _sources(classes, photos, alone.crop, alone.crops_per_photo, validation)
+    if (strengths or start_from is not None) and not (strengths and isinstance(source, PhotoCrops)):
+        got = "start_from without strengths" if start_from is not None else "strengths without photos"
+        raise InputError("strengths with photos, and start_from with strengths", got)
     with own_randomness(seed):
-        features = ARCHITECTURES[architecture]()
         task: Classifier | Ordering
         data: CropData | OrderedData
         if isinstance(source, PhotoCrops) and strengths:
-            if start_from is not None:
-                features.load_state_dict(start_weights(architecture, start_from, features.state_dict()))
-            task = Ordering(features, layers_before_pooling(architecture), alone.learning_rate)
-            levels = [levels[0] for levels in source.levels]
-            data = OrderedData(OrderedBatches(levels, alone.batch_size, alone.crop, seed))
-        elif strengths or start_from is not None:
-            got = "start_from without strengths" if start_from is not None else "strengths without photos"
-            raise InputError("strengths with photos, and start_from with strengths", got)
+            task, data = _ordering(architecture, source, start_from, alone, seed)
         else:
-            task = Classifier(
-                features,
-                source.classes,
-                held_out,
-                learning_rate=alone.learning_rate,
-                weight_decay=alone.weight_decay,
-                check_every=check_every,
-            )
+            rates: dict[str, Any] = {"learning_rate": alone.learning_rate, "weight_decay": alone.weight_decay}
+            features = ARCHITECTURES[architecture]()
+            task = Classifier(features, source.classes, held_out, check_every=check_every, **rates)
             data = CropData(CropBatches(source, alone.batch_size, alone.crop, seed))
     fit(task, data, folder, budget, **run)
     generator = torch.Generator().manual_seed(seed)
     items = torch.randperm(len(source), generator=generator)[:SCALED_ON]
     task.export(source.cut(items, alone.crop, generator)[0].float() / 255, out)
     return task.figures
+
+
+def _ordering(
+    architecture: str, source: PhotoCrops, start_from: str | None, alone: _Alone, seed: int
+) -> tuple[Ordering, OrderedData]:
+    """Return the task of the strengths of distortions, and its samples."""
+    features = ARCHITECTURES[architecture]()
+    if start_from is not None:
+        features.load_state_dict(start_weights(architecture, start_from, features.state_dict()))
+    levels = [levels[0] for levels in source.levels]
+    data = OrderedData(OrderedBatches(levels, alone.batch_size, alone.crop, seed))
+    return Ordering(features, layers_before_pooling(architecture), alone.learning_rate), data
 
 
 def _check_idle(given: dict[str, Any]) -> None:
