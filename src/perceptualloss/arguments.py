@@ -55,8 +55,8 @@ def named_part(what: str, given: Any, kind: type, known: Known) -> tuple[type, d
     if short not in known[kind]:
         remedy = "One of your own is admitted with --trust MODULE." if "." in name else ""
         check_choice(what, shown(name).strip("'"), known[kind], remedy)
-    found = known[kind][short]
-    return found, checked_arguments(found, arguments, short, known)
+    part = known[kind][short]
+    return part, checked_arguments(part, arguments, short, known)
 
 
 def short_name(name: str, classes: Mapping[str, Any]) -> str:
@@ -226,7 +226,7 @@ def _list(what: str, value: Any, kind: Any, known: Known, largest: float) -> Any
     if fixed and len(inner) != len(value):
         raise _Misfit
     kinds = inner if fixed else [inner[0]] * len(value)
-    fitted = [_fit(what, one, wanted, known, largest) for one, wanted in zip(value, kinds, strict=True)]
+    fitted = [_fit(what, one, own, known, largest) for one, own in zip(value, kinds, strict=True)]
     return tuple(fitted) if get_origin(kind) is tuple else fitted
 
 

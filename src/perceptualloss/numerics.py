@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 _SETTINGS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
-
-
 _FULL = "ieee"
 
 

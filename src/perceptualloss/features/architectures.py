@@ -114,7 +114,6 @@ def compact_features() -> nn.Sequential:
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d, MaxBlurPool2d)
 
-
 ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "vgg16": vgg16_features,
     "vgg19": vgg19_features,
@@ -123,7 +122,6 @@ ARCHITECTURES: dict[str, Callable[[], nn.Sequential]] = {
     "compact": compact_features,
     "judge": judge_features,
 }
-
 
 EMBEDDED = ("compact", "judge")
 

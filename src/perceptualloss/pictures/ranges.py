@@ -118,11 +118,7 @@ def _remedy(least: float, most: float, low: float, high: float, setting: Setting
 
 
 InputRange = tuple[float, float] | Literal["imagenet"]
-
-
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-
-
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
