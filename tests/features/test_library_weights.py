@@ -118,6 +118,19 @@ def test_densenets_of_2017_are_read(tmp_path: Path) -> None:
     assert torch.equal(weight("torchvision/densenet121", layer, weights=tmp_path / "dense.pth"), expected)
 
 
+def test_a_network_says_what_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "weights: embedded in the package" in repr(loss_network("compact", ["relu1_1"]))
+    assert "weights: random" in repr(loss_network("timm/test_vit", ["blocks.1"], None))
+    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "test_vit.r160_in1k.safetensors")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert "weights: timm/test_vit.r160_in1k in " in repr(loss_network("timm/test_vit", ["blocks.1"]))
+    squeeze = loss_network("squeezenet", ["relu1_1"], None).body.modules[0].state_dict()
+    torch.save(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet1_1-b8a52dc0.pth")
+    found = loss_network("squeezenet", ["relu1_1"])
+    assert found.weights == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
+    assert set(found.body.modules[0].state_dict()) == set(squeeze)
+
+
 def test_random_weights_follow_the_seed() -> None:
     torch.manual_seed(5)
     first = weight("timm/test_vit", "patch_embed.proj", weights=None)

@@ -59,6 +59,10 @@ class LossNetwork(nn.Module):
     registered as parameters, so that no optimiser, checkpoint or DistributedDataParallel bucket ever holds
     them. They do follow ``.to(...)``.
 
+    Attributes:
+        name: that of the network, "custom" for one that you built.
+        weights: what its weights are, in words.
+
     Args:
         features: convolutions, ReLUs and pooling in the order in which they run, whose layers have names such as
             ``relu2_2``, ``conv5_4`` or ``pool3`` (see :func:`layer_names`); or any other network, whose layers are
@@ -98,6 +102,7 @@ class LossNetwork(nn.Module):
         self.input_range = check_input_range(input_range)
         self._values_checked = False
         self.name = "custom"
+        self.weights = "as given"
         self.source: Hashable | None = None  # what the weights are, where that is known
         away, scale = range_normalisation(self.input_range, mean, std)
         self._as_it_is = not away.any() and bool((scale == 1).all())
@@ -164,7 +169,7 @@ class LossNetwork(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""
-        return f"{self.name}, layers={self.layers}, input_range={self.input_range}"
+        return f"{self.name}, layers={self.layers}, input_range={self.input_range}, weights: {self.weights}"
 
 
 def _body(features: nn.Module | Body, layers: tuple[str, ...]) -> Body:

@@ -15,7 +15,7 @@ from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.libraries import find_weights, library_entry, load_weights
 from perceptualloss.features.weight_files import read_features
-from perceptualloss.features.weights import embedded_weights, find_imagenet_file, how_to_get, imagenet_weights
+from perceptualloss.features.weights import IMAGENET, embedded_weights, find_imagenet_file, how_to_get, imagenet_weights
 from perceptualloss.pictures.ranges import InputRange
 
 __all__ = ["LossNetwork", "layer_names_of", "loss_network", "why_no_imagenet"]
@@ -54,17 +54,18 @@ def loss_network(
     names = layer_names(features)
     layers = tuple(check_choice("layer", layer, names) for layer in layers)  # before any download
     source: Hashable = None
+    words = "random"
     if weights is None:
         _draw_weights(features)
     elif weights in ("default", "imagenet"):
-        source = network
+        source, words = network, "embedded in the package" if network in EMBEDDED else str(IMAGENET[network])
         state = embedded_weights(network) if network in EMBEDDED else imagenet_weights(network, features.state_dict())
         features.load_state_dict(state)
     else:
         file = Path(weights).resolve()
         features.load_state_dict(read_features(file, features.state_dict()))
-        source = network, file, file.stat().st_mtime_ns
-    return _named(LossNetwork(features, layers, input_range), network, source)
+        source, words = (network, file, file.stat().st_mtime_ns), str(file)
+    return _named(LossNetwork(features, layers, input_range), network, source, words)
 
 
 def _library_network(
@@ -74,17 +75,19 @@ def _library_network(
     entry = library_entry(network)
     body = Backbone(entry.build(), layers or None, entry.side, network)
     source: Hashable = None
+    words = "random"
     if weights is not None:
         usual = weights in ("default", "imagenet")
         file = find_weights(network, entry) if usual else Path(weights).resolve()
         load_weights(body, entry, file)
         source = network if usual else (network, file, file.stat().st_mtime_ns)
+        words = f"{entry.source} in {file}" if usual else str(file)
     body.prune()
-    return _named(LossNetwork(body, layers, input_range, entry.mean, entry.std), network, source)
+    return _named(LossNetwork(body, layers, input_range, entry.mean, entry.std), network, source, words)
 
 
-def _named(network: LossNetwork, name: str, source: Hashable) -> LossNetwork:
-    network.name, network.source = name, source
+def _named(network: LossNetwork, name: str, source: Hashable, weights: str) -> LossNetwork:
+    network.name, network.source, network.weights = name, source, weights
     return network
 
 
