@@ -201,3 +201,13 @@ def test_yardsticks_of_a_photo_grow_with_every_distortion(
     printed = capsys.readouterr().out
     assert "within a kind, ST-LPIPS VGG" in printed
     assert "judge, geometric mean" in printed
+
+
+def test_counted_costs_of_loss_networks_are_those_that_the_documents_derive(benchmarks: pytest.MonkeyPatch) -> None:
+    backbones = importlib.import_module("backbones")
+    weights, products, kept, shape = backbones.cost("compact", "relu3_3")
+    assert shape == "96 x 56 x 56"
+    assert products == pytest.approx(18.288)  # thousands for a pixel, as compact_features says
+    convolutions = [(3, 16), (16, 16), (16, 32), (32, 32), (32, 96), (96, 96), (96, 96)]
+    assert weights * 1e6 == pytest.approx(sum(9 * a * b + b for a, b in convolutions))
+    assert kept > 0
