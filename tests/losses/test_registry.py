@@ -72,7 +72,7 @@ def test_a_class_and_a_function_are_known_everywhere() -> None:
 
 def test_it_is_compared(small_photos: Path, tmp_path: Path) -> None:
     register_loss(RedLoss)
-    options = {"data": small_photos, "validation": 1, "crop": 16, "batch_size": 2, "device": "cpu"}
+    options = {"photos": small_photos, "validation": 1, "crop": 16, "batch_size": 2, "device": "cpu"}
     result = compare(Settings(losses=("RedLoss",), steps=2, warm_up_steps=0, **options), tmp_path)  # type: ignore[arg-type]
     assert [(run.label, run.description) for run in result.runs][1] == ("RedLoss", "The error of, times a factor")
 
