@@ -21,7 +21,7 @@ from perceptualloss.losses.feature import FeatureReconstructionLoss
 SIDE = 224
 NETWORKS = {
     "vgg16": ("relu2_2", "relu3_3", "relu4_3"),
-    "compact": ("relu3_1",),
+    "compact": ("relu3_1", "relu4_3"),
     "torchvision/resnet50": ("layer1", "layer2"),
     "torchvision/convnext_tiny": ("features.1", "features.3"),
     "timm/convnext_tiny": ("stages.0", "stages.1"),

@@ -203,11 +203,15 @@ def test_yardsticks_of_a_photo_grow_with_every_distortion(
     assert "judge, geometric mean" in printed
 
 
-def test_counted_costs_of_loss_networks_are_those_that_the_documents_derive(benchmarks: pytest.MonkeyPatch) -> None:
+def test_counted_costs_of_loss_networks_are_those_of_their_filters(benchmarks: pytest.MonkeyPatch) -> None:
     backbones = importlib.import_module("backbones")
-    weights, products, kept, shape = backbones.cost("compact", "relu3_3")
+    weights, products, kept, shape = backbones.cost("judge", "relu3_1")
     assert shape == "96 x 56 x 56"
-    assert products == pytest.approx(18.288)  # thousands for a pixel, as compact_features says
-    convolutions = [(3, 16), (16, 16), (16, 32), (32, 32), (32, 96), (96, 96), (96, 96)]
-    assert weights * 1e6 == pytest.approx(sum(9 * a * b + b for a, b in convolutions))
+    sizes = [
+        (3 * 24, 49, 1),
+        (24 * 48, 25, 4),
+        (48 * 96, 25, 16),
+    ]  # channels, filter, pixels for a place: judge_features
+    assert products * 1e3 == pytest.approx(sum(channels * taps / pixels for channels, taps, pixels in sizes))
+    assert weights * 1e6 == pytest.approx(sum(channels * taps for channels, taps, _ in sizes) + 24 + 48 + 96)
     assert kept > 0

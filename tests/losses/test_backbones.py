@@ -123,7 +123,7 @@ def test_loss_maps_and_reconstructions_take_them(resnet: Path) -> None:
 
 def test_the_command_line_takes_them(small_photos: Path, resnet: Path, tmp_path: Path) -> None:
     photo = str(sorted(small_photos.iterdir())[0])
-    options = ["--network", "torchvision/resnet18", "--weights", str(resnet)]
+    options = ["--loss-network", "torchvision/resnet18", "--weights", str(resnet)]
     assert main(["loss-map", photo, photo, *options, "--layers", "layer1", "-o", str(tmp_path / "map.png")]) == 0
     out = tmp_path / "kept"
     assert main(["reconstruct", photo, *options, "--layers", "layer1.0", "--steps", "1", "-o", str(out)]) == 0
