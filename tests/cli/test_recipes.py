@@ -26,7 +26,8 @@ def test_they_lie_in_the_package_and_say_what_they_are() -> None:
         assert len(recipe.summary) < 120
         assert read_recipe(recipe.file).get("name", name) == name
         assert recipe.command == ("train-loss-network" if name.startswith("loss-network") else "train")
-    assert sum(bool(recipe.cost) for recipe in shipped_recipes().values()) >= 28
+    unmeasured = {name for name, recipe in shipped_recipes().items() if not recipe.cost}
+    assert unmeasured <= {"loss-network-judge", "upscale2x-perceptual", "upscale4x-perceptual"}
 
 
 def test_the_list_has_each_with_its_summary_and_cost(capsys: pytest.CaptureFixture[str]) -> None:
