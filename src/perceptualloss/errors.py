@@ -106,7 +106,7 @@ def check_same_shape(name: str, images: Tensor, other_name: str, other: Tensor) 
         raise InputError(
             f"{name} and {other_name} of the same shape",
             f"{tuple(images.shape)} and {tuple(other.shape)}",
-            "perceptualloss.pictures.resize brings one to the other's size.",
+            "perceptualloss.resize brings one to the other's size.",
         )
 
 

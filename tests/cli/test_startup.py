@@ -32,6 +32,13 @@ def test_help_loads_only_what_it_prints(words: list[str]) -> None:
     assert loaded(f"from perceptualloss.cli import main; main({words})") == []
 
 
+def test_the_package_is_its_command_line() -> None:
+    words = [sys.executable, "-m", "perceptualloss", "upscale", "nothing.png"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: expected a picture or folder nothing.png")
+
+
 def test_an_unknown_command_is_told_without_pytorch() -> None:
     assert "torch" not in loaded("from perceptualloss.cli import main; assert main(['upscal']) == 2")
 
