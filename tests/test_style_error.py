@@ -63,7 +63,7 @@ def test_errors_are_squared_differences_over_squares(benchmark: ModuleType, plac
 def test_photo_network_and_optimisation_have_a_line_each(
     benchmark: ModuleType, places: dict[str, Path], tmp_path: Path
 ) -> None:
-    options = argparse.Namespace(data=None, styles=places["style"].parent, weights=places["weights"])
+    options = argparse.Namespace(photos=None, styles=places["style"].parent, weights=places["weights"])
     options.networks, options.size, options.optimize, options.pictures = [places["network"]], 24, [1, 4], tmp_path
     options.count = 1
     lines = list(benchmark.rows(options))
