@@ -54,17 +54,22 @@ class ResNetBlock(nn.Module):
         return out
 
 
+def _last(convolution: nn.Conv2d, zero: bool) -> nn.Conv2d:
+    """Return the last convolution, set to zero so that training starts from plain interpolation, not from noise."""
+    for parameter in convolution.parameters() if zero else ():
+        nn.init.zeros_(parameter)
+    return convolution
+
+
 class _Upscale(InterpolatingNetwork):
     """Bilinear interpolation (``align_corners=True``) plus a learned residual at full resolution."""
 
-    def __init__(self, scale: int, widths: list[int], kernel_sizes: list[int]) -> None:
+    def __init__(self, scale: int, widths: list[int], kernel_sizes: list[int], zero_last: bool) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.zero_last = scale, zero_last
         self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
         blocks = [ResNetBlock(a, b, k) for (a, b), k in zip(pairwise([3, *widths]), kernel_sizes, strict=True)]
-        last = nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2)
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)  # training starts from plain interpolation, not from noise around it
+        last = _last(nn.Conv2d(widths[-1], 3, kernel_size=5, padding=2), zero_last)
         self.model = nn.Sequential(*blocks, last)
 
     @property
@@ -82,29 +87,34 @@ class Upscale2x(_Upscale):
     """The course's network for twice the size: 521,459 parameters, as many MACs per output pixel.
 
     Bilinear x2 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-32 (7 x 7), 32-16 (5 x 5), a 5 x 5
-    convolution to 3 channels, plus the interpolated picture. Takes any height and width. The last convolution starts
-    from zero, which the course's does not: an untrained network interpolates.
+    convolution to 3 channels, plus the interpolated picture. Takes any height and width.
+
+    Args:
+        zero_last: whether the last convolution starts from zero, so that an untrained network interpolates. The
+            course's does not: False leaves it torch's default.
 
     Source: the course "Perceptual Loss", exercise 2; the blocks' insides are reconstructed (see :class:`ResNetBlock`),
     and the number of parameters is that of the reconstruction.
     """
 
-    def __init__(self) -> None:
-        super().__init__(2, [64, 32, 16], [9, 7, 5])
+    def __init__(self, zero_last: bool = True) -> None:
+        super().__init__(2, [64, 32, 16], [9, 7, 5], zero_last)
 
 
 class Upscale4x(_Upscale):
     """The course's network for four times the size.
 
     Bilinear x4 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-48 (7 x 7), 48-32 (5 x 5),
-    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width. The
-    last convolution starts from zero, which the course's does not.
+    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width.
+
+    Args:
+        zero_last: as in :class:`Upscale2x`.
 
     Source: the example of the course "Perceptual Loss", exercise 5; the blocks as in :class:`Upscale2x`.
     """
 
-    def __init__(self) -> None:
-        super().__init__(4, [64, 48, 32, 24], [9, 7, 5, 5])
+    def __init__(self, zero_last: bool = True) -> None:
+        super().__init__(4, [64, 48, 32, 24], [9, 7, 5, 5], zero_last)
 
 
 _BLOCKS, _KERNEL = 5, 7
@@ -115,12 +125,12 @@ class Generator(InterpolatingNetwork):
 
     Five 7 x 7 ResNetBlocks 3-16-32-64-128-256 at low resolution, ``PixelShuffle(scale)`` to 256 / scale²
     channels, a 7 x 7 convolution to 3 channels without activation, plus the bilinearly enlarged picture
-    (``align_corners=True``). The last convolution starts from zero, which the course's does not: an untrained
-    generator interpolates. Takes any height and width.
+    (``align_corners=True``). Takes any height and width.
 
     Args:
         scale: how many times larger the pictures become.
         width: channels of the first block; each of the next four has twice as many.
+        zero_last: as in :class:`Upscale2x`.
 
     Raises:
         InputError: if the last block's 16 * width channels cannot be spread over scale² places.
@@ -133,16 +143,14 @@ class Generator(InterpolatingNetwork):
     torch.Size([1, 3, 20, 28])
     """
 
-    def __init__(self, scale: int = 4, width: int = 16) -> None:
+    def __init__(self, scale: int = 4, width: int = 16, zero_last: bool = True) -> None:
         super().__init__()
         widths = [width * 2**block for block in range(_BLOCKS)]
         if min(scale, width) < 1 or widths[-1] % scale**2:
             raise InputError("scale² to divide 16 * width", f"scale {scale} and width {width}")
-        self.scale, self.width = scale, width
+        self.scale, self.width, self.zero_last = scale, width, zero_last
         self.upsample = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=True)
-        last = nn.Conv2d(widths[-1] // scale**2, 3, _KERNEL, padding=_KERNEL // 2)
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
+        last = _last(nn.Conv2d(widths[-1] // scale**2, 3, _KERNEL, padding=_KERNEL // 2), zero_last)
         blocks = [ResNetBlock(a, b, _KERNEL) for a, b in pairwise([3, *widths])]
         self.model = nn.Sequential(*blocks, nn.PixelShuffle(scale), last)
 
