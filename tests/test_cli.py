@@ -32,14 +32,18 @@ def test_every_recipe_trains(recipe: Path, small_photos: Path, tmp_path: Path) -
     text = recipe.read_text(encoding="utf-8")
     if "inputs:" in text:
         words += ["--inputs", small_photos]
-    if "vgg16" in text:  # whose weights need a download
+    if "VGG16PerceptualLoss" in text:  # whose weights need a download
+        words += ["--loss.VGG16PerceptualLoss", "{weights: null, resize: [32, 32]}"]
+    elif "vgg16" in text:
         loss = "PerceptualLoss" if "PerceptualLoss" in text else "FeatureReconstructionLoss"
         words += [f"--loss.{loss}.network", "compact"]
     if "StyleTransferNetwork" in text:
         pictures = sorted(small_photos.iterdir())
         words += ["--style", small_photos if "styles: 4" in text else pictures[0], "--style-size", 64]
-    if "critic: Critic" in text:  # the wide one takes seconds
+    if "critic: Critic" in text:  # the wide ones take seconds
         words += ["--critic.init_args.width", 4]
+    if "class_path: Generator" in text:
+        words += ["--network.init_args.width", 4]
     assert run("train", recipe, *words) == 0
     network = load_network(tmp_path / recipe.stem / "network.safetensors")
     scales = re.findall(r"\d(?=x-)|(?<=-x)\d", recipe.stem)

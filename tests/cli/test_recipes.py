@@ -11,6 +11,7 @@ from perceptualloss import cli
 from perceptualloss.cli.recipe_options import recipe_in
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import load_network
+from perceptualloss.training.game import Game
 from perceptualloss.training.recipe_file import read_recipe
 from perceptualloss.training.shipped_recipes import FOLDER, find_recipe, shipped_recipes
 
@@ -28,6 +29,25 @@ def test_they_lie_in_the_package_and_say_what_they_are() -> None:
         assert recipe.command == ("train-loss-network" if name.startswith("loss-network") else "train")
     unmeasured = {name for name, recipe in shipped_recipes().items() if not recipe.cost}
     assert unmeasured <= {"loss-network-judge", "upscale2x-perceptual", "upscale4x-perceptual"}
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_recipes() if name.startswith("course-")])
+def test_the_courses_recipes_have_its_settings_alone(name: str) -> None:
+    """Its losses and nothing before, after or beside them that the course does not print."""
+    recipe = read_recipe(FOLDER / f"{name}.yaml")
+    course = {"VGG16PerceptualLoss": {"weights": "imagenet"}}
+    losses = {"vgg": course, "mse": "MSELoss", "adversarial": {**course, "TotalVariationLoss": 0.01}}
+    assert recipe["loss"] == losses[name.rpartition("-")[2]]
+    assert not {"warm_up_steps", "ema", "gradient_clip", "start_from"} & set(recipe)
+    assert recipe["network"]["init_args"] == {"zero_last": False}
+    assert recipe["schedule"] == {"kind": "constant"}
+    if "4x" in name:
+        assert recipe["crop"] == 4 * 64
+    if "adversarial" in name:
+        game = Game(**recipe["adversarial"])
+        assert (game.kind, game.penalty, game.fresh_fakes, game.ramp_steps) == ("wasserstein", None, True, 0)
+        assert game.clip
+        assert game.n_critic > 1
 
 
 def test_the_list_has_each_with_its_summary_and_cost(capsys: pytest.CaptureFixture[str]) -> None:

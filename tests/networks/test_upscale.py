@@ -54,3 +54,13 @@ def test_without_its_residual_it_interpolates(name: str) -> None:
     x: Tensor = torch.rand(1, 3, 6, 5)
     expected = nn.functional.interpolate(x, scale_factor=network.scale, mode="bilinear", align_corners=True)
     torch.testing.assert_close(network(x), expected)
+
+
+@pytest.mark.parametrize("name", ["Upscale2x", "Upscale4x", "Generator"])
+def test_the_last_convolution_starts_from_zero_or_as_torch_makes_it(name: str) -> None:
+    assert not NETWORKS[name]().model[-1].weight.any()
+    torch.manual_seed(3)
+    last = NETWORKS[name](zero_last=False).model[-1]
+    bound = (last.in_channels * last.kernel_size[0] ** 2) ** -0.5  # of torch's uniform draw, for weight and bias
+    assert 0.9 * bound < last.weight.abs().max() <= bound
+    assert 0 < last.bias.abs().max() <= bound

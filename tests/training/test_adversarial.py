@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,6 +102,33 @@ def test_a_step_by_hand(small_photos: Path, tmp_path: Path) -> None:
             g = g - 0.1 * slope
         assert found == pytest.approx((g, c), rel=1e-5)
     assert task.global_step == 4  # steps count batches, whatever is updated in them
+
+
+class Counting(Scale):
+    """Counts how often it is asked for pictures while it trains, as a batch norm would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bool] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.asked.append(torch.is_grad_enabled())
+        return super().forward(x)
+
+
+def test_fresh_fakes_are_made_anew_for_each_update(small_photos: Path, tmp_path: Path) -> None:
+    """As the course prints: for each of the critic's updates without a gradient, then for the generator's with one."""
+    ends, asked = [], []
+    for fresh in (False, True):
+        network, watch = Counting(), Watch()
+        task = ByHand(network, MeanCritic(), MSELoss(), replace(GAME, fresh_fakes=fresh), learning_rate=0.1)
+        run(task, small_photos, tmp_path / str(fresh), 2, watch)
+        ends.append(watch.values)
+        asked.append(network.asked)
+    assert asked[0] == [False, True]  # the generator plays at every second step
+    assert asked[1] == [False, False, False, False, True]
+    assert ends[0] == ends[1]  # weights and batch are the same meanwhile
 
 
 def test_the_weight_rises_in_a_line_after_the_warm_up(small_photos: Path, tmp_path: Path) -> None:

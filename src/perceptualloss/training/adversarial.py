@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -39,9 +41,9 @@ class Adversarial(Supervised):
        :math:`\lambda_w(-E\,C(fake)) + \ell(fake, real)`, with :math:`\ell` any sum of losses: perceptual, total
        variation, pixels.
 
-    The course makes generated pictures anew for each of the critic's updates and for the generator's. Generator and
-    batch are the same meanwhile, so are the pictures, and one set of them serves all; only the averages that a batch
-    norm keeps of its statistics move once instead of n_critic + 1 times.
+    The course makes generated pictures anew for each of the critic's updates and for the generator's; ``fresh_fakes``
+    does so. By default one set of them serves all, because generator and batch are the same meanwhile, and so are the
+    pictures; only the averages that a batch norm keeps of its statistics move once instead of n_critic + 1 times.
 
     During ``warm_up_steps`` the generator alone is trained, with MSE. Steps count batches.
 
@@ -89,14 +91,20 @@ class Adversarial(Supervised):
         step, warm = self.global_step, self.global_step < self.warm_up_steps
         self._set_learning_rates(step)
         plays = warm or (step + 1) % self.game.generator_every == 0
-        with torch.set_grad_enabled(plays):
-            output = self.outputs(batch, step)
+
+        def generate(*, gradient: bool) -> Tensor:
+            with torch.set_grad_enabled(gradient):
+                return self.outputs(batch, step)
+
         if warm:
-            self._update_generator(output, target, self.pixel_loss, 0.0, counts=True)
+            self._update_generator(generate(gradient=True), target, self.pixel_loss, 0.0, counts=True)
             return
-        norm, ranked = self._update_critic(target, output.detach(), step)
+        shared = None if self.game.fresh_fakes else generate(gradient=plays)
+        fakes = partial(generate, gradient=False) if shared is None else shared.detach
+        norm, ranked = self._update_critic(target, fakes, step)
         own = self.balance.averages[2]
         if plays:
+            output = generate(gradient=True) if shared is None else shared
             own = self._update_generator(output, target, self.loss, self.game.weight_at(step - self.warm_up_steps))
         self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
         if (
@@ -106,10 +114,14 @@ class Adversarial(Supervised):
         ):
             log.warning("step %d: %s", step, said)
 
-    def _update_critic(self, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Do the critic's updates; return the last gradient's norm, and the share of pairs ranked right before it."""
+    def _update_critic(self, real: Tensor, fakes: Callable[[], Tensor], step: int) -> tuple[Tensor, Tensor]:
+        """Do the critic's updates; return the last gradient's norm, and the share of pairs ranked right before it.
+
+        Each asks ``fakes`` for the generated pictures.
+        """
         real = real.contiguous(memory_format=torch.channels_last)
         for repeat in range(self.game.n_critic):
+            fake = fakes()
             scores, scores_fake = self.critic(real), self.critic(fake)
             loss = self.adversarial_loss.critic_loss(joined(scores), joined(scores_fake))
             parts = {"loss": loss, "gap": scores.float().mean() - scores_fake.float().mean()}

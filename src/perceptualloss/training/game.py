@@ -25,6 +25,9 @@ class Game:
         ramp_steps: steps, after the warm-up, over which that weight rises from zero in a line.
         n_critic: the critic's updates a step, on the step's batch.
         generator_every: the generator is updated at every so many of the steps.
+        fresh_fakes: whether the generator makes its pictures anew for each of the critic's updates and for its own, as
+            the course prints it, in place of once a step. Weights and batch are the same meanwhile, so only what is
+            drawn at random (dropout) differs, and the averages of batch norm move n_critic + 1 times a step.
         clip: the critic's weights are clamped to +- this after each of its updates (0.01 in the paper).
         penalty: weight of the gradient penalty (10 in the paper).
         learning_rate: the critic's; its schedule is the generator's.
@@ -39,6 +42,7 @@ class Game:
     ramp_steps: int = 0
     n_critic: int = 1
     generator_every: int = 1
+    fresh_fakes: bool = False
     clip: float | None = None
     penalty: float | None = None
     learning_rate: float = 1e-4

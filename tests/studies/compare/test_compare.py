@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from perceptualloss.errors import InputError, TrainingInterrupted
+from perceptualloss.losses.base import Loss
+from perceptualloss.losses.feature import VGG16PerceptualLoss
+from perceptualloss.losses.registry import build_loss
 from perceptualloss.metrics.registry import list_metrics
 from perceptualloss.networks.named import load_network
 from perceptualloss.studies.compare.compare import compare, verdict
@@ -50,6 +53,46 @@ def test_the_curves_share_the_whole_warm_up(done: tuple[Path, Comparison]) -> No
     assert [step for step, _ in first.history["psnr"]] == [step for step, _ in second.history["psnr"]] == [1, 2, 3]
     assert first.history["psnr"][:2] == second.history["psnr"][:2]
     assert first.history["psnr"][2] != second.history["psnr"][2]
+
+
+def test_beside_the_courses_loss_no_step_is_trained_with_another(
+    small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    terms = Loss.terms
+
+    def watched(self: Loss, output: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        trained.append(type(self).__name__)
+        return terms(self, output, target)
+
+    def small(name: str, _: str | None) -> Loss:  # whose weights need no download
+        return VGG16PerceptualLoss((32, 32), None) if name == "course" else build_loss(name)
+
+    monkeypatch.setattr(Loss, "terms", watched)
+    monkeypatch.setattr("perceptualloss.studies.compare.compare.build_loss", small)
+    said: list[str] = []
+    given = settings(small_photos, losses=("mse", "course"), warm_up_steps=None)
+    compare(given, tmp_path, say=said.append)
+    assert trained == ["MSELoss"] * 3 + ["VGG16PerceptualLoss"] * 3
+    assert not (tmp_path / "warm-up").exists()
+    assert any("No warm-up with MSE" in line for line in said)
+    assert "own loss from the first step" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert read_settings(tmp_path) == given
+
+
+@pytest.mark.parametrize(
+    ("losses", "asked", "shared"),
+    [
+        (("mse", "perceptual"), None, 1000),
+        (("mse", "course"), None, 0),
+        (("mse", "VGG16PerceptualLoss"), None, 0),
+        (("mse", "perceptual", "course"), None, 0),
+        (("mse", "course"), 500, 500),  # who asks for it gets it
+        (("mse", "perceptual"), 0, 0),
+    ],
+)
+def test_how_many_steps_are_shared(losses: tuple[str, ...], asked: int | None, shared: int) -> None:
+    assert Settings(losses=losses, warm_up_steps=asked).shared_steps == shared
 
 
 def test_missing_lpips_is_explained(done: tuple[Path, Comparison]) -> None:

@@ -55,8 +55,8 @@ def compare(
 ) -> Comparison:
     """Train one network per loss on the same data, seed and budget; measure, draw and report.
 
-    All networks start from the same random weights and share the first ``warm_up_steps`` steps, which are trained
-    with MSE whatever the loss, so they are computed once. What is found in ``folder`` of an interrupted
+    All networks start from the same random weights and share the first ``shared_steps`` of the settings, which are
+    trained with MSE whatever the loss, so they are computed once. What is found in ``folder`` of an interrupted
     comparison with the same settings is gone on with.
 
     Args:
@@ -85,6 +85,8 @@ def compare(
         workers=settings.workers,
     )
     say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
+    if settings.warm_up_steps is None and not settings.shared_steps:
+        say("No warm-up with MSE, because the course's loss is set alone; --warm-up-steps N shares N steps")
     tasks = {}
     for name, loss in losses.items():
         say(f"Training with {': '.join(described(name))}")
@@ -104,10 +106,10 @@ def compare(
 def _build_losses(settings: Settings) -> dict[str, Loss]:
     if settings.scale not in NETWORKS[check_choice("network", settings.network, NETWORKS)]:
         raise InputError("scale to be 2 or 4", str(settings.scale))
-    if not 0 <= settings.warm_up_steps < settings.steps:
+    if not 0 <= settings.shared_steps < settings.steps:
         raise InputError(
             "warm_up_steps below steps",
-            f"{settings.warm_up_steps} of {settings.steps}",
+            f"{settings.shared_steps} of {settings.steps}",
             "Lower --warm-up-steps.",
         )
     if not settings.losses or len(set(settings.losses)) < len(settings.losses):
@@ -129,12 +131,12 @@ def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: 
             NETWORKS[settings.network][settings.scale](),
             loss,
             learning_rate=settings.learning_rate,
-            warm_up_steps=settings.warm_up_steps,
+            warm_up_steps=settings.shared_steps,
         )
     own, warm = folder / "runs" / name, folder / "warm-up"
     warmed = newest_checkpoint(warm)
     resume = newest_checkpoint(own) or warmed
-    save_warm = [SaveCheckpoint(warm, at=settings.warm_up_steps)] if settings.warm_up_steps and warmed is None else []
+    save_warm = [SaveCheckpoint(warm, at=settings.shared_steps)] if settings.shared_steps and warmed is None else []
     every = max(1, settings.steps // 8)
     budget = Budget(settings.steps, every, every, device=settings.device, devices=1, seed=settings.seed)
     described = _described(settings) | {"loss": name}
@@ -210,7 +212,7 @@ def _described(settings: Settings) -> dict[str, str]:
         "loss_network": settings.loss_network,
         "data": str(settings.photos or "built-in photos of scikit-image"),
         "steps": str(settings.steps),
-        "warm_up_steps": str(settings.warm_up_steps),
+        "warm_up_steps": str(settings.shared_steps),
         "crop": f"{settings.crop} x {settings.crop} pixels",
         "batch_size": str(settings.batch_size),
         "learning_rate": f"{settings.learning_rate:g}, cosine to 0 (Adam)",

@@ -14,6 +14,8 @@ from perceptualloss.files import write_json
 from perceptualloss.vocabulary import Device, check_names, renamed
 
 LARGEST = 10**12  # of the whole numbers in settings.json
+WARM_UP_STEPS = 1000
+AS_SET = ("course", "VGG16PerceptualLoss")  # losses that the course sets alone, without another one before
 
 
 @renamed("compare")
@@ -28,7 +30,8 @@ class Settings:
         losses: the losses to compare, by preset: mse, l1, perceptual, johnson, course.
         loss_network: the network that perceptual losses look through: compact (embedded), vgg16 or vgg19.
         steps: training steps of each network.
-        warm_up_steps: how many of these, at the start, train with MSE whatever the loss.
+        warm_up_steps: how many of these, at the start, train with MSE whatever the loss; by default 1000, and none
+            in a comparison with the course's loss, which is set alone.
         crop: height and width of the training targets in pixels.
         batch_size: crops a step.
         learning_rate: Adam's, falling to zero along half a cosine.
@@ -44,7 +47,7 @@ class Settings:
     losses: tuple[str, ...] = ("mse", "perceptual")
     loss_network: str = "compact"
     steps: int = 2000
-    warm_up_steps: int = 1000
+    warm_up_steps: int | None = None
     crop: int = 48
     batch_size: int = 4
     learning_rate: float = 1e-3
@@ -52,6 +55,17 @@ class Settings:
     seed: int = 0
     device: Device = "auto"
     workers: int = 0
+
+    @property
+    def shared_steps(self) -> int:
+        """How many steps at the start are the same MSE steps for all losses.
+
+        >>> Settings().shared_steps, Settings(losses=("mse", "course")).shared_steps
+        (1000, 0)
+        """
+        if self.warm_up_steps is not None:
+            return self.warm_up_steps
+        return 0 if set(AS_SET) & set(self.losses) else WARM_UP_STEPS
 
     def command(self) -> str:
         """Return the command line that runs this comparison."""
