@@ -47,7 +47,7 @@ def test_objectives_of_network_and_optimisation_are_written(
         **objective_note(loss, ["grain"], 32, 2.0),
     )
     options = argparse.Namespace(
-        networks=[network], data=None, styles=styles, count=2, sizes=[32], steps=3, start="content", device="cpu"
+        networks=[network], photos=None, styles=styles, count=2, sizes=[32], steps=3, start="content", device="cpu"
     )
     options.out = tmp_path / "out"
     found = benchmark.compare(options)
