@@ -215,3 +215,12 @@ def test_counted_costs_of_loss_networks_are_those_of_their_filters(benchmarks: p
     assert products * 1e3 == pytest.approx(sum(channels * taps / pixels for channels, taps, pixels in sizes))
     assert weights * 1e6 == pytest.approx(sum(channels * taps for channels, taps, _ in sizes) + 24 + 48 + 96)
     assert kept > 0
+
+
+def test_a_row_of_the_courses_details_ends_with_the_truth(benchmarks: pytest.MonkeyPatch) -> None:
+    course = importlib.import_module("course")
+    target = torch.rand(1, 3, 90, 100)
+    drawn = course.row(target, 20, 10, [course.Upscale2x()])
+    side = course.DETAIL * course.ZOOM
+    assert drawn.shape == (1, 3, side, 3 * side)  # bicubic, the network's, the truth
+    assert torch.equal(drawn[..., -side:][..., ::3, ::3], target[..., 10:82, 20:92])
