@@ -4,7 +4,7 @@
 
 RUN_... are folders that ``perceptualloss train course-upscale2x-mse`` and ``-vgg`` wrote. The curves are of the
 checkpoints in their ``kept`` folders (copies that were set aside meanwhile, for a run keeps three), measured on the
-middle 128 x 128 pixels of each photo. Both go to --out: course-curves.png and course.jpg.
+middle 96 x 96 pixels of each photo. Both go to --out: course-curves.png and course.jpg.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.training.checkpoints import step_of
 
-SCALE, MIDDLE, DETAIL, ZOOM, QUALITY = 2, 128, 72, 3, 88
+SCALE, MIDDLE, DETAIL, ZOOM, QUALITY = 2, 96, 72, 3, 88
 MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "PSNR (dB)": psnr,
     "MSE": mse,
-    "ST-LPIPS AlexNet": st_lpips,
-    "ST-LPIPS VGG-16": lambda output, target: st_lpips(output, target, "vgg"),
+    "ST-LPIPS (AlexNet)": st_lpips,
 }
 
 
@@ -61,8 +60,8 @@ def curve(run: Path, targets: Tensor) -> dict[str, list[float]]:
 
 def draw(curves: dict[str, dict[str, list[float]]], file: Path) -> None:
     """Draw a panel for each measure, a line for each run."""
-    figure = Figure(figsize=(9, 5.4), layout="constrained", facecolor=LIGHT.paper)
-    for axes, name in zip(figure.subplots(2, 2).flat, MEASURES, strict=True):
+    figure = Figure(figsize=(10, 3.2), layout="constrained", facecolor=LIGHT.paper)
+    for axes, name in zip(figure.subplots(1, 3), MEASURES, strict=True):
         for (label, values), colour, marker in zip(curves.items(), LIGHT.colours, MARKERS, strict=False):
             axes.plot(values["step"], values[name], color=colour, marker=marker, markersize=3, label=label)
         axes.set_title(name, color=LIGHT.ink, fontsize=11, loc="left")
