@@ -42,7 +42,7 @@ def test_what_cannot_be_saved_or_loaded_says_why(tmp_path: Path) -> None:
         load_network(tmp_path / "wrong.safetensors")
     with pytest.raises(InputError, match="Did you mean 'Upscale2x'"):
         build_network("Upscale2")
-    with pytest.raises(InputError, match="no options of Upscale2x"):
+    with pytest.raises(InputError, match="option of Upscale2x to be one of zero_last"):
         build_network("Upscale2x", {"width": 3})
 
 
