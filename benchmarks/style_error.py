@@ -8,8 +8,9 @@ relu3_3 over the photo's squares. 1 is what a picture without features would hav
 ten of the last 20 photos of --photos by name, which no training saw; by default in their own size, 512 x 512.
 
 Compared are the photo itself, the style networks (those that ship, unless others are named), and with --optimize the
-photo optimised by L-BFGS for the style error plus 0.08 of the content error plus twice the squared total variation. Frames a second are the best of three passes on a CPU, worth something on an idle
-machine only. --pictures FOLDER keeps what is measured.
+photo optimised by L-BFGS for the style error plus 0.08 of the content error plus twice the squared total variation.
+Frames a second are the best of three passes on a CPU, worth something on an idle machine only.
+--pictures FOLDER keeps what is measured.
 """
 
 from __future__ import annotations
