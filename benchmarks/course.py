@@ -65,7 +65,6 @@ def draw(curves: dict[str, dict[str, list[float]]], file: Path) -> None:
         for (label, values), colour, marker in zip(curves.items(), LIGHT.colours, MARKERS, strict=False):
             axes.plot(values["step"], values[name], color=colour, marker=marker, markersize=3, label=label)
         axes.set_title(name, color=LIGHT.ink, fontsize=11, loc="left")
-        axes.set_yscale("log" if name == "MSE" else "linear")
         dress(axes, LIGHT)
         axes.legend(frameon=False, fontsize=9)
     figure.supxlabel("step", color=LIGHT.muted, fontsize=10)
