@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perceptualloss.cli import COMMANDS
+from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
 
@@ -43,9 +44,15 @@ def as_option() -> Iterator[None]:
         raise OptionError(error.expected, error.got, error.remedy) from error
 
 
-def command_parser(name: str) -> ArgumentParser:
-    """Return the parser of a command, with its description and no options yet."""
-    return ArgumentParser(prog=f"perceptualloss {name}", description=COMMANDS[name], exit_on_error=False)
+def command_parser(name: str, usage: str | None = None) -> ArgumentParser:
+    """Return the parser of a command, with its description and no options yet.
+
+    Args:
+        name: of the command.
+        usage: what is said of how it is called, in place of all its options.
+    """
+    text = {"prog": f"perceptualloss {name}", "description": COMMANDS[name], "usage": usage}
+    return ArgumentParser(**text, formatter_class=Help, exit_on_error=False)
 
 
 def given_options(words: Sequence[str]) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ _OPTIONS = "; its options follow it, as in"
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = command_parser("train")
+    parser = command_parser("train", "%(prog)s [RECIPE] [OPTIONS]")
     parser.add_argument(
         "--recipe", action="config", help="a YAML file, or the name of a recipe that ships; 'train NAME' says the same"
     )

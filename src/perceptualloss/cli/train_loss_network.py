@@ -25,7 +25,7 @@ from perceptualloss.vocabulary import check_names
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = command_parser("train-loss-network")
+    parser = command_parser("train-loss-network", "%(prog)s [RECIPE] [OPTIONS]")
     parser.add_argument("--recipe", action="config", help="a YAML file, or the name of a recipe that ships")
     parser.add_function_arguments(train_loss_network, skip={"command"})
     parser.set_defaults(progress=True)
