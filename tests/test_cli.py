@@ -157,7 +157,18 @@ def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stop:
             run(*words)
         assert stop.value.code == 0
-    assert "optimiser steps" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "optimiser steps (default: 10000)" in shown
+    assert "--warm-up-steps" in shown
+    assert not re.search(r"--\w+_|``|:\w+:`|0x[0-9a-f]{6}|<class|type: |null", shown)
+
+
+def test_sizes_of_a_loss_network_need_not_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--architecture", "judge", "--photos", tmp_path / "none", "--out", tmp_path / "mine.safetensors"]
+    assert run("train-loss-network", *words) == 1  # for want of photos
+    assert "none" in capsys.readouterr().err
+    assert run("train-loss-network", *words, "--crop", 8192) == 2
+    assert "pixels in a batch" in capsys.readouterr().err
 
 
 def test_importing_the_package_is_light() -> None:

@@ -119,5 +119,5 @@ def test_bad_input_is_told_in_a_line(
 def test_every_option_has_help() -> None:
     text = stylize.build_parser().format_help()
     assert all(
-        f"--{name}" in text for name in ("style", "network", "size", "strength", "keep_colors", "smooth", "every")
+        f"--{name}" in text for name in ("style", "network", "size", "strength", "keep-colors", "smooth", "every")
     )

@@ -16,7 +16,7 @@ from perceptualloss.cli.recipe_options import recipe_in
 from perceptualloss.errors import InputError
 from perceptualloss.studies.loss_network.figures import NetworkReport, percent
 from perceptualloss.studies.loss_network.report import report_network, report_photos
-from perceptualloss.studies.loss_network.train import BOUNDS, train_loss_network
+from perceptualloss.studies.loss_network.train import BOUNDS, train_loss_network, usual_sizes
 from perceptualloss.training.recipe_checks import check_ranges
 from perceptualloss.training.recipe_file import check_places, read_recipe
 from perceptualloss.training.recipe_settings import LARGEST
@@ -37,7 +37,8 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     command = options.pop("command_line", "")
     settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters if name != "command"}
     with as_option():
-        check_ranges(settings, BOUNDS)
+        usual = usual_sizes(options.teacher)
+        check_ranges({**settings, **{n: usual[n] for n in usual if settings[n] is None}}, BOUNDS)
     unlabelled = options.photos if options.classes is None else None
     photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
     figures = train_loss_network(**settings, command=command)

@@ -166,6 +166,18 @@ def _ordering(
     return Ordering(features, layers_before_pooling(architecture), alone.learning_rate), data
 
 
+def usual_sizes(teacher: Path | None) -> dict[str, int]:
+    """Return the batch size and the crop of a training that is given neither.
+
+    >>> usual_sizes(None), usual_sizes(Path("vgg16.pth"))
+    ({'batch_size': 128, 'crop': 48}, {'batch_size': 4, 'crop': 128})
+    """
+    if teacher is None:
+        return {"batch_size": _Alone.batch_size, "crop": _Alone.crop}
+    taught = signature(distil).parameters
+    return {name: taught[name].default for name in ("batch_size", "crop")}
+
+
 def _check_idle(given: dict[str, Any]) -> None:
     """Refuse an architecture and a signal that do not go together, and settings that do nothing for the signal."""
     usual = {name: parameter.default for name, parameter in signature(train_loss_network).parameters.items()}
