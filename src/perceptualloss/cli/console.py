@@ -51,8 +51,13 @@ def command_parser(name: str, usage: str | None = None) -> ArgumentParser:
         name: of the command.
         usage: what is said of how it is called, in place of all its options.
     """
-    text = {"prog": f"perceptualloss {name}", "description": COMMANDS[name], "usage": usage}
-    return ArgumentParser(**text, formatter_class=Help, exit_on_error=False)
+    return ArgumentParser(
+        prog=f"perceptualloss {name}",
+        usage=usage,
+        description=COMMANDS[name],
+        formatter_class=Help,
+        exit_on_error=False,
+    )
 
 
 def given_options(words: Sequence[str]) -> list[tuple[str, str]]:
