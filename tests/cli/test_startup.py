@@ -84,7 +84,7 @@ def test_every_command_has_a_file() -> None:
     folder = Path(importlib.import_module("perceptualloss.cli").__file__ or "").parent
     for name in COMMANDS:
         text = (folder / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
-        assert f'command_parser("{name}")' in text
+        assert f'command_parser("{name}"' in text
 
 
 def test_the_benchmark_measures_processes(monkeypatch: pytest.MonkeyPatch) -> None:
