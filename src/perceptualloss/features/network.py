@@ -99,10 +99,10 @@ def layer_names_of(network: str) -> list[str]:
     Raises:
         InputError: for an unknown network.
 
-    >>> layer_names_of("compact")[:5]
-    ['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1']
-    >>> layer_names_of("torchvision/resnet18")[:5]
-    ['conv1', 'bn1', 'relu', 'maxpool', 'layer1.0.conv1']
+    >>> print(*layer_names_of("compact")[:5])
+    conv1_1 relu1_1 conv1_2 relu1_2 pool1
+    >>> print(*layer_names_of("torchvision/resnet18")[:5])
+    conv1 bn1 relu maxpool layer1.0.conv1
     """
     with torch.device("meta"):  # without memory for weights
         if "/" not in network:

@@ -28,8 +28,7 @@ class Preset:
     Attributes:
         label: its name in tables.
         description: what it is made of.
-        build: makes it; takes ``input_range`` and, where they mean something, ``network``, ``weights`` and ``style``
-           .
+        build: makes it; takes ``input_range`` and, where they mean something, ``network``, ``weights``, ``style``.
         source: the paper or code with these settings, and where this preset departs from it.
         adversarial: the kind of :class:`GANLoss` that belongs to it and its weight. It is not part of the loss
             that is built, because it needs a critic.

@@ -51,8 +51,8 @@ class NetworkCard:
 def list_networks() -> list[NetworkCard]:
     """Return the cards of the networks that ship: upscalers by scale, family and kind, then styles by name.
 
-    >>> [card.name for card in list_networks() if card.scale == 2]
-    ['residual2x-mse', 'residual2x-perceptual', 'residual2x-adversarial']
+    >>> print(*(card.name for card in list_networks() if card.scale == 2))
+    residual2x-mse residual2x-perceptual residual2x-adversarial
     """
     upscalers = sorted(_upscalers().items(), key=lambda item: (item[0][1], item[0][0], KINDS.index(item[0][2])))
     cards = [_card(file, scale, kind) for (_, scale, kind), file in upscalers]
