@@ -26,7 +26,8 @@ from torch import Tensor
 from loss_network_agreement import LAYERS
 from loss_network_photos import validation_photos
 from perceptualloss.data.distortions import STRENGTHS
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import over_layers, squared, unit
 from perceptualloss.metrics.registry import list_metrics, metric, metric_function
 from perceptualloss.metrics.ssim import ssim

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.features.architectures import compact_features, layer_names, vgg16_features
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.chain import run_layers
 from perceptualloss.features.modules import FactorisedConv2d, HeadedConv2d, MaxBlurPool2d
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.network import loss_network
 
 LAYERS = layer_names(compact_features())
 

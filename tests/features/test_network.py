@@ -9,7 +9,8 @@ from torchvision.models import vgg16, vgg19
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import compact_features, layer_names, vgg16_features, vgg19_features
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

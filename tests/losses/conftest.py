@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 
 TinyNetwork = Callable[..., LossNetwork]
 

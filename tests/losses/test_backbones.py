@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from perceptualloss.cli import main
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss, loss_maps
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.base import Loss, WeightedLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torchvision.models import vgg16
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss, feature_reconstruction
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.adversarial import Kind
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss

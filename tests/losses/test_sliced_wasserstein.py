@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss, sliced_wasserstein
 from perceptualloss.losses.style_objective import style_objective

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.style import StyleReconstructionLoss
 from perceptualloss.pictures.images import read_image, write_image
 

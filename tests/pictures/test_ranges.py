@@ -17,7 +17,8 @@ from torch import Tensor
 from perceptualloss.apply.stylize import stylize
 from perceptualloss.apply.upscale import upscale
 from perceptualloss.errors import InputError, warn_once
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import L1Loss, MSELoss

@@ -17,7 +17,7 @@ from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.data.strengths import OrderedBatches
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.studies.loss_network.classification import Classifier, CropData

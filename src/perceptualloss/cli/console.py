@@ -18,6 +18,7 @@ from perceptualloss.cli import COMMANDS
 from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
+from perceptualloss.vocabulary import Precision
 
 if TYPE_CHECKING:
     from perceptualloss.metrics.metric import Metric
@@ -135,6 +136,17 @@ def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table
         heading = f"{metric.title} {metric.arrow}"
         table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     return table
+
+
+def add_computing_options(parser: ArgumentParser) -> None:
+    """Add where and in which number format a network runs, for commands that use one."""
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    parser.add_argument(
+        "--precision",
+        type=Precision,
+        default="auto",
+        help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
+    )
 
 
 def fields_of(kind: type, options: Namespace) -> dict[str, Any]:

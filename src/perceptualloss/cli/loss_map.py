@@ -21,7 +21,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("output", type=Path, help="the picture to look at")
     parser.add_argument("target", type=Path, help="what it should look like, of the same size")
     parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])
-    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, ...")
+    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
     parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument(
         "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="of features; unit is as in LPIPS"

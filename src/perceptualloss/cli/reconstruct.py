@@ -29,7 +29,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--kind", type=Kind, default="feature", help="what is matched: features, or Gram matrices (style)"
     )
-    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, ...")
+    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
     parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument("--steps", type=int, default=100, help="of L-BFGS, for each layer")
     parser.add_argument("--size", type=int, default=192, help="the picture's longer side is shrunk to it")

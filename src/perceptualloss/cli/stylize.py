@@ -10,11 +10,10 @@ from jsonargparse import ArgumentParser, Namespace
 from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress
 from perceptualloss.apply.style_optimizer import style_optimizer
 from perceptualloss.apply.stylist import stylist
-from perceptualloss.cli.console import OptionError, check_unused, command_parser
+from perceptualloss.cli.console import OptionError, add_computing_options, check_unused, command_parser
 from perceptualloss.cli.each import Tell, Work, do_each
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video, pair_up
-from perceptualloss.vocabulary import Precision
 
 _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # options of --method optimize alone
 
@@ -50,13 +49,7 @@ def build_parser() -> ArgumentParser:
         "--loss_network", type=str, default=defaults.loss_network, help="optimize: compact, vgg16 or vgg19"
     )
     parser.add_argument("--every", type=int | None, help="optimize: write the picture after every so many steps")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
-    parser.add_argument(
-        "--precision",
-        type=Precision,
-        default="auto",
-        help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
-    )
+    add_computing_options(parser)
     return parser
 
 

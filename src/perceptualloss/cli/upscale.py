@@ -8,11 +8,10 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.upscale import upscaler
-from perceptualloss.cli.console import command_parser
+from perceptualloss.cli.console import add_computing_options, command_parser
 from perceptualloss.cli.each import do_each
 from perceptualloss.networks.named import Kind
 from perceptualloss.pictures.folders import pair_up
-from perceptualloss.vocabulary import Precision
 
 
 def build_parser() -> ArgumentParser:
@@ -36,13 +35,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--perception", type=float | None, help="between mse (0) and perceptual (1), instead of --kind")
     parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")
     parser.add_argument("--tile", type=int | None, help="side of the tiles that large pictures are done in")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
-    parser.add_argument(
-        "--precision",
-        type=Precision,
-        default="auto",
-        help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
-    )
+    add_computing_options(parser)
     return parser
 
 

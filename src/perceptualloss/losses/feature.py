@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import check_choice, check_same_shape
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import DISTANCES, unit_map
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import learned_over_layers, unit_map
 from perceptualloss.losses.feature import enlarged

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.features.view import View
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
 from perceptualloss.pictures.ranges import InputRange, check_input_range

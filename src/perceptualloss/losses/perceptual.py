@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses import lpips as lpips_module
 from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss

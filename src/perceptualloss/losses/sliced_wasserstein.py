@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.network_loss import Augment, Features
 from perceptualloss.losses.style import StyleLoss

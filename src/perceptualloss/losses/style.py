@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import over_power
 from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network

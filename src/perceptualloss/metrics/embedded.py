@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import check_same_shape
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import unit_over_layers
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import check_pair

@@ -14,7 +14,7 @@ from torch import Tensor
 from perceptualloss.apply.optimize_picture import Space, Step, noise, optimize_picture
 from perceptualloss.drawing.cells import lay_out, text_cell, whole_cell
 from perceptualloss.errors import InputError, check_choice, check_image_batch
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network as named_loss_network
 from perceptualloss.files import write_json
 from perceptualloss.losses.style import gram_matrix

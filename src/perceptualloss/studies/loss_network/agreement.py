@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.data.distortions import BETTER, STRENGTHS, WORSE, shift
-from perceptualloss.features.network import LossNetwork, loss_network
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import unit_over_layers
 
 Distance = Callable[[Tensor, Tensor], Tensor]

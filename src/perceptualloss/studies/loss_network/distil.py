@@ -15,7 +15,7 @@ from perceptualloss.data.damage import Blur, InTurn, Jpeg, MotionBlur, Noise
 from perceptualloss.data.disturb import Blocks, Clouds, Enlarged, Light, OneOf
 from perceptualloss.data.module import PhotoData
 from perceptualloss.features.architectures import ARCHITECTURES, layer_names
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.features.weights import start_weights
 from perceptualloss.pictures.ranges import normalised

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.features.architectures import layer_names, layers_before_pooling
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.chain import run_layers
-from perceptualloss.features.network import LossNetwork
 from perceptualloss.metrics.imitation import Imitation, gram_errors
 from perceptualloss.pictures.ranges import normalised
 from perceptualloss.studies.loss_network.followed import FollowedPictures

@@ -18,7 +18,7 @@ from torchvision.utils import make_grid
 from perceptualloss.data.distortions import STRENGTHS, UNITS
 from perceptualloss.drawing.plots import DARK, LIGHT, MARKERS, Theme, dress
 from perceptualloss.features.architectures import layer_names
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.pictures.images import write_image
 
 Means = Mapping[str, Sequence[float]]

@@ -19,7 +19,7 @@ from perceptualloss.data.module import middle
 from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.page import lossless, render_page, themed, uri
 from perceptualloss.features.architectures import ARCHITECTURES, layers_before_pooling
-from perceptualloss.features.network import LossNetwork
+from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.files import write_json
 from perceptualloss.pictures.images import picture_files
