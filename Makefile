@@ -10,8 +10,9 @@ DOCS_READY := .venv/.docs-ready
 demo: $(READY)
 	$(BIN)/perceptualloss compare
 
+# A file of tests a process, as many at once as there are cores, one thread each.
 test: $(READY) lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
