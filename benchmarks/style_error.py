@@ -28,8 +28,8 @@ from loss_network_photos import PHOTOS
 from perceptualloss.apply.optimize_picture import optimize_picture
 from perceptualloss.data.folder import builtin_photos, split_files
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import WeightedLoss
 from perceptualloss.losses.style_objective import saved_styles, style_objective
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, shipped_styles

@@ -12,7 +12,6 @@ from .losses.adversarial import GANLoss as GANLoss
 from .losses.adversarial import clip_weights as clip_weights
 from .losses.adversarial import gradient_penalty as gradient_penalty
 from .losses.base import Loss as Loss
-from .losses.base import WeightedLoss as WeightedLoss
 from .losses.color import AngularColorLoss as AngularColorLoss
 from .losses.color import BlurredColorLoss as BlurredColorLoss
 from .losses.edge import EdgeLoss as EdgeLoss
@@ -30,6 +29,7 @@ from .losses.sliced_wasserstein import SlicedWassersteinLoss as SlicedWasserstei
 from .losses.ssim import MSSSIMLoss as MSSSIMLoss
 from .losses.ssim import SSIMLoss as SSIMLoss
 from .losses.style import StyleReconstructionLoss as StyleReconstructionLoss
+from .losses.sums import WeightedLoss as WeightedLoss
 from .losses.total_variation import TotalVariationLoss as TotalVariationLoss
 from .metrics.embedded import perceptual_distance as perceptual_distance
 from .metrics.psnr import psnr as psnr

@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS
 from perceptualloss.losses.registry import build_loss
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 
 LOSSES = {

@@ -13,7 +13,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.lpips import LPIPS
@@ -22,6 +22,7 @@ from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.registry import LOSSES, build_loss, options_of
 from perceptualloss.losses.ssim import MSSSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.base import WeightedLoss
 from perceptualloss.losses.lpips import LAYERS, LPIPS, NETS
 from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.sums import WeightedLoss
 
 SIZE = 64
 

@@ -13,13 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from perceptualloss.errors import InputError
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.sums import WeightedLoss
 
 TinyNetwork = Callable[..., LossNetwork]
 

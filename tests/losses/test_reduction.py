@@ -12,13 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.registry import LOSSES, build_loss, options_of
 from perceptualloss.losses.settings import check_loss_settings, loss_from_settings
 from perceptualloss.losses.ssim import SSIMLoss
 from perceptualloss.losses.style_objective import style_objective
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.style import StyleTransfer

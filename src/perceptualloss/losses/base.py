@@ -1,10 +1,8 @@
-"""What every loss has in common: its call, its checks, its named terms and its arithmetic."""
+"""What every loss has in common: its call, its checks and its named terms."""
 
 from __future__ import annotations
 
 import inspect
-import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -150,24 +148,28 @@ class Loss(nn.Module):
         """Raise InputError if this loss, as it is set, cannot be the part of that name of a sum."""
 
     def __add__(self, other: Loss) -> Loss:
-        return _added(self, other) if isinstance(other, Loss) else NotImplemented
+        from perceptualloss.losses.sums import added  # noqa: PLC0415
+
+        return added(self, other) if isinstance(other, Loss) else NotImplemented
 
     def __radd__(self, other: int) -> Loss:  # what sum() begins with
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __sub__(self, other: Loss) -> Loss:
-        return _added(self, -other) if isinstance(other, Loss) else NotImplemented
+        return self + -other if isinstance(other, Loss) else NotImplemented
 
     def __neg__(self) -> Loss:
-        return _scaled(self, -1.0)
+        return self * -1.0
 
     def __mul__(self, weight: float) -> Loss:
-        return _scaled(self, weight) if isinstance(weight, int | float) else NotImplemented
+        from perceptualloss.losses.sums import scaled  # noqa: PLC0415
+
+        return scaled(self, weight) if isinstance(weight, int | float) else NotImplemented
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float) -> Loss:
-        return _scaled(self, 1 / divisor) if isinstance(divisor, int | float) else NotImplemented
+        return self * (1 / divisor) if isinstance(divisor, int | float) else NotImplemented
 
     def _option(self, name: str) -> Any:
         """Return what ``repr`` shows as the argument ``name``: the attribute of that name, if there is one."""
@@ -184,148 +186,3 @@ class Loss(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
-
-
-class WeightedLoss(Loss):
-    r"""A weighted sum of losses, :math:`\sum_i \lambda_i \ell_i(\hat y, y)`, that is a loss itself.
-
-    Parts of one family, such as those that look through the same loss network, share what they can: one network
-    object, and its passes. A sum within a sum is taken apart: its parts are named ``outer/inner``.
-
-    Args:
-        losses: the losses by name.
-        weights: their weights by name, 1 where none is given.
-        reduction: that of the sum, whatever those of its parts; by default theirs, which then must agree.
-
-    Attributes:
-        input_range: that of the parts.
-
-    Raises:
-        InputError: for no losses, a weight without a loss or that is not finite, a part that gives a map, two parts of
-            one name, parts of different reductions, or parts that want pictures of different ranges: all are given
-            the same ones.
-
-    >>> import torch
-    >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
-    >>> loss = MSELoss() + 0.5 * L1Loss()
-    >>> {n: float(v) for n, v in loss.terms(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)).items()}
-    {'mse': 1.0, 'l1': 0.5}
-    """
-
-    def __init__(
-        self,
-        losses: Mapping[str, Loss],
-        weights: Mapping[str, float] | None = None,
-        reduction: Reduction | None = None,
-    ) -> None:
-        if not losses:
-            raise InputError("at least one loss to sum", "none")
-        super().__init__(reduction=_common_reduction(losses.items()) if reduction is None else reduction)
-        for name, weight in (weights or {}).items():
-            check_choice("weight", name, losses)
-            if not math.isfinite(weight):
-                raise InputError(f"the weight of {name} to be a finite number", repr(weight))
-        parts: dict[str, Loss] = {}
-        self.weights: dict[str, float] = {}
-        for name, loss in losses.items():
-            weight = float((weights or {}).get(name, 1.0))
-            inner = _parts(loss)
-            for own_name, part, own in inner:
-                full = f"{name}/{own_name}" if len(inner) > 1 else name
-                if full in parts:
-                    raise InputError("every part of a sum under a name of its own", f"{full!r} twice")
-                part._check_part(full)
-                parts[full], self.weights[full] = part, weight * own
-        self.input_range = _common("input_range", parts.items(), "All get the same pictures: say it for every part.")
-        self.losses: Mapping[str, Loss] = nn.ModuleDict(parts)  # type: ignore[assignment]
-        self.needs_target = any(loss.needs_target for loss in parts.values())
-        self.same_size = any(loss.same_size for loss in parts.values())
-        families: dict[object, dict[str, Loss]] = {}
-        for full, part in parts.items():
-            families.setdefault(type(part)._together, {})[full] = part
-        self._families = [tuple(family) for family in families.values()]
-        for family in families.values():
-            next(iter(family.values()))._share(family.values())
-
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
-        terms_of: dict[str, dict[str, Tensor]] = {}
-        for family in self._families:
-            members = {name: self.losses[name] for name in family}
-            terms_of |= members[family[0]]._together(members, output, target)
-        weighted: dict[str, Tensor] = {}
-        for name in self.losses:
-            for term, value in terms_of[name].items():
-                full = name if len(terms_of[name]) == 1 else f"{name}/{term}"
-                if full in weighted:
-                    raise InputError("every term of a sum under a name of its own", f"{full!r} twice")
-                weighted[full] = self.weights[name] * value
-        return weighted
-
-    def extra_repr(self) -> str:
-        """Return every part with its weight, a line each; the sum's reduction, where it is not the mean."""
-        lines = [f"({name}): {self.weights[name]:g} * {part!r}" for name, part in self.losses.items()]
-        reduction = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
-        return "".join("\n  " + line.replace("\n", "\n  ") for line in [*lines, *reduction]) + "\n"
-
-    def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
-        """Check against every part's own needs."""
-        for loss in self.losses.values():
-            loss.check_shapes(output, target)
-
-    def check(self, output: Tensor, target: Tensor | None = None) -> None:
-        """Check against every part's own needs and range."""
-        for loss in self.losses.values():
-            loss.check(output, target)
-
-
-def _common(option: str, losses: Iterable[tuple[str, Loss]], remedy: str) -> Any:
-    """Return the value of an option that all parts have."""
-    values = [(name, getattr(loss, option)) for name, loss in losses]
-    if len({value for _, value in values}) > 1:
-        got = ", ".join(f"{name} {value}" for name, value in values)
-        raise InputError(f"parts of the same {option}", got, remedy)
-    return values[0][1]
-
-
-def _common_reduction(losses: Iterable[tuple[str, Loss]]) -> Reduction:
-    remedy = "Say it for every part, or give that of the sum: WeightedLoss(losses, weights, reduction='mean')."
-    reduction: Reduction = _common("reduction", losses, remedy)
-    return reduction
-
-
-def _added(loss: Loss, other: Loss) -> WeightedLoss:
-    """Return ``loss + other``; parts of the same name are numbered from ``_2`` on."""
-    losses: dict[str, Loss] = {}
-    weights: dict[str, float] = {}
-    for name, part, weight in [*_parts(loss), *_parts(other)]:
-        unique, i = name, 2
-        while unique in losses:
-            unique, i = f"{name}_{i}", i + 1
-        losses[unique], weights[unique] = part, weight
-    reduction = _common_reduction((" + ".join(name for name, _, _ in _parts(one)), one) for one in (loss, other))
-    return WeightedLoss(losses, weights, reduction)
-
-
-def _scaled(loss: Loss, weight: float) -> WeightedLoss:
-    """Return ``weight * loss``."""
-    parts = _parts(loss)
-    weights = {name: own * weight for name, _, own in parts}
-    return WeightedLoss({name: part for name, part, _ in parts}, weights, loss.reduction)
-
-
-def _parts(loss: Loss) -> list[tuple[str, Loss, float]]:
-    """Return name, loss and weight of each part of a sum; a single loss is named after its class."""
-    if isinstance(loss, WeightedLoss) and type(loss)._per_image is WeightedLoss._per_image:
-        return [(name, part, loss.weights[name]) for name, part in loss.losses.items()]
-    return [(loss_name(type(loss)), loss, 1.0)]
-
-
-def loss_name(kind: type[Loss]) -> str:
-    """Return the name of a loss in sums and logs.
-
-    >>> from perceptualloss.losses.pixel import MSELoss
-    >>> loss_name(MSELoss)
-    'mse'
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__.removesuffix("Loss")).lower()

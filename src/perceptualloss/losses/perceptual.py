@@ -11,11 +11,12 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses import lpips as lpips_module
-from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
 from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import STYLE_DISTANCES, StyleDistance, StyleReconstructionLoss
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.pictures.ranges import InputRange
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from perceptualloss.losses.base import Loss, WeightedLoss, loss_name
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
+from perceptualloss.losses.sums import WeightedLoss, loss_name
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
@@ -22,6 +22,7 @@ from perceptualloss.losses.presets import PRESETS, Preset, Weights
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.pictures.ranges import InputRange
 from perceptualloss.registry import check_constructor, enter, register

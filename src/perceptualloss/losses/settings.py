@@ -7,8 +7,9 @@ from typing import Any
 
 from perceptualloss.arguments import checked, checked_arguments, short_name, shown
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.base import Loss, Reduction, WeightedLoss
+from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.registry import LOSSES, SUM, build_loss, builder_of, check_options
+from perceptualloss.losses.sums import WeightedLoss
 
 LARGEST = 4096  # of whole numbers in a loss: the side of a window or of a picture, or how many of something
 

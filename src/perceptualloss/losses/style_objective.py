@@ -11,10 +11,11 @@ from torch import Tensor
 
 from perceptualloss.arguments import checked_arguments, shown
 from perceptualloss.errors import InputError, check_image_batch
-from perceptualloss.losses.base import Loss, WeightedLoss
+from perceptualloss.losses.base import Loss
 from perceptualloss.losses.registry import LOSSES, takes_style
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.style import StyleLoss
+from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.ranges import check_values
 from perceptualloss.pictures.resize import resize
