@@ -31,6 +31,9 @@ from .losses.ssim import SSIMLoss as SSIMLoss
 from .losses.style import StyleReconstructionLoss as StyleReconstructionLoss
 from .losses.sums import WeightedLoss as WeightedLoss
 from .losses.total_variation import TotalVariationLoss as TotalVariationLoss
+from .losses.video import VideoLoss as VideoLoss
+from .losses.volume import VolumeLoss as VolumeLoss
+from .losses.wrapped import GreyLoss as GreyLoss
 from .metrics.embedded import perceptual_distance as perceptual_distance
 from .metrics.psnr import psnr as psnr
 from .metrics.registry import list_metrics as list_metrics

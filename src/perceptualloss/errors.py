@@ -84,9 +84,13 @@ def check_image_batch(name: str, images: Tensor) -> None:
         if images.ndim == 3 and shape[0] == 3:
             remedy = "Add the batch dimension: images.unsqueeze(0)."
         elif images.ndim == 4 and shape[1] == 1:
-            remedy = "Repeat a grey picture over the channels: images.expand(-1, 3, -1, -1)."
+            remedy = (
+                "Put GreyLoss(loss) in place of a loss; elsewhere repeat the channel: images.expand(-1, 3, -1, -1)."
+            )
         elif images.ndim == 4 and shape[1] == 4:
             remedy = "Drop the alpha channel: images[:, :3]."
+        elif images.ndim == 5:
+            remedy = "Losses of clips and volumes: VideoLoss(loss, layout=...), VolumeLoss(loss)."
         elif images.ndim == 4 and shape[3] in (3, 4):
             remedy = "Channels come second: images.permute(0, 3, 1, 2)."
         raise InputError(f"{name} of shape (N, 3, H, W)", str(shape), remedy)

@@ -20,7 +20,8 @@ from perceptualloss.pictures.ranges import (
 )
 
 Reduction = Literal["mean", "sum", "none"]
-_QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style")  # of many losses, seldom set
+_QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style", "share", "chunk", "checkpoint")
+"""Options of many losses that are seldom set."""
 
 NOT_SHOWN = object()
 
@@ -40,6 +41,7 @@ class Loss(nn.Module):
     Attributes:
         needs_target: False for a loss of the output alone, which is called as ``loss(output)``.
         same_size: False where the target may have another height and width, and be one picture for a batch.
+        channels: how many the pictures have, 3 but for ``GreyLoss``; None for a loss of clips or volumes.
 
     Args:
         input_range: (0, 1) by contract, or (-1, 1), (0, 255), any other pair, or "imagenet" for images
@@ -60,6 +62,7 @@ class Loss(nn.Module):
 
     needs_target: bool = True
     same_size: bool = True
+    channels: int | None = 3
 
     def __init__(self, input_range: InputRange = (0.0, 1.0), reduction: Reduction = "mean") -> None:
         super().__init__()

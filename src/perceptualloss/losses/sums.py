@@ -64,6 +64,7 @@ class WeightedLoss(Loss):
                 part._check_part(full)
                 parts[full], self.weights[full] = part, weight * own
         self.input_range = _common("input_range", parts.items(), "All get the same pictures: say it for every part.")
+        self.channels = _common("channels", parts.items(), "All get the same pictures, clips or volumes.")
         self.losses: Mapping[str, Loss] = nn.ModuleDict(parts)  # type: ignore[assignment]
         self.needs_target = any(loss.needs_target for loss in parts.values())
         self.same_size = any(loss.same_size for loss in parts.values())
