@@ -16,7 +16,7 @@ from perceptualloss.training.recipe_settings import check_settings
 DOCS = Path(__file__).parents[1] / "docs"
 LISTS = {
     "network": (NETWORKS, "upscaling.md"),
-    "critic": (CRITICS, "upscaling.md"),
+    "critic": (CRITICS, "critics.md"),
     "degradation": (DEGRADATIONS, "training.md"),
 }
 OPTIONS = {"InTurn": {"parts": ["Grey"]}, "OneOf": {"parts": ["Grey"]}}

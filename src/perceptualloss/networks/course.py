@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from perceptualloss.errors import InputError, check_image_batch
+from perceptualloss.errors import InputError
 from perceptualloss.networks.base import InterpolatingNetwork, convolution_reach
+from perceptualloss.networks.critics import CriticNetwork
 
 
 class ResNetBlock(nn.Module):
@@ -165,7 +166,7 @@ class Generator(InterpolatingNetwork):
         return out
 
 
-class Critic(nn.Module):
+class Critic(CriticNetwork):
     """Scores pictures of any size: the higher, the more real. 17,470,017 parameters.
 
     Six convolutions of stride 2, 3-32 (9 x 9) and 32-64-128-256-512-1024 (5 x 5), each with LeakyReLU; the
@@ -199,8 +200,11 @@ class Critic(nn.Module):
         self.features = nn.Sequential(*layers)
         self.score = nn.Linear(widths[-1], 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Score pictures (N, 3, H, W) in [0, 1]; returns (N, 1), unbounded."""
-        check_image_batch("images", images)
-        score: Tensor = self.score(self.features(images - 0.5).mean(dim=(2, 3)))
-        return score
+    def look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return scores (N, 1), unbounded, of pictures, and the features of all convolutions."""
+        features, x = [], images - 0.5
+        for layer in self.features:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                features.append(x)
+        return self.score(x.mean(dim=(2, 3))), features

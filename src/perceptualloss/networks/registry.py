@@ -10,6 +10,7 @@ from perceptualloss.arguments import checked_arguments
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.course import Critic, Generator, Upscale2x, Upscale4x
+from perceptualloss.networks.critics import CriticNetwork, MultiScaleCritic, PatchCritic
 from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
@@ -28,7 +29,8 @@ _NETWORKS: tuple[type[TransformationNetwork], ...] = (
     SuperResolutionNetwork,
 )
 NETWORKS: dict[str, type[TransformationNetwork]] = {kind.__name__: kind for kind in _NETWORKS}
-CRITICS: dict[str, type[nn.Module]] = {"Critic": Critic}
+_CRITICS: tuple[type[CriticNetwork], ...] = (Critic, PatchCritic, MultiScaleCritic)
+CRITICS: dict[str, type[nn.Module]] = {kind.__name__: kind for kind in _CRITICS}
 
 
 def register_network(kind: Network, name: str | None = None) -> Network:
