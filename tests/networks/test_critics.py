@@ -176,5 +176,5 @@ def test_bad_settings_are_refused() -> None:
         PatchCritic(norm="layer")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="scales from 1 to 8"):
         MultiScaleCritic(0)
-    with pytest.raises(InputError, match="Repeat a grey picture"):
+    with pytest.raises(InputError, match="images of shape"):
         PatchCritic(width=2)(torch.rand(1, 1, 32, 32))
