@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.features.view import Change, View, draw_change, geometric
+from perceptualloss.errors import InputError
+from perceptualloss.features.view import Change, Shift, View, draw_change, draw_shift, geometric, shifted
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 
@@ -149,3 +150,26 @@ def test_the_default_type_does_not_reach_the_places() -> None:
         assert torch.equal(geometric(images, draw_change(images)), expected)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_a_shift_keeps_the_pixels_and_moves_the_place_of_the_grid() -> None:
+    images = torch.rand(2, 3, 20, 23)
+    for top, left in ((0, 0), (7, 7), (3, 5)):
+        expected = images[..., top : top + 13, left : left + 16]
+        assert torch.equal(shifted(images, Shift(torch.tensor([top, left]))), expected)
+    with pytest.raises(InputError, match="at least 8 x 8"):
+        shifted(images[..., :7], Shift(torch.tensor([0, 0])))
+
+
+def test_shifts_reach_every_place_of_the_grid_and_follow_the_seed() -> None:
+    drawn = [tuple(draw_shift(torch.rand(1, 3, 8, 8)).offset.tolist()) for _ in range(1000)]
+    assert set(drawn) == {(top, left) for top in range(8) for left in range(8)}
+    loss = FeatureReconstructionLoss("compact", ["relu1_2"], augment="shift")
+    output, target = torch.rand(2, 1, 3, 40, 40)
+    torch.manual_seed(5)
+    value = loss(output, target)
+    torch.manual_seed(5)
+    top, left = draw_shift(output).offset.tolist()
+    plain = FeatureReconstructionLoss("compact", ["relu1_2"])
+    cut = (slice(None), slice(None), slice(top, top + 33), slice(left, left + 33))
+    assert torch.equal(value, plain(output[cut], target[cut]))

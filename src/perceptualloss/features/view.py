@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perceptualloss.errors import InputError
 from perceptualloss.features.modules import BlurPool2d
 from perceptualloss.numerics import wide
+
+Augment = Literal["geometric", "shift"]
+AUGMENTS = get_args(Augment)
 
 SHIFT = 0.125  # of the side
 ANGLE = math.radians(15)
 ZOOM = math.log(1.2)
 CUTOUT = 0.5  # the longest side of the square, of the picture's side
+PLACES = 8  # pixels: the stride of relu4, after which a pooling network sees the same grid again
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,19 @@ class View:
     Args:
         resize: the size (height, width) in pixels at which they are compared (bilinear, not antialiased).
         halvings: how often they are halved after that, each time with a low-pass filter (:class:`BlurPool2d`).
-        augment: "geometric" for a random geometric change, the same for output and target; else None.
+        augment: "geometric" for a random geometric change, "shift" for a random shift by whole pixels, the same for
+            output and target; else None.
     """
 
     resize: tuple[int, int] | None = None
     halvings: int = 0
-    augment: str | None = None
+    augment: Augment | None = None
 
-    def draw(self, images: Tensor) -> Change | None:
+    def draw(self, images: Tensor) -> Change | Shift | None:
         """Draw the random change of one call, for as many pictures as ``images`` has."""
-        return draw_change(images) if self.augment else None
+        return {None: lambda _: None, "geometric": draw_change, "shift": draw_shift}[self.augment](images)
 
-    def show(self, images: Tensor, change: Change | None) -> Tensor:
+    def show(self, images: Tensor, change: Change | Shift | None) -> Tensor:
         """Return what the network gets to see of ``images``, in 32 bits or more where they are changed."""
         if self == View():
             return images
@@ -45,6 +52,8 @@ class View:
             images = F.interpolate(images, size=self.resize, mode="bilinear", align_corners=False)
         for _ in range(self.halvings):
             images = BlurPool2d()(images)
+        if isinstance(change, Shift):
+            return shifted(images, change)
         return images if change is None else geometric(images, change)
 
 
@@ -109,3 +118,37 @@ def geometric(images: Tensor, change: Change) -> Tensor:
 def _middles(count: int, images: Tensor) -> Tensor:
     """Return where the middles of so many pixels lie between -1 and 1."""
     return (torch.arange(count, device=images.device, dtype=images.dtype) + 0.5) * (2 / count) - 1
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A shift of a batch by whole pixels.
+
+    Args:
+        offset: (2,), how many rows and columns are cut off above and on the left, each from 0 to 7.
+    """
+
+    offset: Tensor
+
+
+def draw_shift(images: Tensor) -> Shift:
+    """Draw one shift for a batch of pictures, by torch's generator of their device."""
+    return Shift(torch.randint(PLACES, (2,), device=images.device))
+
+
+def shifted(images: Tensor, shift: Shift) -> Tensor:
+    """Return ``images`` (N, 3, H, W) without ``offset`` rows and columns at their start, and 7 fewer in all.
+
+    Pixels keep their values, in contrast to :func:`geometric`; what changes is where they lie on the grid of a network
+    that pools. A pattern that repeats with that grid, and that the network does not see at one place of it, is seen
+    at others.
+
+    Raises:
+        InputError: for pictures of fewer than 8 rows or columns.
+    """
+    height, width = (side - PLACES + 1 for side in images.shape[-2:])
+    if min(height, width) < 1:
+        got = f"{images.shape[-2]} x {images.shape[-1]}"
+        raise InputError(f'pictures of at least {PLACES} x {PLACES} pixels for augment="shift"', got)
+    rows, columns = (torch.arange(n, device=images.device) for n in (height, width))
+    return images.index_select(-2, rows + shift.offset[0]).index_select(-1, columns + shift.offset[1])

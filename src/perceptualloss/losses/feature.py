@@ -12,9 +12,10 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import check_choice, check_same_shape
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import DISTANCES, unit_map
-from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
+from perceptualloss.losses.network_loss import Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange
 
@@ -57,7 +58,7 @@ class FeatureReconstructionLoss(NetworkLoss):
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
     Raises:

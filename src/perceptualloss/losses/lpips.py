@@ -11,10 +11,11 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import learned_over_layers, unit_map
 from perceptualloss.losses.feature import enlarged
-from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, open_network
+from perceptualloss.losses.network_loss import Features, NetworkLoss, open_network
 from perceptualloss.pictures.ranges import InputRange
 
 LAYERS = {
@@ -51,8 +52,8 @@ class LPIPS(NetworkLoss):
             :meth:`map` gives it in any case. Then it cannot be a part of a sum, which is one number.
         input_range: the range of the images (see :class:`LossNetwork`).
         weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`); not with a map, whose
-            places would be those of the changed pictures.
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`); not
+            with a map, whose places would be those of the changed pictures.
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`);
             not with ``spatial``, which gives a map.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,12 +12,11 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
-from perceptualloss.features.view import View
+from perceptualloss.features.view import AUGMENTS, Augment, View
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
 from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
-Augment = Literal["geometric"]
 
 
 class NetworkLoss(Loss):
@@ -34,7 +33,9 @@ class NetworkLoss(Loss):
         target_layers: the layers wanted of the target, where they differ.
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
         augment: "geometric" for the same random flip, shift, rotation, zoom and cutout of output and target at
-            every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees.
+            every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees;
+            "shift" for a shift by 0 to 7 whole pixels alone, which leaves every pixel's value and keeps patterns of
+            the network's own grid away.
         halvings: how often the pictures are blurred and halved before they are compared.
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
@@ -64,7 +65,7 @@ class NetworkLoss(Loss):
         if not (isinstance(halvings, int) and halvings >= 0):
             raise InputError("halvings, a whole number from 0", repr(halvings))
         if augment is not None:
-            check_choice("augment", augment, ["geometric"])
+            check_choice("augment", augment, AUGMENTS)
         self.view = View(None if resize is None else (resize[0], resize[1]), halvings, augment)
 
     def _option(self, name: str) -> Any:

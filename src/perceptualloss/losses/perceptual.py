@@ -10,10 +10,11 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.view import Augment
 from perceptualloss.losses import lpips as lpips_module
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss
-from perceptualloss.losses.network_loss import Augment, layer_weights, open_network
+from perceptualloss.losses.network_loss import layer_weights, open_network
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import STYLE_DISTANCES, StyleDistance, StyleReconstructionLoss
 from perceptualloss.losses.sums import WeightedLoss
@@ -42,7 +43,7 @@ class PerceptualLoss(WeightedLoss):
         lpips: the weight :math:`\nu` of LPIPS, 0 for none; the network must then be VGG-16, AlexNet or SqueezeNet.
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`).
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         style_scales: at how many sizes styles are compared, each half the one before, K; :math:`\mu_j` is
             shared equally. A small network such as "compact" sees fine strokes only: with one size it is content
             where a photo gets the painting's grain, with three it takes its colours and large strokes too.

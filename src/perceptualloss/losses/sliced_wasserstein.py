@@ -10,8 +10,9 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
-from perceptualloss.losses.network_loss import Augment, Features
+from perceptualloss.losses.network_loss import Features
 from perceptualloss.losses.style import StyleLoss
 from perceptualloss.numerics import exact_product, wide
 from perceptualloss.pictures.ranges import InputRange
@@ -70,7 +71,7 @@ class SlicedWassersteinLoss(StyleLoss):
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
         directions: in training, at most so many in each layer, orthogonal to each other.
         positions: in training, at most so many of each picture, drawn without repetition.

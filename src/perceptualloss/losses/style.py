@@ -11,9 +11,10 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import over_power
-from perceptualloss.losses.network_loss import Augment, Features, NetworkLoss, layer_weights, open_network
+from perceptualloss.losses.network_loss import Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.numerics import exact_product, wide
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.ranges import InputRange, check_values, range_bounds, range_normalisation
@@ -33,7 +34,7 @@ class StyleLoss(NetworkLoss):
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
 
@@ -180,7 +181,7 @@ class StyleReconstructionLoss(StyleLoss):
         input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
             built has its own.
         weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" for random changes before the network (see :class:`NetworkLoss`).
+        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network: its filters then see strokes
             2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
