@@ -30,6 +30,7 @@ from .losses.ssim import MSSSIMLoss as MSSSIMLoss
 from .losses.ssim import SSIMLoss as SSIMLoss
 from .losses.style import StyleReconstructionLoss as StyleReconstructionLoss
 from .losses.sums import WeightedLoss as WeightedLoss
+from .losses.temporal import TemporalLoss as TemporalLoss
 from .losses.total_variation import TotalVariationLoss as TotalVariationLoss
 from .losses.video import VideoLoss as VideoLoss
 from .losses.volume import VolumeLoss as VolumeLoss

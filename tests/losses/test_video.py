@@ -14,6 +14,7 @@ from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.ssim import SSIMLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
+from perceptualloss.losses.temporal import TemporalLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
 from perceptualloss.losses.video import VideoLoss
 from perceptualloss.losses.volume import VolumeLoss, slices
@@ -169,10 +170,15 @@ def test_it_is_a_loss_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [VideoLoss(FEATURES), VideoLoss(GreyLoss(L1Loss()), chunk=2), VolumeLoss(GreyLoss(FEATURES))]
+    ("loss", "channels"),
+    [
+        (VideoLoss(FEATURES), 3),
+        (VideoLoss(GreyLoss(L1Loss()), chunk=2), 1),
+        (VolumeLoss(GreyLoss(MSELoss())), 1),
+        (TemporalLoss(L1Loss()), 3),
+    ],
 )
-def test_it_compiles_into_one_graph(loss: Loss) -> None:
-    channels = 3 if loss is not None and isinstance(loss.loss, PerceptualLoss) else 1  # type: ignore[attr-defined]
+def test_it_compiles_into_one_graph(loss: Loss, channels: int) -> None:
     output, target = pair(1, channels, 3, 8, 8)
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(output, target), loss(output, target))

@@ -129,6 +129,14 @@ def test_a_jolt_moves_pictures_and_nothing_of_it_is_unstable(down: int, right: i
     torch.testing.assert_close(instability(pictures, noisy(pictures), noisy), torch.full((2,), 0.01))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_instability_is_the_temporal_loss_bit_for_bit(dtype: torch.dtype) -> None:
+    output, again = torch.rand(2, 2, 3, 12, 16).to(dtype)
+    jolt = Jolt(2, -3, torch.zeros(2, 3, 12, 16))
+    expected = (again[..., 2:, :-3].float() - output[..., :-2, 3:].float()).square().mean(dim=(1, 2, 3))
+    assert torch.equal(instability(output, again, jolt), expected)
+
+
 def test_a_network_that_depends_on_the_place_is_unstable() -> None:
     pictures = torch.rand(1, 3, 12, 16)
     jolt = Jolt(1, 0, torch.zeros_like(pictures))

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from perceptualloss.losses.motion import Shift
+from perceptualloss.losses.pixel import MSELoss
+from perceptualloss.losses.temporal import along
 
 SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation
+_SQUARED = MSELoss()
 
 
 @dataclass(frozen=True)
-class Jolt:
+class Jolt(Shift):
     """A small change from one frame of a video to the next: a shift by whole pixels, and noise.
 
     Args:
@@ -22,26 +26,11 @@ class Jolt:
         noise: (N, 3, H, W), added.
     """
 
-    down: int
-    right: int
     noise: Tensor
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Return the moved pictures (N, 3, H, W) with noise; what comes in at the border is mirrored."""
-        height, width = pictures.shape[-2:]
-        top, left, y, x = max(0, self.down), max(0, self.right), max(0, -self.down), max(0, -self.right)
-        padded = F.pad(pictures, (left, x, top, y), mode="reflect")
-        return padded[..., y : y + height, x : x + width] + self.noise
-
-    def inner(self, moved: Tensor) -> Tensor:
-        """Return the part of moved pictures that was inside before."""
-        height, width = moved.shape[-2:]
-        rows = slice(max(0, self.down), height + min(0, self.down))
-        return moved[..., rows, max(0, self.right) : width + min(0, self.right)]
-
-    def still(self, pictures: Tensor) -> Tensor:
-        """Return the part of pictures, before they move, that stays inside."""
-        return Jolt(-self.down, -self.right, self.noise).inner(pictures)
+        return super().__call__(pictures) + self.noise
 
 
 def draw_jolt(
@@ -67,6 +56,8 @@ def draw_jolt(
 def instability(output: Tensor, again: Tensor, jolt: Jolt) -> Tensor:
     """Return the mean squared difference between a moved result and the result of the moved picture, (N,).
 
+    The temporal loss of two frames whose motion is known (:func:`along`).
+
     Args:
         output: the network's results, (N, 3, H, W).
         again: its results for the pictures that ``jolt`` moved.
@@ -74,4 +65,4 @@ def instability(output: Tensor, again: Tensor, jolt: Jolt) -> Tensor:
 
     Zero for a network that changes nothing, where the jolt has no noise.
     """
-    return (jolt.inner(again).float() - jolt.still(output).float()).square().mean(dim=(1, 2, 3))
+    return along(output, again, jolt, _SQUARED)["mse"]
