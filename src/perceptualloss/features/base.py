@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.chain import Chain
+from perceptualloss.features.passes import Passes
 from perceptualloss.pictures.ranges import (
     FAR,
     IMAGENET_MEAN,
@@ -62,6 +63,7 @@ class LossNetwork(nn.Module):
     Attributes:
         name: that of the network, "custom" for one that you built.
         weights: what its weights are, in words.
+        passes: what losses keep in memory while they look through it (see :class:`Passes`); can be set.
 
     Args:
         features: convolutions, ReLUs and pooling in the order in which they run, whose layers have names such as
@@ -101,6 +103,7 @@ class LossNetwork(nn.Module):
         self.body = _body(features, self.layers)
         self.input_range = check_input_range(input_range)
         self._values_checked = False
+        self.passes = Passes()
         self.name = "custom"
         self.weights = "as given"
         self.source: Hashable | None = None  # what the weights are, where that is known

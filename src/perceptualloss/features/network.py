@@ -14,6 +14,7 @@ from perceptualloss.features.architectures import ARCHITECTURES, EMBEDDED, layer
 from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.libraries import find_weights, library_entry, load_weights
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.features.weights import IMAGENET, embedded_weights, find_imagenet_file, how_to_get, imagenet_weights
 from perceptualloss.pictures.ranges import InputRange
@@ -26,6 +27,8 @@ def loss_network(
     layers: Iterable[str],
     weights: str | Path | None = "default",
     input_range: InputRange = (0.0, 1.0),
+    checkpoint: bool = False,
+    chunk: int | None = None,
 ) -> LossNetwork:
     """Build a loss network by name.
 
@@ -42,13 +45,23 @@ def loss_network(
             library's, which must be at hand), a ``.pth`` or ``.safetensors`` file with the whole network or its
             features only, or None for random weights, for experiments.
         input_range: see :class:`LossNetwork`.
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown name or layer, or weights that cannot be had; the message names the file,
-            its source and where to put it.
+            its source and where to put it; for unusable settings of memory.
     """
-    if "/" in network:
-        return _library_network(network, tuple(layers), weights, input_range)
+    passes = Passes(checkpoint, chunk)
+    built = (_library_network if "/" in network else _own_network)(network, tuple(layers), weights, input_range)
+    built.passes = passes
+    return built
+
+
+def _own_network(
+    network: str, layers: tuple[str, ...], weights: str | Path | None, input_range: InputRange
+) -> LossNetwork:
+    """Build a network of the package, or one of torchvision's that it knows layer by layer."""
     remedy = "Or one of a library: torchvision/NAME or timm/NAME."
     features = ARCHITECTURES[check_choice("network", network, ARCHITECTURES, remedy)]()
     names = layer_names(features)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import check_choice, check_same_shape
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import DISTANCES, unit_map
@@ -60,6 +61,8 @@ class FeatureReconstructionLoss(NetworkLoss):
         resize: the size (height, width) at which the pictures are compared; None leaves it alone.
         augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, or weights that cannot be had.
@@ -82,10 +85,12 @@ class FeatureReconstructionLoss(NetworkLoss):
         resize: tuple[int, int] | None = None,
         augment: Augment | None = None,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         weighted = layer_weights({"relu2_2": 1.0} if layers is None else layers)
         check_choice("distance", distance, DISTANCES)
-        opened = open_network(network, weighted, weights, input_range)
+        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk))
         super().__init__(opened, weighted, resize=resize, augment=augment, reduction=reduction)
         self.layers, self.distance = weighted, distance
 
@@ -110,6 +115,8 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         weights: "imagenet", a weights file, or None for random weights (see :func:`loss_network`).
         input_range: the range of the images (see :class:`LossNetwork`).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: if the weights cannot be had, or for an unusable size.
@@ -123,8 +130,20 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         weights: str | Path | None = "imagenet",
         input_range: InputRange = (0.0, 1.0),
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
-        super().__init__("vgg16", {"relu3_3": 1.0}, "l1", input_range, weights, resize, reduction=reduction)
+        super().__init__(
+            "vgg16",
+            {"relu3_3": 1.0},
+            "l1",
+            input_range,
+            weights,
+            resize,
+            reduction=reduction,
+            checkpoint=checkpoint,
+            chunk=chunk,
+        )
 
 
 MAP_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import learned_over_layers, unit_map
@@ -56,6 +58,8 @@ class LPIPS(NetworkLoss):
             with a map, whose places would be those of the changed pictures.
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`);
             not with ``spatial``, which gives a map.
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown backbone, if weights cannot be had, or for a map of augmented pictures.
@@ -76,14 +80,18 @@ class LPIPS(NetworkLoss):
         weights: str | Path | None = "imagenet",
         augment: Augment | None = None,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         name = net.name if isinstance(net, LossNetwork) else NETS[check_choice("net", net, NETS)]
         layers = layers_of(name)
-        network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range)
+        passes = Passes(checkpoint, chunk)
+        network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range, passes)
         super().__init__(network, layers, augment=augment, reduction=reduction)
         if spatial:
             self._check_places()
-            check_idle({"reduction": reduction}, {"reduction": "mean"}, "with spatial=True")
+            given = {"reduction": reduction, "checkpoint": checkpoint, "chunk": chunk}
+            check_idle(given, {"reduction": "mean", **asdict(Passes())}, "with spatial=True")
         self.net, self.spatial = net if isinstance(net, str) else name, spatial
         for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
             self.register_buffer(f"head_{layer}", head.to(network.mean), persistent=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +13,10 @@ from torch import Tensor
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import AUGMENTS, Augment, View
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
+from perceptualloss.losses.passes import in_parts
 from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
@@ -75,6 +78,8 @@ class NetworkLoss(Loss):
             source = self.network.source
             random = source is None and self.network.name != "custom"
             return str(source[1]) if isinstance(source, tuple) else None if random else NOT_SHOWN
+        if name in ("checkpoint", "chunk"):
+            return getattr(self.network.passes, name)
         return getattr(self.view, name) if name in ("resize", "augment", "halvings") else super()._option(name)
 
     def extra_repr(self) -> str:
@@ -83,8 +88,20 @@ class NetworkLoss(Loss):
         layers = f"layers={self.output_layers}"
         return options if "layers=" in options else ", ".join(filter(None, (options, layers)))
 
+    @property
+    def draws(self) -> bool:
+        """Whether :meth:`from_features` draws from torch's generators."""
+        return False
+
+    def of_target(self, features: Features) -> dict[str, Tensor]:
+        """Return what :meth:`from_features` needs of the target's features: what is kept where memory is short."""
+        return {layer: features[layer] for layer in self.target_layers}
+
     def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
-        """Return the weighted terms by name, each (N,), from the features of the layers asked for."""
+        """Return the weighted terms by name, each (N,), from the features of the layers asked for.
+
+        ``target`` has the target's features, or in their place what :meth:`of_target` made of them.
+        """
         raise TypeError(f"{type(self).__name__} must define from_features(output, target)")
 
     def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -110,11 +127,25 @@ def _one_pass(losses: Sequence[NetworkLoss], output: Tensor, target: Tensor) -> 
     """Return the terms of losses of one view through one network, which runs once, and once more on the target."""
     network, view = losses[0].network, losses[0].view
     change = view.draw(output)
+    layers = _union(loss.output_layers for loss in losses)
     target_layers = _union(loss.target_layers for loss in losses)
     with torch.no_grad():
-        target_features = network(view.show(target, change), target_layers) if target_layers else {}
-    features = network(view.show(output, change), _union(loss.output_layers for loss in losses))
-    return [loss.from_features(features, target_features) for loss in losses]
+        shown = view.show(target, change) if target_layers else target
+    if network.passes.plain:
+        with torch.no_grad():
+            target_features = network(shown, target_layers) if target_layers else {}
+        features = network(view.show(output, change), layers)
+        return [loss.from_features(features, target_features) for loss in losses]
+
+    @torch.no_grad()
+    def goal(part: slice) -> dict[str, Tensor]:
+        if not target_layers:
+            return {}
+        features = network(shown[part], target_layers)
+        return {name: kept for loss in losses for name, kept in loss.of_target(features).items()}
+
+    once = goal(slice(None)) if len(shown) == 1 else None  # one target serves the whole batch
+    return in_parts(losses, layers, view.show(output, change), goal if once is None else lambda part: once)
 
 
 def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:
@@ -136,12 +167,15 @@ def _union(layers: Iterable[Sequence[str]]) -> tuple[str, ...]:
 
 
 def share_networks(losses: Iterable[Loss]) -> None:
-    """Give losses that look through the same network one network object: the one that goes deepest."""
+    """Give losses that look through the same network one network object: the one that goes deepest.
+
+    Those whose networks look in other passes (see :class:`Passes`) keep their own, and their own pass.
+    """
     networks: list[LossNetwork] = []
     parts = [loss for loss in losses if isinstance(loss, NetworkLoss)]
     for part in sorted(parts, key=lambda part: -len(part.network.names)):
         for network in networks:
-            if network.sees_like(part.network):
+            if network.passes == part.network.passes and network.sees_like(part.network):
                 part.network = network
                 break
         else:
@@ -149,22 +183,26 @@ def share_networks(losses: Iterable[Loss]) -> None:
 
 
 def open_network(
-    network: str | LossNetwork, layers: Iterable[str], weights: str | Path | None, input_range: InputRange
+    network: str | LossNetwork,
+    layers: Iterable[str],
+    weights: str | Path | None,
+    input_range: InputRange,
+    passes: Passes | None = None,
 ) -> LossNetwork:
     """Return the loss network of that name, or the given one if it has the layers.
 
     Raises:
         InputError: for an unknown network or layer, or weights that cannot be had.
     """
+    settings = {} if passes is None else asdict(passes)
     if isinstance(network, str):
-        return loss_network(network, layers, weights, input_range)
+        return loss_network(network, layers, weights, input_range, **settings)
     network.check_layers(layers)
     given = {"weights": weights if weights != "imagenet" else "default", "input_range": check_input_range(input_range)}
     if given["input_range"] == network.input_range:
         del given["input_range"]
-    check_idle(
-        given, {"weights": "default", "input_range": (0.0, 1.0)}, "with a network that you built: it has its own"
-    )
+    usual = {"weights": "default", "input_range": (0.0, 1.0), **asdict(Passes())}
+    check_idle(given | settings, usual, "with a network that you built: it has its own")
     return network
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses import lpips as lpips_module
 from perceptualloss.losses.base import Loss, Reduction
@@ -48,6 +49,8 @@ class PerceptualLoss(WeightedLoss):
             shared equally. A small network such as "compact" sees fine strokes only: with one size it is content
             where a photo gets the painting's grain, with three it takes its colours and large strokes too.
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable style_scales,
@@ -76,6 +79,8 @@ class PerceptualLoss(WeightedLoss):
         augment: Augment | None = None,
         style_scales: int = 1,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         content = layer_weights(layers) if layers else {}
         gram = layer_weights(style_layers) if style_layers else {}
@@ -94,7 +99,7 @@ class PerceptualLoss(WeightedLoss):
             check_idle(given, {"style_distance": "frobenius", "style_scales": 1}, "without style_layers")
         if not content:
             check_idle({"distance": distance}, {"distance": "mse"}, "without layers")
-        shared = open_network(network, all_layers, weights, input_range)
+        shared = open_network(network, all_layers, weights, input_range, Passes(checkpoint, chunk))
         parts: dict[str, Loss] = {}
         if content:
             parts["feature"] = FeatureReconstructionLoss(shared, content, distance, augment=augment)

@@ -76,6 +76,8 @@ class SlicedWassersteinLoss(StyleLoss):
         directions: in training, at most so many in each layer, orthogonal to each other.
         positions: in training, at most so many of each picture, drawn without repetition.
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, no direction or
@@ -101,11 +103,18 @@ class SlicedWassersteinLoss(StyleLoss):
         directions: int = 32,
         positions: int = 2048,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         if directions < 1 or positions < 1:
             raise InputError("directions and positions from 1", f"{directions} and {positions}")
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
         self.directions, self.positions = directions, positions
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws from torch's generators: in training."""
+        return self.training
 
     def summary(self, features: Tensor) -> Tensor:
         """Return the feature vectors, (N, C, H W)."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import over_power
@@ -37,6 +38,8 @@ class StyleLoss(NetworkLoss):
         augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
         halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, or a style that is
@@ -55,9 +58,11 @@ class StyleLoss(NetworkLoss):
         augment: Augment | None = None,
         halvings: int = 0,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
-        opened = open_network(network, weighted, weights, input_range)
+        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk))
         target_layers = None if style is None else ()
         super().__init__(opened, weighted, target_layers, augment=augment, halvings=halvings, reduction=reduction)
         self.layers = weighted
@@ -79,11 +84,19 @@ class StyleLoss(NetworkLoss):
 
     def styles(self, target: Features) -> dict[str, Tensor]:
         """Return every layer's style: the fixed one, or else the target's."""
+        if not self.needs_target:
+            return {layer: self.get_buffer(_buffer(layer)) for layer in self.layers}
+        kept = {layer: target.get(self._kept(layer)) for layer in self.layers}
         with torch.no_grad():
-            return {
-                layer: self.summary(target[layer]) if self.needs_target else self.get_buffer(_buffer(layer))
-                for layer in self.layers
-            }
+            return {layer: self.summary(target[layer]) if style is None else style for layer, style in kept.items()}
+
+    def of_target(self, features: Features) -> dict[str, Tensor]:
+        """Return the target's styles, under names of their own."""
+        return {self._kept(layer): self.summary(features[layer]) for layer in self.target_layers}
+
+    def _kept(self, layer: str) -> str:
+        """Return the name of a target's style: two classes may summarise one layer in two ways."""
+        return f"{type(self).summary.__qualname__}/{layer}"
 
 
 def _buffer(layer: str) -> str:
@@ -185,6 +198,8 @@ class StyleReconstructionLoss(StyleLoss):
         halvings: how often both pictures are blurred and halved before the network: its filters then see strokes
             2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
+        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a
@@ -210,9 +225,11 @@ class StyleReconstructionLoss(StyleLoss):
         augment: Augment | None = None,
         halvings: int = 0,
         reduction: Reduction = "mean",
+        checkpoint: bool = False,
+        chunk: int | None = None,
     ) -> None:
         check_choice("distance", distance, STYLE_DISTANCES)
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction)
+        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
         self.distance = distance
 
     def summary(self, features: Tensor) -> Tensor:

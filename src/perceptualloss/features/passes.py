@@ -1,0 +1,41 @@
+"""How a loss network goes over a batch where memory is short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perceptualloss.errors import InputError
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What is in memory at a time while a loss looks through a network; values and gradients are the same.
+
+    Without any of them the graph holds all features of the output until the backward pass. With one of them the
+    features of a part are let go of once its share of the loss is known, and computed again in the backward pass: a
+    third more work. What losses need of the target stays.
+
+    Args:
+        checkpoint: whether features are computed again in the backward pass, of the whole batch at once unless
+            a chunk is given, which implies it.
+        chunk: at most so many pictures at a time; None for all.
+
+    Raises:
+        InputError: for a chunk below 1.
+
+    Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
+    """
+
+    checkpoint: bool = False
+    chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.checkpoint, bool):
+            raise InputError("checkpoint, True or False", repr(self.checkpoint))
+        if self.chunk is not None and not (type(self.chunk) is int and self.chunk >= 1):
+            raise InputError("chunk, a whole number from 1, or None", repr(self.chunk))
+
+    @property
+    def plain(self) -> bool:
+        """Whether all is kept until the backward pass, the fastest way."""
+        return self == Passes()

@@ -1,0 +1,213 @@
+"""Losses that look through a network in parts and compute features again: the same values, and less in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.func import grad
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from perceptualloss.errors import InputError
+from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.network import loss_network
+from perceptualloss.features.passes import Passes
+from perceptualloss.losses.base import Loss
+from perceptualloss.losses.feature import DISTANCES, FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.losses.network_loss import NetworkLoss
+from perceptualloss.losses.perceptual import PerceptualLoss
+from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.registry import build_loss
+from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
+from perceptualloss.losses.style import StyleReconstructionLoss
+
+TinyNetwork = Callable[..., LossNetwork]
+LAYERS = {"relu1_2": 1.0, "relu2_2": 0.5}
+STYLE = torch.rand(3, 24, 20, generator=torch.Generator().manual_seed(3))
+LOSSES: dict[str, Callable[[], Loss]] = {
+    **{name: lambda name=name: FeatureReconstructionLoss("compact", LAYERS, name) for name in DISTANCES},
+    "resized": lambda: VGG16PerceptualLoss((20, 24), weights=None),
+    "gram": lambda: StyleReconstructionLoss("compact", LAYERS, "relative"),
+    "fixed style": lambda: StyleReconstructionLoss("compact", LAYERS, style=STYLE, halvings=1),
+    "wasserstein": lambda: SlicedWassersteinLoss("compact", LAYERS, positions=40),
+    "lpips": lambda: LPIPS("squeeze", weights=None),
+    "augmented": lambda: FeatureReconstructionLoss("compact", LAYERS, augment="geometric"),
+    "sum": lambda: PerceptualLoss("compact", ["relu2_2"], "unit", ["relu1_2"], "mse", style_scales=2) + L1Loss(),
+    "preset": lambda: build_loss("perceptual"),
+}
+
+
+def pair(seed: int, count: int = 3, height: int = 33, width: int = 28) -> tuple[Tensor, Tensor]:
+    output, target = torch.rand(2, count, 3, height, width, generator=torch.Generator().manual_seed(seed)).unbind(0)
+    return output, target
+
+
+def with_passes(loss: Loss, **passes: Any) -> Loss:
+    for part in loss.modules():
+        if isinstance(part, NetworkLoss):
+            part.network.passes = Passes(**passes)
+    return loss
+
+
+def step(loss: Loss, output: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+    """Return the values of the terms of every picture, and the gradient of their weighted sum."""
+    torch.manual_seed(7)
+    output = output.clone().requires_grad_()
+    values = torch.stack(list(loss.per_image(output, target).values()))
+    (values * torch.linspace(1, 2, values.numel()).view_as(values)).sum().backward()
+    assert output.grad is not None
+    return values.detach(), output.grad
+
+
+def assert_same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:
+    """In 64 bits: in 32 a convolution of one picture rounds otherwise than that of two, and an L1's slope jumps."""
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@settings(deadline=None, max_examples=2)
+@given(
+    seed=st.integers(0, 2**31),
+    count=st.integers(1, 4),
+    height=st.integers(24, 41),
+    width=st.integers(24, 41),
+    chunk=st.none() | st.integers(1, 5),
+)
+def test_recomputed_and_in_chunks_the_values_and_gradients_are_the_same(
+    name: str, seed: int, count: int, height: int, width: int, chunk: int | None
+) -> None:
+    loss = LOSSES[name]().double()
+    output, target = (x.double() for x in pair(seed, count, height, width))
+    expected = step(loss, output, target)
+    assert_same(step(with_passes(loss, checkpoint=True, chunk=chunk), output, target), expected)
+    drawn = torch.rand(1)
+    step(with_passes(loss), output, target)
+    assert torch.equal(torch.rand(1), drawn)  # as many draws as without
+
+
+class Memory(TorchDispatchMode):
+    """Knows the bytes that are held by what was computed under it: now, and at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storages: dict[StorageWeakRef, int] = {}
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(found):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                self._storages[StorageWeakRef(storage)] = storage.nbytes()
+        self.most = max(self.most, self.held())
+        return found
+
+    def held(self) -> int:
+        self._storages = {storage: size for storage, size in self._storages.items() if not storage.expired()}
+        return sum(self._storages.values())
+
+
+def held_and_most(loss: Loss, output: Tensor, target: Any) -> tuple[int, int]:
+    """Return the bytes that a call leaves for the backward pass, and the most that a step takes."""
+    loss(output, target)  # reads the values
+    output = output.clone().requires_grad_()
+    with Memory() as memory:
+        value = loss(output, target)
+        held = memory.held()
+        value.backward()
+    return held, memory.most
+
+
+def test_the_graph_holds_no_features_and_chunks_take_their_share() -> None:
+    output, target = pair(1, 4, 64, 64)
+    loss = FeatureReconstructionLoss(loss_network("vgg16", ["relu3_3"], None), ["relu3_3"])
+    held, most = held_and_most(loss, output, target)
+    assert held > 40 * output.nbytes
+    kept = 4 * 256 * 16 * 16 * 4  # of the target
+    recomputed, still = held_and_most(with_passes(loss, checkpoint=True), output, target)
+    assert recomputed < 1.01 * (kept + 3 * output.nbytes)  # the pictures are two halves of one tensor
+    assert still < 1.1 * most
+    recomputed, quarter = held_and_most(with_passes(loss, chunk=1), output, target)
+    assert recomputed < 1.01 * (kept + 3 * output.nbytes)  # the pictures are two halves of one tensor
+    assert quarter < most / 3
+
+
+@pytest.mark.parametrize("name", ["unit", "gram", "sum"])
+def test_second_derivatives_and_autocast_are_the_same(name: str) -> None:
+    output, target = pair(2)
+    loss = LOSSES[name]()
+
+    def second() -> Tensor:
+        x = output.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(loss(x, target), x, create_graph=True)
+        (found,) = torch.autograd.grad((slope * target).sum(), x)
+        return found
+
+    def rounded() -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return step(loss, output, target)
+
+    expected, low = second(), rounded()
+    with_passes(loss, checkpoint=True, chunk=2)
+    torch.testing.assert_close(second(), expected, rtol=1e-5, atol=1e-6 * expected.abs().max().item())
+    found = rounded()
+    torch.testing.assert_close(found[0], low[0], rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[1], low[1], rtol=1e-2, atol=1e-4 * low[1].abs().max().item())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_compiled_into_one_graph_it_gives_the_same(tiny_network: TinyNetwork) -> None:
+    torch.compiler.reset()
+    output, target = pair(3, 2)
+    network = tiny_network("relu1_1", "relu2_1")
+    loss = FeatureReconstructionLoss(network, ["relu2_1"], "unit") + StyleReconstructionLoss(network, ["relu1_1"])
+    expected = step(loss, output, target)
+    with_passes(loss, checkpoint=True, chunk=1)
+    compiled = torch.compile(loss.per_image, backend="aot_eager", fullgraph=True)
+    x = output.clone().requires_grad_()
+    values = torch.stack(list(compiled(x, target).values()))
+    (values * torch.linspace(1, 2, values.numel()).view_as(values)).sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(values.detach(), expected[0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(x.grad, expected[1], rtol=1e-4, atol=1e-5 * x.grad.abs().max().item())
+
+
+def test_settings_are_named_shown_and_shared() -> None:
+    loss = FeatureReconstructionLoss("compact", ["relu1_2"], checkpoint=True, chunk=2)
+    assert "checkpoint=True, chunk=2" in repr(loss)
+    assert loss.network.passes == Passes(True, 2) == loss_network("compact", ["relu1_2"], None, (0, 1), True, 2).passes
+    alike = loss + StyleReconstructionLoss("compact", ["relu2_2"], checkpoint=True, chunk=2)
+    assert len({id(part.network) for part in alike.losses.values()}) == 1
+    assert alike.losses["feature_reconstruction"].network.passes == Passes(True, 2)
+    other = loss + StyleReconstructionLoss("compact", ["relu2_2"])
+    assert [part.network.passes for part in other.losses.values()] == [Passes(True, 2), Passes()]
+    assert not any(part.network.passes.plain for part in PerceptualLoss("compact", chunk=1).losses.values())
+    assert VGG16PerceptualLoss(weights=None, checkpoint=True).network.passes == Passes(True)
+    assert LPIPS("squeeze", weights=None, chunk=1).network.passes == Passes(chunk=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: LPIPS("squeeze", weights=None, chunk=0), "chunk, a whole number from 1"),
+        (lambda: loss_network("compact", ["relu1_1"], checkpoint=1), "checkpoint, True or False"),
+        (lambda: PerceptualLoss(loss_network("compact", ["relu2_2"]), checkpoint=True), "no checkpoint with a network"),
+        (lambda: LPIPS("squeeze", True, weights=None, chunk=1), "no chunk with spatial=True"),
+        (
+            lambda: grad(FeatureReconstructionLoss("compact", chunk=1))(*pair(1)),
+            "without checkpoint and chunk under torch.func",
+        ),
+    ],
+)
+def test_errors_name_the_remedy(wrong: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        wrong()
