@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +107,8 @@ class _Tiled:
         outer = Box(0, height, 0, width)
         if box != outer:  # only then: a network may have to measure how far it looks
             outer = box.grown(_reach(self.network) if self.overlap is None else self.overlap, height, width)
+            grid = int(getattr(self.network, "grid", 1))
+            outer = replace(outer, top=outer.top // grid * grid, left=outer.left // grid * grid)
         inputs = [outer.cut(self.images)]
         if self.up is not None:
             inputs.append(outer.cut(self.up, self.scale))

@@ -19,6 +19,8 @@ class TransformationNetwork(nn.Module):
     """Whether an output pixel depends on the whole picture, so that it cannot be done in tiles."""
     precisions: tuple[str, ...] = ("fp32", "fp16", "bf16")
     """The number formats in which it may be computed."""
+    grid: int = 1
+    """Tiles of a picture begin at multiples of so many pixels, for a network that divides pictures into cells."""
 
     @property
     def bytes_per_pixel(self) -> int | None:
@@ -33,6 +35,10 @@ class TransformationNetwork(nn.Module):
         count what its enlargement looks at.
         """
         return None
+
+    def with_terms(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the pictures, and what the network itself adds to the loss of a training, by name: scalars."""
+        return self(x), {}
 
     def fused(self) -> TransformationNetwork:
         """Return the same function as it is used once it is trained: this network, where there is no cheaper form."""

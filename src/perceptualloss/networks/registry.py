@@ -8,6 +8,7 @@ from torch import nn
 
 from perceptualloss.arguments import checked_arguments
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.networks.autoencoder import Autoencoder
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.course import Critic, Generator, Upscale2x, Upscale4x
 from perceptualloss.networks.critics import CriticNetwork, MultiScaleCritic, PatchCritic
@@ -27,6 +28,7 @@ _NETWORKS: tuple[type[TransformationNetwork], ...] = (
     Generator,
     StyleTransferNetwork,
     SuperResolutionNetwork,
+    Autoencoder,
 )
 NETWORKS: dict[str, type[TransformationNetwork]] = {kind.__name__: kind for kind in _NETWORKS}
 _CRITICS: tuple[type[CriticNetwork], ...] = (Critic, PatchCritic, MultiScaleCritic)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -92,20 +91,24 @@ class Adversarial(Supervised):
         self._set_learning_rates(step)
         plays = warm or (step + 1) % self.game.generator_every == 0
 
-        def generate(*, gradient: bool) -> Tensor:
+        def generate(*, gradient: bool) -> tuple[Tensor, dict[str, Tensor]]:
             with torch.set_grad_enabled(gradient):
                 return self.outputs(batch, step)
 
         if warm:
-            self._update_generator(generate(gradient=True), target, self.pixel_loss, 0.0, counts=True)
+            self._update_generator(*generate(gradient=True), target, self.pixel_loss, 0.0, counts=True)
             return
         shared = None if self.game.fresh_fakes else generate(gradient=plays)
-        fakes = partial(generate, gradient=False) if shared is None else shared.detach
+
+        def fakes() -> Tensor:
+            return (generate(gradient=False) if shared is None else shared)[0].detach()
+
         norm, ranked = self._update_critic(target, fakes, step)
         own = self.balance.averages[2]
         if plays:
-            output = generate(gradient=True) if shared is None else shared
-            own = self._update_generator(output, target, self.loss, self.game.weight_at(step - self.warm_up_steps))
+            generated = generate(gradient=True) if shared is None else shared
+            weight = self.game.weight_at(step - self.warm_up_steps)
+            own = self._update_generator(*generated, target, self.loss, weight)
         self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
         if (
             step % WINDOW == 0
@@ -138,10 +141,17 @@ class Adversarial(Supervised):
         return norm, ranked_right(scores.detach(), scores_fake.detach())
 
     def _update_generator(
-        self, output: Tensor, target: Tensor, loss: Loss, weight: float, *, counts: bool = False
+        self,
+        output: Tensor,
+        own: dict[str, Tensor],
+        target: Tensor,
+        loss: Loss,
+        weight: float,
+        *,
+        counts: bool = False,
     ) -> Tensor:
-        """Do the generator's update, through a frozen critic; return its gradient's norm."""
-        terms = loss.terms(output, target)
+        """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm."""
+        terms = {**loss.terms(output, target), **own}
         if weight:
             self.critic.requires_grad_(False)
             with torch.no_grad():

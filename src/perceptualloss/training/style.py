@@ -105,10 +105,10 @@ class StyleTransfer(Supervised):
         output: Tensor = network(x) if len(self.styles) == 1 else network(x, torch.tensor(styles, device=low.device))
         return output
 
-    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the network's pictures of a step's batch, each with its style; in evaluation the average's."""
         content, _ = batch
-        return cast(Tensor, self(content, self._styles_at(step, len(content))))
+        return self(content, self._styles_at(step, len(content))), {}
 
     def _styles_at(self, step: int, count: int) -> list[int]:
         first = (step * self.trainer.world_size + self.global_rank) * count

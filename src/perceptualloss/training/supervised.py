@@ -31,6 +31,9 @@ def check_reduced(loss: Loss) -> None:
 class Supervised(L.LightningModule):
     r"""Minimise :math:`\ell(f_W(x), y)` over pairs of input and target with Adam.
 
+    What the network itself adds to the loss (:meth:`TransformationNetwork.with_terms`), such as the term of an
+    autoencoder's code, joins :math:`\ell`.
+
     Args:
         network: the transformation network :math:`f_W`.
         loss: the loss :math:`\ell`.
@@ -97,16 +100,17 @@ class Supervised(L.LightningModule):
         output: Tensor = network(low.to(memory_format=torch.channels_last))
         return output
 
-    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
-        """Return the network's pictures of a step's batch; in evaluation the average's."""
-        return cast(Tensor, self(batch[0]))
+    def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the network's pictures of a step's batch, in evaluation the average's, and its own terms."""
+        network = self.network if self.training else self.result
+        return network.with_terms(batch[0].to(memory_format=torch.channels_last))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor | None:
         """Return the loss of one batch, for the trainer to minimise."""
         _, target = batch
-        output = self.outputs(batch, self.global_step)
+        output, own = self.outputs(batch, self.global_step)
         loss = self.pixel_loss if self.global_step < self.warm_up_steps else self.loss
-        return self.total(loss.terms(output, target), output, target)
+        return self.total({**loss.terms(output, target), **own}, output, target)
 
     def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor) -> Tensor:
         """Return the sum of the terms of the loss, and log it, them and the PSNR."""
