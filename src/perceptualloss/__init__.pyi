@@ -43,8 +43,10 @@ from .metrics.ssim import ms_ssim as ms_ssim
 from .metrics.ssim import ssim as ssim
 from .metrics.ssimulacra2 import ssimulacra2 as ssimulacra2
 from .metrics.st_lpips import st_lpips as st_lpips
+from .networks.autoencoder import Autoencoder as Autoencoder
 from .networks.base import TransformationNetwork as TransformationNetwork
 from .networks.checkpoint import save_network as save_network
+from .networks.codes import FiniteScalarQuantizer as FiniteScalarQuantizer
 from .networks.course import Critic as Critic
 from .networks.course import Generator as Generator
 from .networks.course import ResNetBlock as ResNetBlock
