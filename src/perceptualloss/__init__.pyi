@@ -11,6 +11,8 @@ from .features.network import loss_network as loss_network
 from .losses.adversarial import GANLoss as GANLoss
 from .losses.adversarial import clip_weights as clip_weights
 from .losses.adversarial import gradient_penalty as gradient_penalty
+from .losses.balance import GradientBalance as GradientBalance
+from .losses.balanced import BalancedLoss as BalancedLoss
 from .losses.base import Loss as Loss
 from .losses.color import AngularColorLoss as AngularColorLoss
 from .losses.color import BlurredColorLoss as BlurredColorLoss

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -137,6 +137,13 @@ class GradientBalance(nn.Module):
                 )
                 if not number >= 0:
                     raise InputError(f"{what} of {part} from 0", repr(number))
+
+    def check_terms(self, names: Iterable[str]) -> None:
+        """Raise InputError for a share of a term that is not among these, or of which none of these is a part."""
+        known = list(names)
+        for member in (member for members in self._members for member in members):
+            if not any(_is_of(name, member) or _is_of(member, name) for name in known):
+                check_choice("a term that has a share", member, known)
 
     @property
     def weights(self) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.balanced import BalancedLoss
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
@@ -49,7 +50,7 @@ _CLASSES: tuple[type[Loss], ...] = (
     TotalVariationLoss,
 )
 LOSSES: dict[str, Builder] = {**PRESETS, **{kind.__name__: kind for kind in _CLASSES}}
-SUM = WeightedLoss.__name__  # no entry, as it has no options of its own: recipes write its parts
+SUMS = (WeightedLoss.__name__, BalancedLoss.__name__)  # no entries, as recipes write their parts
 _USUAL = {"network": None, "weights": "default", "style": None, "input_range": (0.0, 1.0)}
 
 
@@ -87,7 +88,7 @@ def register_loss(kind: Own, name: str | None = None) -> Own:
         if taken in inspect.signature(kind).parameters:
             raise InputError(f"a loss without an argument {taken!r}, which is a recipe's word", kind.__name__)
     own_name = kind.__name__ if name is None else name
-    if own_name == SUM:
+    if own_name in SUMS:
         raise InputError("a name that is free for a loss", repr(own_name), "Choose another.")
     if inspect.isclass(entry):
         register(LOSSES, entry, Loss, own_name)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from perceptualloss.arguments import checked, checked_arguments, short_name, shown
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.balanced import BalancedLoss
 from perceptualloss.losses.base import Loss, Reduction
-from perceptualloss.losses.registry import LOSSES, SUM, build_loss, builder_of, check_options
+from perceptualloss.losses.registry import LOSSES, SUMS, build_loss, builder_of, check_options
 from perceptualloss.losses.sums import WeightedLoss
 
+LONGEST = 10**9  # steps
 LARGEST = 4096  # of whole numbers in a loss: the side of a window or of a picture, or how many of something
 
 
@@ -82,7 +84,7 @@ def _all_pairs(settings: Any) -> Iterable[tuple[str, Any]]:
 def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
     """Return the weight, and the options with their types checked."""
     options = dict(settings) if isinstance(settings, Mapping) else {"weight": 1.0 if settings is None else settings}
-    check_choice("loss", name, [*LOSSES, SUM])
+    check_choice("loss", name, [*LOSSES, *SUMS])
     weight = options.pop("weight", 1.0)
     try:
         factor = float(weight)
@@ -90,8 +92,8 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
         raise InputError(f"the weight of {name} to be a number", shown(weight)) from error
     if not abs(factor) < float("inf"):
         raise InputError(f"the weight of {name} to be a finite number", shown(weight))
-    if name == SUM:
-        parts = checked_arguments(_sum, options, SUM)
+    if name in SUMS:
+        parts = checked_arguments(_SUMS[name], options, name, largest=LONGEST)
         for inner, part in parts["losses"].items():
             if not inner or "." in inner:
                 raise InputError("names of losses without a dot", repr(inner))
@@ -107,10 +109,34 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
 
 def _weighted(name: str, settings: Any) -> Loss:
     weight, options = _checked(name, settings)
-    loss = _sum(**options) if name == SUM else build_loss(name, **options)
+    loss = _SUMS[name](**options) if name in SUMS else build_loss(name, **options)
     return loss if weight == 1 else weight * loss
 
 
-def _sum(losses: dict[str, Any], weights: dict[str, float] | None = None, reduction: Reduction | None = None) -> Loss:
-    parts = {inner: loss_from_settings(part) for inner, part in losses.items()}
-    return WeightedLoss(parts, weights, reduction)
+def _weighted_sum(
+    losses: dict[str, Any], weights: dict[str, float] | None = None, reduction: Reduction | None = None
+) -> Loss:
+    return WeightedLoss(_built(losses), weights, reduction)
+
+
+def _balanced_sum(
+    losses: dict[str, Any],
+    shares: dict[str, float],
+    average: float = 0.0,
+    start: dict[str, int] | None = None,
+    ramp: dict[str, int] | None = None,
+    delta: float = 0.0,
+    reduction: Reduction | None = None,
+) -> Loss:
+    settings: dict[str, Any] = {"average": average, "start": start, "ramp": ramp, "delta": delta}
+    return BalancedLoss(_built(losses), shares, **settings, reduction=reduction)
+
+
+def _built(losses: dict[str, Any]) -> dict[str, Loss]:
+    return {inner: loss_from_settings(part) for inner, part in losses.items()}
+
+
+_SUMS: dict[str, Callable[..., Loss]] = {
+    WeightedLoss.__name__: _weighted_sum,
+    BalancedLoss.__name__: _balanced_sum,
+}
