@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
+from perceptualloss.losses.balanced import BalancedLoss
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
@@ -135,6 +136,18 @@ def test_compiled_in_one_graph() -> None:
         loss = L1Loss(reduction=reduction) - SSIMLoss(reduction=reduction) / 2  # type: ignore[arg-type]
         compiled = torch.compile(loss, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(output, target), loss(output, target))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # torch's own look
+def test_a_compiled_balanced_loss() -> None:
+    """Its gradients are measured between two graphs."""
+    output, target = (picture.requires_grad_() for picture in pictures(2, 16))
+    torch.compiler.reset()
+    parts = {"l1": L1Loss(), "mse": MSELoss()}
+    loss, other = (BalancedLoss(parts, {"l1": 1.0, "mse": 0.5}) for _ in range(2))
+    total = torch.compile(loss, backend="aot_eager")(output, target)
+    torch.testing.assert_close(torch.autograd.grad(total, output), torch.autograd.grad(other(output, target), output))
+    torch.testing.assert_close(loss.weights, other.weights)
 
 
 def test_a_map_is_not_reduced() -> None:

@@ -11,7 +11,7 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS
-from perceptualloss.losses.registry import LOSSES
+from perceptualloss.losses.registry import LOSSES, SUMS
 from perceptualloss.losses.settings import loss_from_settings
 
 
@@ -79,5 +79,5 @@ def test_every_loss_of_the_package_has_its_name_here() -> None:
     import perceptualloss  # noqa: PLC0415
 
     public = {name for name in perceptualloss.__all__ if isinstance(getattr(perceptualloss, name), type)}
-    losses = {n for n in public if issubclass(getattr(perceptualloss, n), Loss)} - {"Loss", "WeightedLoss"}
+    losses = {n for n in public if issubclass(getattr(perceptualloss, n), Loss)} - {"Loss", *SUMS}
     assert losses == set(LOSSES) - set(PRESETS)

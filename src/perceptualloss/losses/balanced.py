@@ -36,6 +36,7 @@ class BalancedLoss(WrappedLoss):
     Raises:
         InputError: as :class:`WeightedLoss` and :class:`GradientBalance`, and for a share without a loss.
 
+    >>> import torch
     >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
     >>> loss = BalancedLoss({"l1": L1Loss(), "mse": MSELoss()}, {"l1": 1.0, "mse": 1.0})
     >>> output, target = torch.full((1, 3, 4, 4), 0.25, requires_grad=True), torch.zeros(1, 3, 4, 4)
