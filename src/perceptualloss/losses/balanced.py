@@ -40,7 +40,7 @@ class BalancedLoss(WrappedLoss):
     >>> from perceptualloss.losses.pixel import L1Loss, MSELoss
     >>> loss = BalancedLoss({"l1": L1Loss(), "mse": MSELoss()}, {"l1": 1.0, "mse": 1.0})
     >>> output, target = torch.full((1, 3, 4, 4), 0.25, requires_grad=True), torch.zeros(1, 3, 4, 4)
-    >>> {name: float(value) for name, value in loss.terms(output, target).items()}  # slopes are 1 and 2 * 0.25
+    >>> {name: value.item() for name, value in loss.terms(output, target).items()}  # slopes are 1 and 2 * 0.25
     {'l1': 0.25, 'mse': 0.125}
     """
 
