@@ -146,6 +146,14 @@ class Backbone:
             raise self._too_small(height, width, layers, "no place is left")
         return maps
 
+    def touched(self, marks: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Raise InputError: attention, pooling or norms over the picture may let a position see all of it."""
+        raise self._unknown_reach()
+
+    def reach(self, layer: str) -> int:
+        """Raise InputError (see :meth:`touched`)."""
+        raise self._unknown_reach()
+
     def idle(self) -> list[str]:
         """Return the paths of the modules that run after the deepest layer alone."""
         (model,) = self.modules
@@ -178,6 +186,10 @@ class Backbone:
         except _BAD_SIZE:
             return False
         return all(output.numel() > 0 for output in outputs.values())
+
+    def _unknown_reach(self) -> InputError:
+        expected = "a network of which it is known what each position sees, a chain such as vgg16, alexnet or compact"
+        return InputError(expected, self.name, "masking='area' weighs the positions of any network.")
 
     def _too_small(self, height: int, width: int, layers: Sequence[str], why: str) -> InputError:
         expected = f"images that are large enough for {', '.join(layers)} of {self.name}"

@@ -48,6 +48,12 @@ class Body(Protocol):
     def channels(self) -> dict[str, int]:
         """Return the number of channels of every layer."""
 
+    def touched(self, marks: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Return which positions of the layers see a marked pixel, or raise InputError where that cannot be told."""
+
+    def reach(self, layer: str) -> int:
+        """Return how many pixels a side a position of the layer sees."""
+
 
 class LossNetwork(nn.Module):
     r"""A frozen network :math:`\phi` that gives the features of named layers.
@@ -154,6 +160,26 @@ class LossNetwork(nn.Module):
             and (self.source, self.input_range, self.mean.dtype, self.mean.device)
             == (other.source, other.input_range, other.mean.dtype, other.mean.device)
         )
+
+    def touched(self, marks: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Return which positions of some layers see a marked pixel, (N, 1, h, w) each, 1 or 0.
+
+        Args:
+            marks: (N, 1, H, W), 1 at the marked pixels of pictures of that size, 0 elsewhere.
+            layers: the layers.
+
+        Raises:
+            InputError: for an unknown layer, or a network of which it cannot be told.
+        """
+        return self.body.touched(marks, self.check_layers(layers))
+
+    def reach(self, layer: str) -> int:
+        """Return how many pixels a side a position of the layer sees.
+
+        Raises:
+            InputError: as :meth:`touched`.
+        """
+        return self.body.reach(*self.check_layers([layer]))
 
     def modules_in_turn(self) -> tuple[nn.Module, ...]:
         """Return the convolutions, ReLUs and pools in the order in which they run."""

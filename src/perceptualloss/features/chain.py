@@ -13,6 +13,7 @@ from torchvision.models.squeezenet import Fire
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.features.architectures import POOLS, layer_names
 from perceptualloss.features.modules import Convolution, HeadedConv2d, channels_after, smallest_side
+from perceptualloss.features.reach import reach, touched
 
 
 class Chain:
@@ -74,6 +75,15 @@ class Chain:
             width = channels_after(module, width)
             widths[name] = width
         return widths
+
+    def touched(self, marks: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Return which positions of the layers see a marked pixel, (N, 1, h, w) each, 1 or 0."""
+        depth = self._depth(layers)
+        return touched(self.modules[:depth], self.names[:depth], marks, layers)
+
+    def reach(self, layer: str) -> int:
+        """Return how many pixels a side a position of the layer sees."""
+        return reach(self.modules[: self._depth([layer])])
 
     def _depth(self, layers: Iterable[str]) -> int:
         return max(self.names.index(layer) for layer in layers) + 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
+from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
+from perceptualloss.losses.mask import Mask, Masking, checked_mask
 from perceptualloss.pictures.ranges import (
     FAR,
     InputRange,
@@ -33,10 +34,17 @@ class Loss(nn.Module):
     whose sum is the loss, and ``loss.per_image(output, target)`` these of every picture. Losses are added,
     subtracted and scaled: ``2 * L1Loss() + MSELoss() / 3``, ``sum(losses)``.
 
-    A subclass defines ``_per_image(output, target)``, which returns its weighted terms by name with one value per
-    picture, (N,) each; of a loss that needs no target and is given none, the target is the output. All else is done
-    here: shapes and types are checked on every call; values on the first call, because reading them waits for a GPU
-    (:meth:`check` reads them on demand); no gradient flows to the target.
+    ``loss(output, target, weight=mask)`` with a mask (N, 1, H, W) or (1, 1, H, W) in [0, 1] says how much each pixel
+    counts; ``masking`` says what that means where positions see many pixels. "area": a position counts as much as the
+    pixels that lie under it; cheap, but what is outside leaks in through positions at the mask's edge. "exact":
+    positions count that see pixels of weight 1 alone, so that what is outside changes neither value nor gradient. A
+    mask of ones is no mask, bit for bit.
+
+    A subclass defines ``_per_image(output, target, weight=None)``, which returns its weighted terms by name with one
+    value per picture, (N,) each; ``weight`` is a :class:`Mask` or None, and a subclass without it refuses masks. Of a
+    loss that needs no target and is given none, the target is the output. All else is done here: shapes and types are
+    checked on every call; values on the first call, because reading them waits for a GPU (:meth:`check` reads them on
+    demand), those of a mask that is in the CPU's memory on every call; no gradient flows to target and mask.
 
     Attributes:
         needs_target: False for a loss of the output alone, which is called as ``loss(output)``.
@@ -63,44 +71,94 @@ class Loss(nn.Module):
     needs_target: bool = True
     same_size: bool = True
     channels: int | None = 3
+    _takes_mask: bool = False
 
     def __init__(self, input_range: InputRange = (0.0, 1.0), reduction: Reduction = "mean") -> None:
         super().__init__()
         self.input_range = check_input_range(input_range)
         check_choice("reduction", reduction, get_args(Reduction))
         self.reduction: Reduction = reduction
-        self._values_checked = False
+        self._values_checked = self._mask_checked = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "per_image" in cls.__dict__:
             raise TypeError(f"{cls.__name__} must define _per_image: loss.per_image checks its input and calls that")
+        cls._takes_mask = takes_another(cls._per_image, 3)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each with one value per image, (N,)."""
         raise TypeError(f"{type(self).__name__} must define _per_image(output, target)")
 
-    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
+    def forward(
+        self, output: Tensor, target: Tensor | None = None, weight: Tensor | None = None, *, masking: Masking = "area"
+    ) -> Tensor:
         """Return the loss of the batch, the sum of its terms: a scalar, or (N,) without a reduction."""
-        total: Tensor = torch.stack(list(self.terms(output, target).values())).sum(dim=0)
+        total: Tensor = torch.stack(list(self.terms(output, target, weight, masking=masking).values())).sum(dim=0)
         return total
 
-    def terms(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
+    def terms(
+        self, output: Tensor, target: Tensor | None = None, weight: Tensor | None = None, *, masking: Masking = "area"
+    ) -> dict[str, Tensor]:
         """Return the weighted terms by name, each reduced as the loss is; their sum is the loss."""
-        values = self.per_image(output, target)
+        values = self.per_image(output, target, weight, masking=masking)
         if self.reduction == "none":
             return values
         return {name: value.mean() if self.reduction == "mean" else value.sum() for name, value in values.items()}
 
-    def per_image(self, output: Tensor, target: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the weighted terms by name, each with one value per picture, (N,), whatever the reduction."""
+    def per_image(
+        self, output: Tensor, target: Tensor | None = None, weight: Tensor | None = None, *, masking: Masking = "area"
+    ) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each with one value per picture, (N,), whatever the reduction.
+
+        Args:
+            output: (N, 3, H, W) in ``input_range``.
+            target: as ``output``.
+            weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]; None for none.
+            masking: "area" or "exact" (see :class:`Loss`).
+
+        Raises:
+            InputError: for pictures or a mask of another shape, type or range, an empty mask, a loss that takes none,
+                or one of which it cannot be told what its positions see ("exact").
+        """
         self.check_call(output, target)
-        values = self._per_image(output, (output if target is None else target).detach())
+        mask = self._mask(output, target, weight, masking)
+        pictures = (output, (output if target is None else target).detach())
+        if mask is not None:
+            pictures = (mask.shown(pictures[0], self.input_range), mask.shown(pictures[1], self.input_range))
+        values = self._values(*pictures, mask)
         for name, value in values.items():
             if value.shape != output.shape[:1]:
                 expected = f"{type(self).__name__}._per_image to give {name} for every picture, ({len(output)},)"
                 raise InputError(expected, f"shape {tuple(value.shape)}", "Average over dim=(1, 2, 3), say.")
         return values
+
+    def _mask(self, output: Tensor, target: Tensor | None, weight: Tensor | None, masking: Masking) -> Mask | None:
+        """Return the mask of a call; its values are read where that makes nothing wait, and on the first call."""
+        if weight is None:
+            check_idle({"masking": masking}, {"masking": "area"}, "without a mask (weight)")
+            return None
+        if target is not None and target.shape[-2:] != output.shape[-2:]:
+            got = f"a target of {target.shape[-2]} x {target.shape[-1]} pixels"
+            remedy = "A style of another size is given when the loss is built (style=...): all of it counts."
+            raise InputError("output and target of one size, both under the mask", got, remedy)
+        read = weight.device.type == "cpu" or not self._mask_checked
+        mask = checked_mask(weight, output, masking, read)
+        self._mask_checked = self._mask_checked or values_can_be_read()
+        return mask
+
+    def _values(self, output: Tensor, target: Tensor, mask: Mask | None) -> dict[str, Tensor]:
+        """Return the terms of each picture, with or without a mask; refuse one that the subclass does not take."""
+        if mask is None:
+            return self._per_image(output, target)
+        self._check_takes_mask()
+        return self._per_image(output, target, mask)
+
+    def _check_takes_mask(self) -> None:
+        if not self._takes_mask:
+            name = type(self).__name__
+            remedy = "Let its _per_image take weight=None as third argument, or its from_features weights=None."
+            raise InputError(f"no mask (weight) with {name}, which takes none", "one", remedy)
 
     def check_call(self, output: Tensor, target: Tensor | None = None) -> None:
         """Check shapes and types; values, too, on the first call at which they can be read."""
@@ -140,12 +198,14 @@ class Loss(nn.Module):
         """Make one thing of what several losses of this family, the parts of one sum, need alike."""
 
     @staticmethod
-    def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
+    def _together(
+        losses: Mapping[str, Loss], output: Tensor, target: Tensor, mask: Mask | None = None
+    ) -> dict[str, dict[str, Tensor]]:
         """Return every loss's terms, of several of this family: those that have this very function.
 
         A family whose members save work when they are computed together defines it anew, and :meth:`_share`.
         """
-        return {name: loss._per_image(output, target) for name, loss in losses.items()}
+        return {name: loss._values(output, target, mask) for name, loss in losses.items()}
 
     def _check_part(self, name: str) -> None:
         """Raise InputError if this loss, as it is set, cannot be the part of that name of a sum."""
@@ -189,3 +249,14 @@ class Loss(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def takes_another(method: Callable[..., Any], beyond: int) -> bool:
+    """Return whether a method takes one more argument by its place than ``beyond``, itself included.
+
+    >>> takes_another(lambda self, output, target: 0, 3), takes_another(lambda self, *pictures: 0, 3)
+    (False, True)
+    """
+    parameters = inspect.signature(method).parameters.values()
+    by_place = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    return len(by_place) > beyond or any(one.kind is one.VAR_POSITIONAL for one in parameters)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask, Weights, each, weighted_mean
 from perceptualloss.losses.ssim import gaussian_weights, windowed_mean
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
@@ -15,7 +16,7 @@ from perceptualloss.pictures.ranges import InputRange, to_unit_range
 LARGEST_COSINE = 0.999999  # the arc cosine's slope is infinite at 1
 
 
-def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tensor:
+def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2, weights: Weights | None = None) -> Tensor:
     r"""Return the mean angle between the colours of each image, (N,), in radians.
 
     :math:`\frac{1}{HW}\sum_p \arccos \frac{\hat y_p \cdot y_p + \epsilon^2}
@@ -28,6 +29,7 @@ def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tens
         output: RGB, (N, 3, H, W), in [0, 1] (with black at 0).
         target: as ``output``.
         epsilon: the length of an RGB vector below which its colour hardly counts.
+        weights: how much each pixel counts; None for equal weights.
 
     Source: the angular error of white balance, taken for each pixel as in Wang et al., "DeepUPE", CVPR 2019;
     the bound of the cosine is that of white-balance code.
@@ -41,7 +43,7 @@ def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tens
     squares = (output.square().sum(dim=1) + epsilon**2) * (target.square().sum(dim=1) + epsilon**2)
     cosine = product * squares.rsqrt()
     angle = torch.where(cosine < LARGEST_COSINE, cosine.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos(), 0)
-    return angle.mean(dim=(1, 2))
+    return weighted_mean(angle, weights)
 
 
 class AngularColorLoss(Loss):
@@ -73,23 +75,26 @@ class AngularColorLoss(Loss):
             raise InputError("epsilon to be a positive number", repr(epsilon), "Black has no colour without it.")
         self.epsilon = float(epsilon)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean angle of each image, (N,), in radians."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
-        return {"angular_color": angular_error(output, target, self.epsilon)}
+        return {"angular_color": angular_error(output, target, self.epsilon, each(weight))}
 
 
-def blurred_squared(output: Tensor, target: Tensor, kernel_size: int = 21, sigma: float = 4.7) -> Tensor:
+def blurred_squared(
+    output: Tensor, target: Tensor, kernel_size: int = 21, sigma: float = 4.7, weights: Weights | None = None
+) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|G * \hat y - G * y\|_2^2` of each image, (N,).
 
-    G is a Gaussian window of ``kernel_size`` pixels; beyond the border is zero, as in DPED's code.
+    G is a Gaussian window of ``kernel_size`` pixels; beyond the border is zero, as in DPED's code. ``weights`` say how
+    much each pixel of the blurred pictures counts.
 
     Source: Ignatov et al., "DSLR-Quality Photos on Mobile Devices with Deep Convolutional Networks" (DPED),
     ICCV 2017, equation 1.
     """
     radius = kernel_size // 2
     difference = F.pad(wide(output) - wide(target), (radius,) * 4)  # blurring is linear: once is enough
-    return windowed_mean(difference, gaussian_weights(kernel_size, sigma)).square().mean(dim=(1, 2, 3))
+    return weighted_mean(windowed_mean(difference, gaussian_weights(kernel_size, sigma)).square(), weights)
 
 
 class BlurredColorLoss(Loss):
@@ -130,6 +135,7 @@ class BlurredColorLoss(Loss):
             raise InputError("sigma to be a positive number of pixels", repr(sigma), "DPED's is 4.7.")
         self.kernel_size, self.sigma = kernel_size, float(sigma)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean squared error of each image after blurring, (N,)."""
-        return {"blurred_color": blurred_squared(output, target, self.kernel_size, self.sigma)}
+        places = None if weight is None else weight.windows(self.kernel_size // 2, "a blurred pixel", whole=False)
+        return {"blurred_color": blurred_squared(output, target, self.kernel_size, self.sigma, places)}

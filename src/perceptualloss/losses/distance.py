@@ -1,4 +1,7 @@
-"""Distances between two batches of features or pictures: one value per image, in 32 bits or more."""
+"""Distances between two batches of features or pictures: one value per image, in 32 bits or more.
+
+``weights`` say how much each position counts: means become weighted ones, sums weighted sums.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from perceptualloss.losses.mask import Weights, weighted, weighted_mean
 from perceptualloss.numerics import wide
 
 EPSILON = 1e-10
 INSTANCE_EPSILON = 1e-5
 
 
-def squared(output: Tensor, target: Tensor) -> Tensor:
+def squared(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|f - g\|_2^2` of each image, (N,), for features (N, C, H, W)."""
     difference = wide(output) - wide(target)
-    return difference.square().mean(dim=(1, 2, 3))
+    return weighted_mean(difference.square(), weights)
 
 
-def half_sum(output: Tensor, target: Tensor) -> Tensor:
+def half_sum(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\frac{1}{2}\|f - g\|_2^2` of each image, (N,): it grows with the size of the picture.
 
     Source: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016 (equation 1).
     """
     difference = wide(output) - wide(target)
-    return difference.square().sum(dim=(1, 2, 3)) / 2
+    return weighted(difference.square(), weights).sum(dim=(1, 2, 3)) / 2
 
 
-def absolute(output: Tensor, target: Tensor) -> Tensor:
+def absolute(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|f - g\|_1` of each image, (N,), for features (N, C, H, W)."""
     difference = wide(output) - wide(target)
-    return difference.abs().mean(dim=(1, 2, 3))
+    return weighted_mean(difference.abs(), weights)
 
 
-def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+def charbonnier(output: Tensor, target: Tensor, weights: Weights | None = None, epsilon: float = 1e-3) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\sum\sqrt{(f - g)^2 + \epsilon^2}` of each image, (N,).
 
     An L1 that is smooth at zero; equal features give :math:`\epsilon`, with a zero gradient.
@@ -43,10 +47,10 @@ def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
     Source: Charbonnier et al. 1994; epsilon as in Zamir et al., "MPRNet", CVPR 2021.
     """
     difference = wide(output) - wide(target)
-    return (difference.square() + epsilon**2).sqrt().mean(dim=(1, 2, 3))
+    return weighted_mean((difference.square() + epsilon**2).sqrt(), weights)
 
 
-def unit(output: Tensor, target: Tensor) -> Tensor:
+def unit(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\frac{1}{HW}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2` of each image, (N,).
 
     The channels of every position are divided by their Euclidean norm, as LPIPS does, so that the strength
@@ -56,7 +60,7 @@ def unit(output: Tensor, target: Tensor) -> Tensor:
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018 (equation 1 without
     the learned weights).
     """
-    return unit_map(output, target).mean(dim=(1, 2))
+    return weighted_mean(unit_map(output, target), weights)
 
 
 def unit_map(output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -135,35 +139,50 @@ class _UnitMap(torch.autograd.Function):
         return tuple(x.unflatten(0, (info.batch_size, -1)) for x in results), (0, 0, 0)
 
 
-def instance(output: Tensor, target: Tensor) -> Tensor:
+def instance(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\frac{1}{CHW}\|\tilde f - \tilde g\|_2^2` of each image, (N,).
 
     Every channel of every picture is brought to mean 0 and variance 1 first, so that brightness and contrast
-    of the whole picture count little: for enhancement without pairs of equal exposure. Lies in [0, 4].
+    of the whole picture count little: for enhancement without pairs of equal exposure. Lies in [0, 4]. With weights,
+    mean and variance are those of the positions that count, as much as they count.
 
     Source: Ni et al., "Towards Unsupervised Deep Image Enhancement with GAN" (UEGAN), IEEE TIP 2020.
     """
-    return squared(_instance_normalised(output), _instance_normalised(target))
+    return squared(_instance_normalised(output, weights), _instance_normalised(target, weights), weights)
 
 
-def _instance_normalised(features: Tensor) -> Tensor:
-    variance, mean = torch.var_mean(wide(features), dim=(2, 3), correction=0, keepdim=True)
-    return (wide(features) - mean) * torch.rsqrt(variance + INSTANCE_EPSILON)
+def _instance_normalised(features: Tensor, weights: Weights | None) -> Tensor:
+    features = wide(features)
+    variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
+    if weights is not None:
+        scale = weights.scale().view(-1, 1, 1, 1)
+        own_mean = weighted(features, weights).mean(dim=(2, 3), keepdim=True) * scale
+        squares = weighted((features - own_mean).square(), weights)
+        own_variance = squares.mean(dim=(2, 3), keepdim=True) * scale
+        ones = (weights.positions == 1).all(dim=3, keepdim=True).all(dim=2, keepdim=True)
+        mean = torch.where(ones, mean, own_mean)  # the same but for rounding
+        variance = torch.where(ones, variance, own_variance)
+    return (features - mean) * torch.rsqrt(variance + INSTANCE_EPSILON)
 
 
-def relative(output: Tensor, target: Tensor) -> Tensor:
+def relative(output: Tensor, target: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`\|f - g\|_2^2 / \|g\|_2^2` of each image, (N,), for features (N, C, H, W).
 
     1 for features of zero, whatever the layer and the scale of its network, so that one weight fits them all. Where all
     of the target's are zero, it is divided by :math:`\epsilon` = 1e-10.
     """
     difference = wide(output) - wide(target)
-    return over_power(difference.square().sum(dim=(1, 2, 3)), wide(target))
+    power = weighted(wide(target).detach().square(), weights)
+    return weighted(difference.square(), weights).sum(dim=(1, 2, 3)) / _power(power)
 
 
 def over_power(distance: Tensor, target: Tensor) -> Tensor:
     """Return squared distances (N,) over the sum of the target's squares, (1,) or (N,): no gradient flows to it."""
-    return distance / target.detach().square().flatten(1).sum(dim=1).clamp(min=EPSILON)
+    return distance / _power(target.detach().square())
+
+
+def _power(squares: Tensor) -> Tensor:
+    return squares.flatten(1).sum(dim=1).clamp(min=EPSILON)
 
 
 def over_layers(distances: Sequence[Tensor]) -> Tensor:
@@ -175,17 +194,27 @@ def over_layers(distances: Sequence[Tensor]) -> Tensor:
     return torch.stack([*distances]).log().mean(dim=0).exp()
 
 
-def unit_over_layers(output: Iterable[Tensor], target: Iterable[Tensor]) -> Tensor:
+def unit_over_layers(
+    output: Iterable[Tensor], target: Iterable[Tensor], places: Iterable[Weights] | None = None
+) -> Tensor:
     """Return the unit distance through a network, (N,): the geometric mean over its layers of :func:`unit`.
 
     Args:
         output: the layers' features, (N, C, H, W) each.
         target: those of the pictures compared with, in the same order.
+        places: the weights of each layer's positions, in the same order; None for equal ones.
     """
-    return over_layers([unit(f, g) for f, g in zip(output, target, strict=True)])
+    layers = list(zip(output, target, strict=True))
+    weights = [None] * len(layers) if places is None else places
+    return over_layers([unit(f, g, w) for (f, g), w in zip(layers, weights, strict=True)])
 
 
-def learned_over_layers(output: Iterable[Tensor], target: Iterable[Tensor], weights: Iterable[Tensor]) -> Tensor:
+def learned_over_layers(
+    output: Iterable[Tensor],
+    target: Iterable[Tensor],
+    weights: Iterable[Tensor],
+    places: Iterable[Weights] | None = None,
+) -> Tensor:
     r"""Return LPIPS's distance of each image, (N,).
 
     :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \sum_c w_{jc} (\hat f_{jchw} - \hat g_{jchw})^2`
@@ -194,14 +223,16 @@ def learned_over_layers(output: Iterable[Tensor], target: Iterable[Tensor], weig
         output: the layers' features, (N, C, H, W) each.
         target: those of the pictures compared with, in the same order.
         weights: each layer's learned weights, (C,), at least 0.
+        places: the weights of each layer's positions, in the same order; None for equal ones.
 
     Source: Zhang et al. 2018, equation 1.
     """
-    layers = zip(output, target, weights, strict=True)
-    return torch.stack([unit_map(f, g, w).mean(dim=(1, 2)) for f, g, w in layers]).sum(dim=0)
+    maps = [unit_map(f, g, w) for f, g, w in zip(output, target, weights, strict=True)]
+    of_places = [None] * len(maps) if places is None else places
+    return torch.stack([weighted_mean(values, own) for values, own in zip(maps, of_places, strict=True)]).sum(dim=0)
 
 
-DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+DISTANCES: dict[str, Callable[[Tensor, Tensor, Weights | None], Tensor]] = {
     "mse": squared,
     "half_sum": half_sum,
     "l1": absolute,

@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
-Mask = Literal["soft", "hard"]
+EdgeMask = Literal["soft", "hard"]
 Distance = Literal["l1", "mse"]
 
 
@@ -38,7 +39,7 @@ def sobel(images: Tensor) -> Tensor:
     return torch.hypot(across, down) / 4
 
 
-def edge_mask(target: Tensor, threshold: float = 0.1, mask: Mask = "hard") -> Tensor:
+def edge_mask(target: Tensor, threshold: float = 0.1, mask: EdgeMask = "hard") -> Tensor:
     r"""Return where pictures in [0, 1] have edges, (N, 1, H, W) in [0, 1], without a gradient.
 
     With :math:`g` the largest Sobel strength of the three channels and :math:`\tau` the threshold, "hard" is 1
@@ -100,19 +101,21 @@ class EdgeLoss(Loss):
     def __init__(
         self,
         threshold: float = 0.1,
-        mask: Mask = "hard",
+        mask: EdgeMask = "hard",
         distance: Distance = "l1",
         input_range: InputRange = (0.0, 1.0),
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(input_range, reduction)
-        check_choice("mask", mask, get_args(Mask))
+        check_choice("mask", mask, get_args(EdgeMask))
         check_choice("distance", distance, get_args(Distance))
         if not threshold > 0:
             raise InputError("threshold to be a positive number", repr(threshold), "0.1 is a tenth of white.")
         self.threshold, self.mask, self.distance = float(threshold), mask, distance
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean error at the edges of each image, (N,)."""
         mask = edge_mask(to_unit_range(target, self.input_range), self.threshold, self.mask)
+        if weight is not None:
+            mask = mask * weight.windows(1, "the Sobel filter", whole=False).positions
         return {"edge": edge_distance(output, target, mask, self.distance)}

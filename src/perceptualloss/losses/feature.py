@@ -16,7 +16,9 @@ from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import DISTANCES, unit_map
+from perceptualloss.losses.mask import Masking, checked_mask, weighted
 from perceptualloss.losses.network_loss import Features, NetworkLoss, layer_weights, open_network
+from perceptualloss.losses.places import Places, places
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange
 
@@ -24,7 +26,11 @@ Distance = Literal["mse", "half_sum", "l1", "charbonnier", "unit", "instance", "
 
 
 def feature_reconstruction(
-    output: Features, target: Features, layers: Mapping[str, float], distance: str = "mse"
+    output: Features,
+    target: Features,
+    layers: Mapping[str, float],
+    distance: str = "mse",
+    weights: Places | None = None,
 ) -> dict[str, Tensor]:
     r"""Return :math:`\lambda_j\, d(\phi_j(\hat y), \phi_j(y))` for every layer j, each (N,).
 
@@ -33,11 +39,13 @@ def feature_reconstruction(
         target: the same of the pictures they should look like.
         layers: the weight :math:`\lambda_j` of every layer.
         distance: see :class:`FeatureReconstructionLoss`.
+        weights: how much each position of a layer counts, by layer; None for equal weights.
 
     Source: Johnson et al. 2016, equation 2.
     """
     measure = DISTANCES[check_choice("distance", distance, DISTANCES)]
-    return {layer: weight * measure(output[layer], target[layer]) for layer, weight in layers.items()}
+    own = weights or {}
+    return {layer: weight * measure(output[layer], target[layer], own.get(layer)) for layer, weight in layers.items()}
 
 
 class FeatureReconstructionLoss(NetworkLoss):
@@ -94,9 +102,9 @@ class FeatureReconstructionLoss(NetworkLoss):
         super().__init__(opened, weighted, resize=resize, augment=augment, reduction=reduction)
         self.layers, self.distance = weighted, distance
 
-    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
-        return feature_reconstruction(output, target, self.layers, self.distance)
+        return feature_reconstruction(output, target, self.layers, self.distance, weights)
 
 
 class VGG16PerceptualLoss(FeatureReconstructionLoss):
@@ -159,6 +167,8 @@ def loss_maps(
     network: LossNetwork,
     layers: Iterable[str] | None = None,
     distance: str = "mse",
+    weight: Tensor | None = None,
+    masking: Masking = "area",
 ) -> dict[str, Tensor]:
     r"""Return :math:`m_j(h, w) = \frac{1}{C}\|\phi_j(\hat y)_{hw} - \phi_j(y)_{hw}\|_2^2` of every layer j.
 
@@ -173,9 +183,13 @@ def loss_maps(
         layers: by default those that the network was built with.
         distance: "mse" as above, "l1" for :math:`\frac{1}{C}\|\cdot\|_1`, or "unit" for unit-normalised channels, as
             LPIPS has them before its learned weights.
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]. Each map is multiplied by the weights of its
+            positions: it is 0 where nothing counts, and where all counts what it is without a mask. The loss under the
+            mask is a map's sum over that of the weights.
+        masking: "area" or "exact" (see :class:`Loss`).
 
     Raises:
-        InputError: for pictures of different shape, an unknown layer or distance.
+        InputError: for pictures of different shape, an unknown layer or distance, or an unusable mask.
 
     Source: Johnson et al. 2016, equation 2, without its mean over height and width; maps as in Zhang et al. 2018.
 
@@ -186,10 +200,14 @@ def loss_maps(
     """
     measure = MAP_DISTANCES[check_choice("distance", distance, MAP_DISTANCES)]
     check_same_shape("output", output, "target", target)
+    mask = None if weight is None else checked_mask(weight, output, masking)
+    if mask is not None:
+        output, target = mask.shown(output, network.input_range), mask.shown(target, network.input_range)
     with torch.no_grad():
         target_features = network(target, layers)
     features = network(output, tuple(target_features))
-    return {layer: measure(features[layer], target_features[layer]) for layer in features}
+    weights = {} if mask is None else places(mask, network, features)
+    return {layer: weighted(measure(features[layer], target_features[layer]), weights.get(layer)) for layer in features}
 
 
 def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,9 @@ from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import learned_over_layers, unit_map
 from perceptualloss.losses.feature import enlarged
+from perceptualloss.losses.mask import Masking, weighted
 from perceptualloss.losses.network_loss import Features, NetworkLoss, open_network
+from perceptualloss.losses.places import Places, places
 from perceptualloss.pictures.ranges import InputRange
 
 LAYERS = {
@@ -96,32 +98,44 @@ class LPIPS(NetworkLoss):
         for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
             self.register_buffer(f"head_{layer}", head.to(network.mean), persistent=False)
 
-    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return the distance of each image, (N,)."""
+        of_layers = None if weights is None else [weights[layer] for layer in self.output_layers]
         features, target_features = ([each[layer] for layer in self.output_layers] for each in (output, target))
-        return {"lpips": learned_over_layers(features, target_features, self._heads())}
+        return {"lpips": learned_over_layers(features, target_features, self._heads(), of_layers)}
 
-    def map(self, output: Tensor, target: Tensor) -> Tensor:
+    def map(self, output: Tensor, target: Tensor, weight: Tensor | None = None, *, masking: Masking = "area") -> Tensor:
         """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly.
+
+        A mask multiplies each layer's map by the weights of its positions before it is enlarged.
 
         Raises:
             InputError: for pictures of other shapes or another range, or a loss that augments them.
         """
         self._check_places()
         self.check_call(output, target)
+        mask = self._mask(output, target, weight, masking)
+        if mask is not None:
+            output, target = mask.shown(output, self.input_range), mask.shown(target, self.input_range)
         with torch.no_grad():
             target_features = self.network(target, self.target_layers)
         features = self.network(output, self.output_layers)
+        weights = {} if mask is None else places(mask, self.network, features)
         layers = zip(self.output_layers, self._heads(), strict=True)
-        maps = [unit_map(features[layer], target_features[layer], head) for layer, head in layers]
+        maps = [
+            weighted(unit_map(features[layer], target_features[layer], head), weights.get(layer))
+            for layer, head in layers
+        ]
         height, width = output.shape[-2:]
         return torch.stack([enlarged(positions, (height, width)) for positions in maps]).sum(dim=0).unsqueeze(1)
 
-    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
+    def forward(
+        self, output: Tensor, target: Tensor | None = None, weight: Tensor | None = None, *, masking: Masking = "area"
+    ) -> Tensor:
         """Return the mean distance of the batch, a scalar; with ``spatial=True`` the map (N, 1, H, W)."""
         if self.spatial and target is not None:
-            return self.map(output, target.detach())
-        return super().forward(output, target)
+            return self.map(output, target.detach(), weight, masking=masking)
+        return super().forward(output, target, weight, masking=masking)
 
     def _check_part(self, name: str) -> None:
         if self.spatial:

@@ -15,8 +15,10 @@ from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
 from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import AUGMENTS, Augment, View
-from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
+from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction, takes_another
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.passes import in_parts
+from perceptualloss.losses.places import Places, places, seen_mask
 from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
@@ -25,7 +27,8 @@ Features = Mapping[str, Tensor]
 class NetworkLoss(Loss):
     """A loss between what a frozen network sees of output and target.
 
-    A subclass says which layers it wants and implements :meth:`from_features`. Several of them in a sum that
+    A subclass says which layers it wants and implements :meth:`from_features`; one that takes no ``weights`` refuses
+    masks. Several of them in a sum that
     look through the same network, at the same size and under the same augmentation, share one pass of the
     output, which records a graph, and one of the target, which records none and stops at the deepest layer
     that is asked of it.
@@ -88,42 +91,53 @@ class NetworkLoss(Loss):
         layers = f"layers={self.output_layers}"
         return options if "layers=" in options else ", ".join(filter(None, (options, layers)))
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._takes_mask = cls._takes_mask and takes_another(cls.from_features, 3)
+
     @property
     def draws(self) -> bool:
         """Whether :meth:`from_features` draws from torch's generators."""
         return False
 
-    def of_target(self, features: Features) -> dict[str, Tensor]:
+    def of_target(self, features: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return what :meth:`from_features` needs of the target's features: what is kept where memory is short."""
         return {layer: features[layer] for layer in self.target_layers}
 
-    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,), from the features of the layers asked for.
 
-        ``target`` has the target's features, or in their place what :meth:`of_target` made of them.
+        Args:
+            output: the output's features by layer, (N, C, h, w).
+            target: the target's, or in their place what :meth:`of_target` made of them.
+            weights: how much each position of a layer counts, by layer; None without a mask.
         """
         raise TypeError(f"{type(self).__name__} must define from_features(output, target)")
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,)."""
-        return _one_pass([self], output, target)[0]
+        return _one_pass([self], output, target, weight)[0]
 
     @staticmethod
     def _share(losses: Iterable[Loss]) -> None:
         share_networks(losses)
 
     @staticmethod
-    def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
+    def _together(
+        losses: Mapping[str, Loss], output: Tensor, target: Tensor, mask: Mask | None = None
+    ) -> dict[str, dict[str, Tensor]]:
         """Return every loss's terms; those alike share a pass, and one with a ``_per_image`` of its own has its own."""
         looking = cast(Mapping[str, NetworkLoss], losses)
         alike = {name: loss for name, loss in looking.items() if type(loss)._per_image is NetworkLoss._per_image}
-        terms = {name: loss._per_image(output, target) for name, loss in looking.items() if name not in alike}
+        terms = {name: loss._values(output, target, mask) for name, loss in looking.items() if name not in alike}
         for group in _alike(alike):
-            terms |= zip(group, _one_pass([alike[name] for name in group], output, target), strict=True)
+            terms |= zip(group, _one_pass([alike[name] for name in group], output, target, mask), strict=True)
         return terms
 
 
-def _one_pass(losses: Sequence[NetworkLoss], output: Tensor, target: Tensor) -> list[dict[str, Tensor]]:
+def _one_pass(
+    losses: Sequence[NetworkLoss], output: Tensor, target: Tensor, mask: Mask | None
+) -> list[dict[str, Tensor]]:
     """Return the terms of losses of one view through one network, which runs once, and once more on the target."""
     network, view = losses[0].network, losses[0].view
     change = view.draw(output)
@@ -131,21 +145,29 @@ def _one_pass(losses: Sequence[NetworkLoss], output: Tensor, target: Tensor) -> 
     target_layers = _union(loss.target_layers for loss in losses)
     with torch.no_grad():
         shown = view.show(target, change) if target_layers else target
+    seen = None
+    if mask is not None:
+        for loss in losses:
+            loss._check_takes_mask()
+        seen = seen_mask(mask, view, change)
     if network.passes.plain:
         with torch.no_grad():
             target_features = network(shown, target_layers) if target_layers else {}
         features = network(view.show(output, change), layers)
-        return [loss.from_features(features, target_features) for loss in losses]
+        weights = () if seen is None else (places(seen, network, features),)
+        return [loss.from_features(features, target_features, *weights) for loss in losses]
 
     @torch.no_grad()
     def goal(part: slice) -> dict[str, Tensor]:
         if not target_layers:
             return {}
-        features = network(shown[part], target_layers)
-        return {name: kept for loss in losses for name, kept in loss.of_target(features).items()}
+        features = network(shown if len(shown) == 1 else shown[part], target_layers)
+        weights = () if seen is None else (places(seen.part(part), network, features),)
+        return {name: kept for loss in losses for name, kept in loss.of_target(features, *weights).items()}
 
-    once = goal(slice(None)) if len(shown) == 1 else None  # one target serves the whole batch
-    return in_parts(losses, layers, view.show(output, change), goal if once is None else lambda part: once)
+    one = len(shown) == 1 and (seen is None or len(seen.pixels) == 1)  # one target serves the whole batch
+    once = goal(slice(None)) if one else None
+    return in_parts(losses, layers, view.show(output, change), goal if once is None else lambda part: once, seen)
 
 
 def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:

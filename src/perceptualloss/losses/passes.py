@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from perceptualloss.errors import InputError
+from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.places import places
 
 if TYPE_CHECKING:
     from perceptualloss.losses.network_loss import NetworkLoss
@@ -23,6 +25,7 @@ def in_parts(
     layers: Sequence[str],
     output: Tensor,
     goal: Callable[[slice], Mapping[str, Tensor]],
+    mask: Mask | None = None,
 ) -> Terms:
     """Return the terms of losses through one network as its ``passes`` say: some pictures at a time, recomputed.
 
@@ -31,6 +34,7 @@ def in_parts(
         layers: the layers wanted of the output.
         output: as the network is to see it.
         goal: gives what the losses need of the target, for a part of the batch.
+        mask: of the pictures as the network is to see them.
 
     Raises:
         InputError: for derivatives by torch.func, which knows no recomputing, or draws that differ from part to part.
@@ -46,17 +50,18 @@ def in_parts(
         remedy = "Leave chunk out, or call loss.eval()."
         raise InputError("a loss that draws nothing for chunks under torch.compile", type(losses[0]).__name__, remedy)
 
-    def terms(pictures: Tensor, target: Mapping[str, Tensor]) -> Terms:
+    def terms(pictures: Tensor, target: Mapping[str, Tensor], own: Mask | None) -> Terms:
         features = network(pictures, layers)
-        return [loss.from_features(features, target) for loss in losses]
+        weights = () if own is None else (places(own, network, features),)
+        return [loss.from_features(features, target, *weights) for loss in losses]
 
     found: list[Terms] = []
     draws = None if compiling or len(parts) == 1 else _Draws(output.device)
     for part in parts:
         if draws is not None and found:
             draws.again()
-        pictures, target = output[part], goal(part)
-        found.append(checkpoint(terms, pictures, target, use_reentrant=False) if recompute else terms(pictures, target))
+        inputs = output[part], goal(part), None if mask is None else mask.part(part)
+        found.append(checkpoint(terms, *inputs, use_reentrant=False) if recompute else terms(*inputs))
     return [
         {name: torch.cat([one[i][name] for one in found]) if len(found) > 1 else value for name, value in first.items()}
         for i, first in enumerate(found[0])

@@ -7,6 +7,7 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.distance import absolute, charbonnier, squared
+from perceptualloss.losses.mask import Mask, each
 from perceptualloss.pictures.ranges import InputRange
 
 
@@ -16,17 +17,17 @@ class MSELoss(Loss):
     It rewards the mean of all pictures that the input could have come from, which is blurred.
     """
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean squared error of each image, (N,)."""
-        return {"mse": squared(output, target)}
+        return {"mse": squared(output, target, each(weight))}
 
 
 class L1Loss(Loss):
     r"""The mean absolute error, :math:`\frac{1}{3HW}\|\hat y - y\|_1`."""
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean absolute error of each image, (N,)."""
-        return {"l1": absolute(output, target)}
+        return {"l1": absolute(output, target, each(weight))}
 
 
 class CharbonnierLoss(Loss):
@@ -60,6 +61,6 @@ class CharbonnierLoss(Loss):
             raise InputError("epsilon to be a positive number", repr(epsilon), "L1Loss is the one without it.")
         self.epsilon = float(epsilon)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the mean of the smoothed absolute error of each image, (N,)."""
-        return {"charbonnier": charbonnier(output, target, self.epsilon)}
+        return {"charbonnier": charbonnier(output, target, each(weight), self.epsilon)}

@@ -12,6 +12,7 @@ from torch import Tensor
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import BlurredColorLoss
 from perceptualloss.losses.feature import Distance, FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.sums import WeightedLoss, loss_name
@@ -56,8 +57,9 @@ class _InUnitRange(Loss):
     def __repr__(self) -> str:
         return f"in_unit_range({self.loss!r}, {self.input_range})"
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return self.loss._per_image(*(to_unit_range(images, self.input_range) for images in (output, target)))
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
+        output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
+        return self.loss._values(output, target, weight)
 
 
 def in_unit_range(loss: Loss, input_range: InputRange) -> Loss:

@@ -12,26 +12,38 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
+from perceptualloss.losses.mask import Weights, weighted_mean
 from perceptualloss.losses.network_loss import Features
+from perceptualloss.losses.places import Places
 from perceptualloss.losses.style import StyleLoss
 from perceptualloss.numerics import exact_product, wide
 from perceptualloss.pictures.ranges import InputRange
 
+_Set = tuple[Tensor, Tensor | None]  # vectors (N, C, P), and how much each counts, (N, P) or (1, P)
 SEED = 0  # of the draws in evaluation
 ENOUGH = 16384  # positions of a fixed style that evaluation sorts
 
 
-def sliced_wasserstein(output: Tensor, style: Tensor, directions: Tensor) -> Tensor:
+def sliced_wasserstein(
+    output: Tensor,
+    style: Tensor,
+    directions: Tensor,
+    weights: Tensor | None = None,
+    style_weights: Tensor | None = None,
+) -> Tensor:
     r"""Return :math:`\frac{1}{KP}\sum_{k,p} (\hat s_{kp} - s_{kp})^2 / \overline{\phi(y)^2}` of each picture, (N,).
 
     :math:`\hat s_k` are the projections of the output's P feature vectors on the direction k, in ascending order,
     and :math:`s_k` those of the style, interpolated to as many. The mean square of the style's features makes it
-    a share: layers with large features weigh no more than others.
+    a share: layers with large features weigh no more than others. With weights as masses,
+    :math:`\hat s_k` are P evenly spaced quantiles of the weighted distribution; the mean square is weighted, too.
 
     Args:
         output: feature vectors, (N, C, P).
         style: those of the style, (N, C, Q) or (1, C, Q).
         directions: (K, C), of unit length.
+        weights: how much each of the output's vectors counts, (N, P) or (1, P); None for equal weights.
+        style_weights: the same of the style, (N, Q) or (1, Q).
 
     Source: Heitz et al. 2021, equations 3 and 4.
 
@@ -41,14 +53,31 @@ def sliced_wasserstein(output: Tensor, style: Tensor, directions: Tensor) -> Ten
     0.0
     """
     with torch.no_grad():
-        quantiles = torch.sort(exact_product(directions, style), dim=2).values
+        quantiles = _quantiles(exact_product(directions, style), style_weights)
         if quantiles.shape[2] != output.shape[2]:
             quantiles = torch.nn.functional.interpolate(
                 quantiles, size=output.shape[2], mode="linear", align_corners=False
             )
-        scale = style.square().mean(dim=(1, 2))
-    projected = torch.sort(exact_product(directions, output), dim=2).values
+        scale = weighted_mean(style.square().unsqueeze(2), _row(style_weights))
+    projected = _quantiles(exact_product(directions, output), weights)
     return (projected - quantiles).square().mean(dim=(1, 2)) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
+
+
+def _quantiles(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Return as many evenly spaced quantiles of values (N, K, P) as there are values, with weights (N, P) as masses."""
+    ordered, order = torch.sort(values, dim=2)
+    if weights is None:
+        return ordered
+    masses = weights.unsqueeze(1).expand(len(ordered), -1, -1).expand_as(order).gather(2, order).cumsum(dim=2)
+    total, count = masses[..., -1:], values.shape[2]
+    middles = (torch.arange(count, device=values.device, dtype=values.dtype) + 0.5) * (total / count)
+    found = torch.searchsorted(masses, middles).clamp(max=count - 1)  # never one without a mass
+    return torch.where(total > 0, ordered.gather(2, found), 0)
+
+
+def _row(weights: Tensor | None) -> Weights | None:
+    """Return the weights (N, P) of vectors as those of a picture of one row."""
+    return None if weights is None else Weights.of(weights[:, None, None])
 
 
 class SlicedWassersteinLoss(StyleLoss):
@@ -116,24 +145,26 @@ class SlicedWassersteinLoss(StyleLoss):
         """Whether it draws from torch's generators: in training."""
         return self.training
 
-    def summary(self, features: Tensor) -> Tensor:
-        """Return the feature vectors, (N, C, H W)."""
+    def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:
+        """Return the feature vectors, (N, C, H W), whose weights go beside them."""
         return wide(features).flatten(2)
 
-    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
         styles, distances = self.styles(target), {}
         for layer, weight in self.layers.items():
-            features, style = self.summary(output[layer]), styles[layer]
-            with torch.autocast(features.device.type, enabled=False):
+            own = None if weights is None else weights[layer].positions.flatten(1)
+            found, style = (self.summary(output[layer]), own), (styles[layer], own if self.needs_target else None)
+            with torch.autocast(found[0].device.type, enabled=False):
                 if self.training:
-                    directions = _directions(features, self.directions)
-                    features, style = _some([features, style], self.positions)
+                    directions = _directions(found[0], self.directions)
+                    found, style = _some([found, style], self.positions)
                 else:
-                    generator = torch.Generator(features.device).manual_seed(SEED)
-                    directions = _directions(features, features.shape[1], generator)
+                    generator = torch.Generator(found[0].device).manual_seed(SEED)
+                    directions = _directions(found[0], found[0].shape[1], generator)
                     style = style if self.needs_target else _some([style], ENOUGH, generator)[0]
-                distances[layer] = weight * sliced_wasserstein(features, style, directions)
+                value = sliced_wasserstein(found[0], style[0], directions, found[1], style[1])
+                distances[layer] = weight * value
         return distances
 
 
@@ -147,11 +178,22 @@ def _directions(features: Tensor, count: int, generator: torch.Generator | None 
     return basis.mT
 
 
-def _some(sets: Sequence[Tensor], count: int, generator: torch.Generator | None = None) -> list[Tensor]:
-    """Return at most ``count`` of the vectors in each set (N, C, P), the same ones of sets of the same size."""
+def _some(sets: Sequence[_Set], count: int, generator: torch.Generator | None = None) -> list[_Set]:
+    """Return at most ``count`` of the vectors in each set, the same ones of sets of the same size."""
     drawn: dict[int, Tensor] = {}
-    for vectors in sets:
+    for vectors, _ in sets:
         total = vectors.shape[2]
         if total > count and total not in drawn:
-            drawn[total] = torch.randperm(total, generator=generator, device=vectors.device)[:count]
-    return [vectors[..., drawn[vectors.shape[2]]] if vectors.shape[2] in drawn else vectors for vectors in sets]
+            drawn[total] = torch.randperm(total, generator=generator, device=vectors.device)
+    return [_picked(*one, drawn[one[0].shape[2]], count) if one[0].shape[2] in drawn else one for one in sets]
+
+
+def _picked(vectors: Tensor, weights: Tensor | None, order: Tensor, count: int) -> _Set:
+    """Return the first ``count`` vectors in an order; those that weigh something come before the others."""
+    if weights is None:
+        return vectors[..., order[:count]], None
+    idle = (weights[:, order] <= 0).to(torch.uint8)
+    chosen = order[torch.argsort(idle, dim=1, stable=True)[:, :count]]
+    batch = max(len(vectors), len(chosen))
+    places = chosen.unsqueeze(1).expand(batch, vectors.shape[1], -1)
+    return vectors.expand(batch, -1, -1).gather(2, places), weights.gather(1, chosen)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask, Weights, weighted, weighted_mean
 from perceptualloss.pictures.ranges import InputRange, to_unit_range
 
 
@@ -32,7 +33,7 @@ _C1, _C2 = 0.01**2, 0.03**2
 _SMALLEST_BASE = 1e-6  # below it a fractional power counts as 0: its slope grows without bound
 
 
-def structural_similarity(x: Tensor, y: Tensor) -> Tensor:
+def structural_similarity(x: Tensor, y: Tensor, mask: Mask | None = None) -> Tensor:
     r"""Return the structural similarity of pictures in [0, 1], (N,), in [-1, 1]; 1 for equal pictures.
 
     :math:`\frac{2 \mu_x \mu_y + C_1}{\mu_x^2 + \mu_y^2 + C_1} \cdot
@@ -43,6 +44,7 @@ def structural_similarity(x: Tensor, y: Tensor) -> Tensor:
     Args:
         x: (N, C, H, W), at least 11 x 11 pixels.
         y: as ``x``.
+        mask: a window counts as much as the pixel in its middle; of an exact mask, if all of its pixels count.
 
     Raises:
         InputError: for less than 11 pixels a side.
@@ -52,10 +54,12 @@ def structural_similarity(x: Tensor, y: Tensor) -> Tensor:
     """
     check_window(x, 1)
     luminance, contrast = _similarities(x, y)
-    return (luminance * contrast).mean(dim=(1, 2, 3))
+    return weighted_mean(luminance * contrast, _windows(mask))
 
 
-def multi_scale_structural_similarity(x: Tensor, y: Tensor, weights: Sequence[float] = MS_SSIM_WEIGHTS) -> Tensor:
+def multi_scale_structural_similarity(
+    x: Tensor, y: Tensor, weights: Sequence[float] = MS_SSIM_WEIGHTS, mask: Mask | None = None
+) -> Tensor:
     r"""Return the MS-SSIM of pictures in [0, 1], (N,): :math:`l_M^{w_M} \prod_{j=1}^{M} cs_j^{w_j}` over M scales.
 
     :math:`cs_j` is the mean over places of SSIM's second factor (contrast and structure) at scale j, and the
@@ -68,6 +72,7 @@ def multi_scale_structural_similarity(x: Tensor, y: Tensor, weights: Sequence[fl
         x: (N, C, H, W); five scales take at least 161 x 161 pixels.
         y: as ``x``.
         weights: the exponents, from the finest scale to the coarsest; their number is M.
+        mask: as of :func:`structural_similarity`, halved as the pictures are.
 
     Raises:
         InputError: for weights that are not positive numbers, or too small a picture for so many scales.
@@ -80,10 +85,11 @@ def multi_scale_structural_similarity(x: Tensor, y: Tensor, weights: Sequence[fl
     for scale, weight in enumerate(weights, start=1):
         luminance, contrast = _similarities(x, y)
         last = scale == len(weights)
-        factor = (luminance * contrast if last else contrast).mean(dim=(2, 3))
+        factor = _channel_means(luminance * contrast if last else contrast, _windows(mask))
         result = result * _power(factor, weight)
         if not last:
             x, y = _halved(x), _halved(y)
+            mask = None if mask is None else mask.passed(_halved, 2, 2)
     return result.mean(dim=1)
 
 
@@ -116,6 +122,15 @@ def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return (2 * product + _C1) / (squares + _C1), (2 * covariance + _C2) / (variances + _C2)
 
 
+def _windows(mask: Mask | None) -> Weights | None:
+    return None if mask is None else mask.windows(WINDOW // 2, "a window of SSIM")
+
+
+def _channel_means(values: Tensor, weights: Weights | None) -> Tensor:
+    means = weighted(values, weights).mean(dim=(2, 3))
+    return means if weights is None else means * weights.scale().unsqueeze(1)
+
+
 def _halved(images: Tensor) -> Tensor:
     return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
 
@@ -144,10 +159,10 @@ class SSIMLoss(Loss):
     tensor(0.)
     """
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return 1 - SSIM of each image, (N,)."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
-        return {"ssim": 1 - structural_similarity(output, target)}
+        return {"ssim": 1 - structural_similarity(output, target, weight)}
 
 
 class MSSSIMLoss(Loss):
@@ -183,10 +198,10 @@ class MSSSIMLoss(Loss):
         super().__init__(input_range, reduction)
         self.weights = check_scale_weights(weights)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return 1 - MS-SSIM of each image, (N,)."""
         output, target = to_unit_range(output, self.input_range), to_unit_range(target, self.input_range)
-        return {"ms_ssim": 1 - multi_scale_structural_similarity(output, target, self.weights)}
+        return {"ms_ssim": 1 - multi_scale_structural_similarity(output, target, self.weights, weight)}
 
 
 def windowed_mean(images: Tensor, weights: tuple[float, ...]) -> Tensor:

@@ -15,7 +15,9 @@ from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import over_power
+from perceptualloss.losses.mask import Weights
 from perceptualloss.losses.network_loss import Features, NetworkLoss, layer_weights, open_network
+from perceptualloss.losses.places import Places
 from perceptualloss.numerics import exact_product, wide
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.ranges import InputRange, check_values, range_bounds, range_normalisation
@@ -25,7 +27,8 @@ class StyleLoss(NetworkLoss):
     """A loss between the styles of two pictures as a network sees them, or between one picture and a fixed style.
 
     A subclass says what a layer's style is (:meth:`summary`), and compares with :meth:`styles`. Styles have no places:
-    output and target may differ in height and width, and one target may serve a whole batch.
+    output and target may differ in height and width, and one target may serve a whole batch. A mask lies over output
+    and target, which then have one size; of a fixed style all counts.
 
     Args:
         network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
@@ -78,21 +81,25 @@ class StyleLoss(NetworkLoss):
             return None if self.needs_target else "fixed"
         return super()._option(name)
 
-    def summary(self, features: Tensor) -> Tensor:
-        """Return what is the style in a layer's features (N, C, H, W)."""
+    def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:
+        """Return what is the style in a layer's features (N, C, H, W), whose positions count as much as they weigh."""
         raise TypeError(f"{type(self).__name__} must define summary(features)")
 
-    def styles(self, target: Features) -> dict[str, Tensor]:
-        """Return every layer's style: the fixed one, or else the target's."""
+    def styles(self, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
+        """Return every layer's style: the fixed one, or else the target's, whose positions may have weights."""
         if not self.needs_target:
             return {layer: self.get_buffer(_buffer(layer)) for layer in self.layers}
-        kept = {layer: target.get(self._kept(layer)) for layer in self.layers}
+        own, styles = weights or {}, {}
         with torch.no_grad():
-            return {layer: self.summary(target[layer]) if style is None else style for layer, style in kept.items()}
+            for layer in self.layers:
+                kept = target.get(self._kept(layer))
+                styles[layer] = self.summary(target[layer], own.get(layer)) if kept is None else kept
+        return styles
 
-    def of_target(self, features: Features) -> dict[str, Tensor]:
+    def of_target(self, features: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return the target's styles, under names of their own."""
-        return {self._kept(layer): self.summary(features[layer]) for layer in self.target_layers}
+        own = weights or {}
+        return {self._kept(layer): self.summary(features[layer], own.get(layer)) for layer in self.target_layers}
 
     def _kept(self, layer: str) -> str:
         """Return the name of a target's style: two classes may summarise one layer in two ways."""
@@ -104,14 +111,17 @@ def _buffer(layer: str) -> str:
     return f"style_{layer.replace('.', '/')}"
 
 
-def gram_matrix(features: Tensor) -> Tensor:
+def gram_matrix(features: Tensor, weights: Weights | None = None) -> Tensor:
     r"""Return :math:`G_{cc'} = \frac{1}{CHW}\sum_{hw}\phi_{chw}\phi_{c'hw}` of each image, (N, C, C).
+
+    With weights :math:`w_{hw}` of the positions it is :math:`\frac{1}{C \sum w}\sum_{hw} w_{hw}\phi_{chw}\phi_{c'hw}`.
 
     Computed in 32 bits (64 for float64), not in TF32, whatever the autocast type and matmul precision: 16 bits
     overflow on large pictures of strong contrast, where 32 hold the sum of 10^28 squares of float16's largest number.
 
     Args:
         features: (N, C, H, W).
+        weights: how much each position counts; None for equal weights.
 
     Source: Johnson et al. 2016, equation 3.
 
@@ -121,8 +131,11 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         positions = wide(features).permute(0, 2, 3, 1).flatten(1, 2)
+        if weights is not None:
+            positions = positions * weights.positions.sqrt().flatten(1).unsqueeze(2)
         gram: Tensor = _Gram.apply(positions)
-    return gram / features[0].numel()
+    gram = gram / features[0].numel()
+    return gram if weights is None else gram * weights.scale().view(-1, 1, 1)
 
 
 class _Gram(torch.autograd.Function):
@@ -158,7 +171,11 @@ STYLE_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def style_reconstruction(
-    output: Features, target_grams: Features, layers: Mapping[str, float], distance: str = "frobenius"
+    output: Features,
+    target_grams: Features,
+    layers: Mapping[str, float],
+    distance: str = "frobenius",
+    weights: Places | None = None,
 ) -> dict[str, Tensor]:
     r"""Return :math:`\lambda_j \|G_j(\hat y) - G_j(y)\|_F^2` for every layer j, each (N,).
 
@@ -168,12 +185,15 @@ def style_reconstruction(
         layers: the weight :math:`\lambda_j` of every layer.
         distance: "frobenius" as above, "mse" for that divided by :math:`C^2`, "l1" for the mean absolute
             difference of the entries, or "relative" for :math:`\|G_j(\hat y) - G_j(y)\|_F^2 / \|G_j(y)\|_F^2`.
+        weights: how much each position of the output's layers counts, by layer; None for equal weights.
 
     Source: Johnson et al. 2016, equation 4.
     """
     measure = STYLE_DISTANCES[check_choice("distance", distance, STYLE_DISTANCES)]
+    own = weights or {}
     return {
-        layer: weight * measure(gram_matrix(output[layer]), target_grams[layer]) for layer, weight in layers.items()
+        layer: weight * measure(gram_matrix(output[layer], own.get(layer)), target_grams[layer])
+        for layer, weight in layers.items()
     }
 
 
@@ -232,13 +252,13 @@ class StyleReconstructionLoss(StyleLoss):
         super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
         self.distance = distance
 
-    def summary(self, features: Tensor) -> Tensor:
+    def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:
         """Return the Gram matrices, (N, C, C)."""
-        return gram_matrix(features)
+        return gram_matrix(features, weights)
 
-    def from_features(self, output: Features, target: Features) -> dict[str, Tensor]:
+    def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
-        return style_reconstruction(output, self.styles(target), self.layers, self.distance)
+        return style_reconstruction(output, self.styles(target, weights), self.layers, self.distance, weights)
 
 
 JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask
 
 
 class WeightedLoss(Loss):
@@ -75,12 +76,12 @@ class WeightedLoss(Loss):
         for family in families.values():
             next(iter(family.values()))._share(family.values())
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return every loss's terms times its weight; a loss of several terms names them ``loss/term``."""
         terms_of: dict[str, dict[str, Tensor]] = {}
         for family in self._families:
             members = {name: self.losses[name] for name in family}
-            terms_of |= members[family[0]]._together(members, output, target)
+            terms_of |= members[family[0]]._together(members, output, target, weight)
         weighted: dict[str, Tensor] = {}
         for name in self.losses:
             for term, value in terms_of[name].items():

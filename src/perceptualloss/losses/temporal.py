@@ -75,7 +75,7 @@ class TemporalLoss(ClipLoss):
         super().check_shapes(output, target)
         check_two_frames(self.frames(output))
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the loss's terms, each the mean over the changes of a clip, (N,)."""
         output, target = self.frames(output), self.frames(target)
         if self.share < 1:

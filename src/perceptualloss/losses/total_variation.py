@@ -9,6 +9,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask, Weights, weighted, weighted_mean
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import InputRange
 
@@ -16,7 +17,9 @@ Kind = Literal["l1", "squared", "power"]
 Pixels = Literal["mean", "sum"]
 
 
-def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, pixels: Pixels = "mean") -> Tensor:
+def total_variation(
+    images: Tensor, kind: Kind = "l1", exponent: float = 2.0, pixels: Pixels = "mean", mask: Mask | None = None
+) -> Tensor:
     r"""Return the total variation of each image, (N,), at least 0 and 0 for a flat picture.
 
     With the differences :math:`d_x = x_{c,i,j+1} - x_{c,i,j}` and :math:`d_y = x_{c,i+1,j} - x_{c,i,j}`:
@@ -35,9 +38,11 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, pi
         kind: "l1", "squared" or "power".
         exponent: :math:`\beta \geq 1` of "power".
         pixels: "mean" or "sum" over channels and places.
+        mask: a difference counts as much as the pixel of it that counts least.
 
     Raises:
-        InputError: for an unknown kind or pixels, an exponent below 1, or less than 2 pixels a side.
+        InputError: for an unknown kind or pixels, an exponent below 1, less than 2 pixels a side, or a mask without
+            neighbours in a row or a column whose mean could be taken.
 
     Source: Rudin, Osher and Fatemi 1992; Mahendran and Vedaldi, "Understanding deep image representations by
     inverting them", CVPR 2015 ("power" as a sum, their equation of :math:`R_{V^\beta}`); Johnson et al. 2016,
@@ -61,8 +66,25 @@ def total_variation(images: Tensor, kind: Kind = "l1", exponent: float = 2.0, pi
         parts = [across.square(), down.square()]
     else:
         parts = [_power(across[..., :-1, :].square() + down[..., :-1].square(), exponent / 2)]
-    reduce = torch.mean if pixels == "mean" else torch.sum
-    return torch.stack([reduce(part, dim=(1, 2, 3)) for part in parts]).sum(dim=0)
+    weights = [None] * len(parts) if mask is None else _of_differences(mask, kind, counted=pixels == "mean")
+    if pixels == "mean":
+        sums = [weighted_mean(part, own) for part, own in zip(parts, weights, strict=True)]
+    else:
+        sums = [weighted(part, own).sum(dim=(1, 2, 3)) for part, own in zip(parts, weights, strict=True)]
+    return torch.stack(sums).sum(dim=0)
+
+
+def _of_differences(mask: Mask, kind: Kind, counted: bool) -> list[Weights]:
+    """Return the weights of each part's differences."""
+    own = mask.pixels
+    across, down = torch.minimum(own[..., 1:], own[..., :-1]), torch.minimum(own[..., 1:, :], own[..., :-1, :])
+    if kind == "power":
+        positions = {
+            "a pixel with neighbours on the right and below": torch.minimum(across[..., :-1, :], down[..., :-1])
+        }
+    else:
+        positions = {"a pair of neighbours in a row": across, "a pair of neighbours in a column": down}
+    return [mask.counted(own, what, 2) if counted else Weights.of(own) for what, own in positions.items()]
 
 
 def _power(values: Tensor, exponent: float) -> Tensor:
@@ -109,6 +131,6 @@ class TotalVariationLoss(Loss):
             check_idle({"exponent": exponent}, {"exponent": 2.0}, f"with kind {kind!r}")
         total_variation(torch.zeros(1, 3, 2, 2), kind, exponent, pixels)  # complain now, not when training
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the total variation of each output, (N,)."""
-        return {"total_variation": total_variation(output, self.kind, self.exponent, self.pixels)}
+        return {"total_variation": total_variation(output, self.kind, self.exponent, self.pixels, weight)}

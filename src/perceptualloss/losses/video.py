@@ -115,7 +115,7 @@ class VideoLoss(ClipLoss):
     ) -> None:
         super().__init__(loss, layout, share, chunk, checkpoint, reduction)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the loss's terms, each the mean over the frames of a clip, (N,)."""
         output, target = self.frames(output), self.frames(target)
         if len(target) != len(output):

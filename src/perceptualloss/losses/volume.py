@@ -67,7 +67,7 @@ class VolumeLoss(StackLoss):
     def _option(self, name: str) -> Any:
         return tuple(self.axes) if name == "axes" and set(self.axes.values()) == {1.0} else super()._option(name)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the loss's terms of every axis, each its weight times the mean over the slices of a volume, (N,)."""
         terms: dict[str, Tensor] = {}
         for axis, weight in self.axes.items():

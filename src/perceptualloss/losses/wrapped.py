@@ -9,6 +9,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.network_loss import NetworkLoss, share_networks
 from perceptualloss.losses.sums import loss_name
 
@@ -41,9 +42,11 @@ class WrappedLoss(Loss):
         share_networks(part for loss in losses for part in loss.modules() if isinstance(part, NetworkLoss))
 
     @staticmethod
-    def _together(losses: Mapping[str, Loss], output: Tensor, target: Tensor) -> dict[str, dict[str, Tensor]]:
+    def _together(
+        losses: Mapping[str, Loss], output: Tensor, target: Tensor, mask: Mask | None = None
+    ) -> dict[str, dict[str, Tensor]]:
         """Return every loss's terms: a family of its own, whose networks are shared."""
-        return Loss._together(losses, output, target)
+        return Loss._together(losses, output, target, mask)
 
 
 class GreyLoss(WrappedLoss):
@@ -87,7 +90,7 @@ class GreyLoss(WrappedLoss):
         """Return pictures (N, C, H, W) as RGB, (N C, 3, H, W)."""
         return pictures.reshape(-1, 1, *pictures.shape[-2:]).expand(-1, 3, -1, -1)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the loss's terms, each the mean over the channels, (N,)."""
         values = self.loss._per_image(self.shown(output), self._beside(output, target))
         return {name: value.unflatten(0, (-1, self.channels)).mean(dim=1) for name, value in values.items()}
