@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import GANLoss, Kind, clip_weights, gradient_penalty
+from perceptualloss.losses.adversarial import GANLoss, Kind
+from perceptualloss.losses.critic_penalties import clip_weights, gradient_penalty, r1_penalty, r2_penalty
 from perceptualloss.networks.course import Critic
 
 KINDS = get_args(Kind)
@@ -32,23 +33,29 @@ def test_equals_the_papers_formulas(shape: tuple[int, ...]) -> None:
     ones, zeros = torch.ones_like(r), torch.zeros_like(r)
     above, below = r - f.mean(), f - r.mean()
     expected = {
-        "vanilla": (by_cross_entropy(r, 1) + by_cross_entropy(f, 0), by_cross_entropy(f, 1)),
+        "non_saturating": (by_cross_entropy(r, 1) + by_cross_entropy(f, 0), by_cross_entropy(f, 1)),
         "least_squares": (0.5 * F.mse_loss(r, ones) + 0.5 * F.mse_loss(f, zeros), 0.5 * F.mse_loss(f, ones)),
         "hinge": (-torch.minimum(r - 1, zeros).mean() - torch.minimum(-f - 1, zeros).mean(), -f.mean()),
-        "relativistic": (
+        "relativistic_average": (
             -torch.log(torch.sigmoid(above)).mean() - torch.log(1 - torch.sigmoid(below)).mean(),
             -torch.log(1 - torch.sigmoid(above)).mean() - torch.log(torch.sigmoid(below)).mean(),
         ),
-        "relativistic_hinge": (  # Jolicoeur-Martineau 2018, appendix
+        "relativistic_average_hinge": (  # Jolicoeur-Martineau 2018, appendix
             torch.maximum(1 - above, zeros).mean() + torch.maximum(1 + below, zeros).mean(),
             torch.maximum(1 + above, zeros).mean() + torch.maximum(1 - below, zeros).mean(),
         ),
+        "relativistic_paired": (by_cross_entropy(r - f, 1), by_cross_entropy(f - r, 1)),
         "wasserstein": (-torch.mean(r) + torch.mean(f), -torch.mean(f)),  # the course's lines
     }
     for kind, (critic, generator) in expected.items():
         torch.testing.assert_close(GANLoss(kind).critic_loss(r, f), critic)  # type: ignore[arg-type]
         torch.testing.assert_close(GANLoss(kind).generator_loss(f, r), generator)  # type: ignore[arg-type]
-    assert GANLoss("lsgan").critic_loss(r, f) == GANLoss("least_squares").critic_loss(r, f)
+    same = {"lsgan": "least_squares", "vanilla": "non_saturating", "relativistic": "relativistic_average"}
+    same["relativistic_hinge"] = "relativistic_average_hinge"
+    assert set(KINDS) == set(expected) | set(same)
+    for other, kind in same.items():
+        assert GANLoss(other).critic_loss(r, f) == GANLoss(kind).critic_loss(r, f)  # type: ignore[arg-type]
+        assert GANLoss(other).generator_loss(f, r) == GANLoss(kind).generator_loss(f, r)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,8 +64,9 @@ def test_equals_the_papers_formulas(shape: tuple[int, ...]) -> None:
 def test_order_does_not_matter_and_both_pull_in_the_right_direction(kind: Kind, seed: int, batch: int) -> None:
     real, fake = scores(seed, (batch, 1))
     loss = GANLoss(kind)
-    torch.testing.assert_close(loss.critic_loss(real.flip(0), fake), loss.critic_loss(real, fake))
-    torch.testing.assert_close(loss.generator_loss(fake.flip(0), real), loss.generator_loss(fake, real))
+    other = real.flip(0) if "paired" in kind else real  # where pictures are compared in pairs, pairs stay
+    torch.testing.assert_close(loss.critic_loss(other, fake.flip(0)), loss.critic_loss(real, fake))
+    torch.testing.assert_close(loss.generator_loss(fake.flip(0), other), loss.generator_loss(fake, real))
     real, fake = (x.clamp(-0.4, 0.4).requires_grad_() for x in (real, fake))
     for_real, for_fake = torch.autograd.grad(loss.critic_loss(real, fake), [real, fake])
     assert (for_real < 0).all()  # a step against the gradient scores the real higher
@@ -98,6 +106,56 @@ def test_the_relativistic_generator_needs_the_real_scores() -> None:
     with pytest.raises(InputError, match="Did you mean 'wasserstein'"):
         GANLoss("waserstein")  # type: ignore[arg-type]
     assert repr(GANLoss("hinge")) == "GANLoss('hinge')"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_several_maps_the_loss_is_the_mean_over_maps(kind: Kind) -> None:
+    loss = GANLoss(kind)
+    maps = [scores(seed, shape) for seed, shape in enumerate([(4, 1, 8, 8), (4, 1, 3, 5), (4, 1)])]
+    real, fake = [r for r, _ in maps], [f for _, f in maps]
+    critic = sum(float(loss.critic_loss(r, f)) for r, f in maps) / 3
+    generator = sum(float(loss.generator_loss(f, r)) for r, f in maps) / 3
+    assert float(loss.critic_loss(real, fake)) == pytest.approx(critic)
+    assert float(loss.generator_loss(fake, real)) == pytest.approx(generator)
+    with pytest.raises(InputError, match="as many maps of real as of generated pictures, got 3 and 2"):
+        loss.critic_loss(real, fake[:2])
+
+
+def test_pairs_are_of_as_many_pictures() -> None:
+    real, fake = scores()
+    with pytest.raises(InputError, match="a generated picture for each real one"):  # it would be broadcast
+        GANLoss("relativistic_paired").critic_loss(real, fake[:1])
+
+
+def test_r1_and_r2_of_a_linear_critic_are_known() -> None:
+    direction = torch.randn(3 * 4 * 4, dtype=torch.float64)
+    images = torch.rand(5, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    for penalty in (r1_penalty, r2_penalty):
+        value = penalty(lambda x: x.flatten(1) @ direction, images, 7.0)
+        assert value.item() == pytest.approx(7 / 2 * float(direction @ direction))
+    assert images.grad is None
+
+
+def test_penalties_look_at_all_places_and_maps_of_every_picture_by_itself() -> None:
+    """Of D(x) = a sum x^2 in one map and b x in each place of another: the slope is 2 a x + b."""
+    a, b = torch.tensor([0.7, 0.4], dtype=torch.float64, requires_grad=True).unbind()
+    real, fake = torch.rand(2, 6, 3, 2, 2, dtype=torch.float64)
+
+    def critic(x: Tensor) -> list[Tensor]:
+        return [a * x.square().sum(dim=(1, 2, 3))[:, None], b * x]
+
+    for penalty, images in ((r1_penalty, real), (r2_penalty, fake)):
+        value = penalty(critic, images, 3.0)
+        expected = 1.5 * (2 * a * images + b).square().sum(dim=(1, 2, 3)).mean()
+        torch.testing.assert_close(value, expected)
+        found, known = (torch.autograd.grad(x, (a, b), retain_graph=True) for x in (value, expected))
+        torch.testing.assert_close(found, known)  # it is differentiated again
+    places = torch.Generator().manual_seed(1)
+    share = torch.rand(6, 1, 1, 1, generator=places, dtype=torch.float64)
+    between = torch.lerp(fake, real, share)
+    slopes = (2 * a * between + b).flatten(1).norm(dim=1)
+    value = gradient_penalty(critic, real, fake, 3.0, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(value, 3 * (slopes - 1).square().mean())
 
 
 def test_gradient_penalty_of_a_linear_critic_is_known() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import gradient_penalty
+from perceptualloss.losses.critic_penalties import gradient_penalty
 from perceptualloss.networks.course import Critic
 
 

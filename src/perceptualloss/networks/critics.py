@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch
+from perceptualloss.pictures.ranges import FAR, check_values, values_can_be_read
 
 Norm = Literal["instance", "batch", "spectral", "none"]
 Scores = Tensor | list[Tensor]
@@ -27,15 +28,21 @@ class CriticNetwork(nn.Module):
 
     The constructor's arguments are kept as attributes of the same names.
 
+    Shapes are checked on every call, values on the first.
+
     Attributes:
         maps: how many maps of scores it gives.
     """
 
     maps: int = 1
+    _values_checked = False
 
     def forward(self, images: Tensor, *, features: bool = False) -> Scores | tuple[Scores, list[Tensor]]:
         """Score pictures (N, 3, H, W) in [0, 1]; with ``features`` return (scores, features)."""
         check_image_batch("images", images)
+        if not self._values_checked and values_can_be_read():
+            check_values("images", images, 0, 1, FAR, setting="", finite=False)
+            self._values_checked = True
         scores, seen = self.look(images)
         return (scores, seen) if features else scores
 

@@ -13,9 +13,11 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.course import Critic, Generator, Upscale2x, Upscale4x
 from perceptualloss.networks.critics import CriticNetwork, MultiScaleCritic, PatchCritic
 from perceptualloss.networks.johnson import SuperResolutionNetwork
+from perceptualloss.networks.projected_critic import ProjectedCritic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
+from perceptualloss.networks.unet_critic import UNetCritic
 from perceptualloss.registry import check_constructor, name_in, register
 
 Network = TypeVar("Network", bound=type[TransformationNetwork])
@@ -31,7 +33,13 @@ _NETWORKS: tuple[type[TransformationNetwork], ...] = (
     Autoencoder,
 )
 NETWORKS: dict[str, type[TransformationNetwork]] = {kind.__name__: kind for kind in _NETWORKS}
-_CRITICS: tuple[type[CriticNetwork], ...] = (Critic, PatchCritic, MultiScaleCritic)
+_CRITICS: tuple[type[CriticNetwork], ...] = (
+    Critic,
+    PatchCritic,
+    MultiScaleCritic,
+    UNetCritic,
+    ProjectedCritic,
+)
 CRITICS: dict[str, type[nn.Module]] = {kind.__name__: kind for kind in _CRITICS}
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import GANLoss, clip_weights, gradient_penalty
+from perceptualloss.losses.adversarial import GANLoss
 from perceptualloss.losses.base import Loss
+from perceptualloss.losses.critic_penalties import clip_weights, gradient_penalty
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
 from perceptualloss.training.processes import (
