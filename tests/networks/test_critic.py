@@ -52,5 +52,5 @@ def test_it_learns_under_a_gradient_penalty() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match="width from 1"):
         Critic(width=0)
-    with pytest.raises(InputError, match="Repeat a grey picture"):
+    with pytest.raises(InputError, match="images of shape"):
         Critic(width=2)(torch.rand(1, 1, 16, 16))
