@@ -8,6 +8,7 @@ from torch import Tensor
 
 from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.losses.wrapped import WrappedLoss
 
@@ -66,9 +67,9 @@ class BalancedLoss(WrappedLoss):
         """What each part had in the last call, by name, as tensors without a gradient."""
         return self.balance.weights
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return every term times the weight of its part."""
-        values = self.loss._per_image(output, target)
+        values = self.loss._values(output, target, weight)
         if output.requires_grad:
             reduced = {name: value.sum() if self.reduction == "sum" else value.mean() for name, value in values.items()}
             self.balance.update(reduced, output)
