@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, warn_once
+from perceptualloss.features.chain import REMEDY
 from perceptualloss.features.layout import Layout, find_layout
 from perceptualloss.features.taps import Taps
+from perceptualloss.pictures.ranges import values_can_be_read
 
 _STEPS = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64, 128)  # of which a side may have to be a multiple
+_PATCH = 128  # pixels: a network whose last stride is 32 has maps of 4 x 4 of it
 _NEAR = 6  # names that an error proposes
 _BAD_SIZE = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)  # what libraries raise
 
@@ -51,6 +54,8 @@ class Backbone:
         self.modules: list[nn.Module] = [model.requires_grad_(False).eval()]
         self._taps = Taps(model)
         self.names: tuple[str, ...] = ()
+        self._sizes: set[tuple[int, int, tuple[str, ...]]] = set()  # that padding was looked for in
+        self._padding_said = False
         self._learn(side)
         asked = self.names if layers is None else self.check(layers)
         self.names = self.names[: max(map(self.names.index, asked)) + 1]
@@ -132,6 +137,7 @@ class Backbone:
         Raises:
             InputError: for images of a size that is too small for the layers.
         """
+        self._stay_frozen()
         height, width = images.shape[-2:]
         try:
             outputs = self._taps.features(images, self._uses_of(layers), self._overwritten)
@@ -144,6 +150,8 @@ class Backbone:
         maps = {layer: self._layouts[layer].maps(outputs[layer], height, width) for layer in layers}
         if any(features.numel() == 0 for features in maps.values()):
             raise self._too_small(height, width, layers, "no place is left")
+        if min(height, width) < _PATCH and not self._padding_said and values_can_be_read():
+            self._say_padded(height, width, tuple(layers))
         return maps
 
     def touched(self, marks: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -154,11 +162,39 @@ class Backbone:
         """Raise InputError (see :meth:`touched`)."""
         raise self._unknown_reach()
 
+    def _say_padded(self, height: int, width: int, layers: tuple[str, ...]) -> None:
+        """Warn once of a size that leaves a convolution less than its kernel sees: more padding than picture."""
+        if (height, width, layers) in self._sizes:
+            return
+        self._sizes.add((height, width, layers))
+        kernels = _padded_kernels(self.modules[0])
+        last = max(self._end(layer) for layer in layers)
+        uses = {path: self._uses[path] for path in kernels if 0 < self._end(path) <= last}
+        outputs = self._taps.features((height, width), uses, ()) if uses else {}
+        for path, output in outputs.items():
+            kernel, stride = kernels[path]
+            if min(output.shape[-2:]) * stride < kernel:
+                warn_once(
+                    f"pictures of {height} x {width} pixels: {path} of {self.name} gives a map of {output.shape[-2]} x "
+                    f"{output.shape[-1]}, and its kernel of {kernel} x {kernel} sees mostly padding. {REMEDY}"
+                )
+                self._padding_said = True
+                return
+
+    def _end(self, path: str) -> int:
+        """Return how many modules are done when a layer is done for the last time, or 0 for one that does not run."""
+        return len(self._done) - self._done[::-1].index(path) if path in self._uses else 0
+
+    def _stay_frozen(self) -> None:
+        """Go back to evaluation mode if somebody who holds the modules, too, called ``train()``."""
+        if any(module.training for module in self.modules[0].modules()):
+            self.modules[0].eval()
+
     def idle(self) -> list[str]:
         """Return the paths of the modules that run after the deepest layer alone."""
         (model,) = self.modules
         last = self.names[-1]
-        end = len(self._done) - self._done[::-1].index(last)
+        end = self._end(last)
         used, later = _with_parents(self._done[:end]), _with_parents(self._done[end:])
         idle: list[str] = []
         for path, _ in model.named_modules():
@@ -193,7 +229,7 @@ class Backbone:
 
     def _too_small(self, height: int, width: int, layers: Sequence[str], why: str) -> InputError:
         expected = f"images that are large enough for {', '.join(layers)} of {self.name}"
-        return InputError(expected, f"{height} x {width} ({why})", "Take earlier layers or larger pictures.")
+        return InputError(expected, f"{height} x {width} ({why})", REMEDY)
 
 
 class _Gone(nn.Module):
@@ -202,6 +238,15 @@ class _Gone(nn.Module):
     def forward(self, *inputs: object) -> NoReturn:
         """Say that a module was let go of that is needed after all."""
         raise TypeError("a module ran that was let go of, as it lies behind the deepest layer")
+
+
+def _padded_kernels(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Return kernel and stride of the convolutions that pad their maps, by path."""
+    kernels = {}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Conv2d) and module.padding not in ("valid", (0, 0)):
+            kernels[path] = max(module.kernel_size), max(module.stride)
+    return kernels
 
 
 def _with_parents(paths: Iterable[str]) -> set[str]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.chain import Chain
+from perceptualloss.features.frozen import check_values_exist, keeping_values, trainable_through
 from perceptualloss.features.passes import Passes
 from perceptualloss.pictures.ranges import (
     FAR,
@@ -64,7 +65,7 @@ class LossNetwork(nn.Module):
 
     The network is frozen for good: its weights need no gradient, stay in evaluation mode, and are not
     registered as parameters, so that no optimiser, checkpoint or DistributedDataParallel bucket ever holds
-    them. They do follow ``.to(...)``.
+    them. They do follow ``.to(...)``. Built under ``torch.inference_mode`` it can be trained through all the same.
 
     Attributes:
         name: that of the network, "custom" for one that you built.
@@ -83,7 +84,7 @@ class LossNetwork(nn.Module):
         std: the same.
 
     Raises:
-        InputError: for an unknown layer, an empty list of layers or an unusable range.
+        InputError: for an unknown layer, an empty list of layers, an unusable range, or under ``torch.device("meta")``.
 
     Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
     Super-Resolution", ECCV 2016; Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015.
@@ -92,6 +93,7 @@ class LossNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         features: nn.Module | Body,
@@ -101,6 +103,7 @@ class LossNetwork(nn.Module):
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
+        check_values_exist()
         self.layers = tuple(layers)
         if not self.layers:
             remedy = "Such as relu2_2 of vgg16, or layer2 of torchvision/resnet50."
@@ -147,6 +150,9 @@ class LossNetwork(nn.Module):
             raise InputError(
                 "images in 32 bits or less", "float64", "Convert them with images.float(), or the loss with .double()."
             )
+        if self.mean.is_meta and not images.is_meta:
+            remedy = "Its values are lost: build it anew and move it with .to(...)."
+            raise InputError(f"the loss network {self.name} on {images.device}", "the device 'meta'", remedy)
         if not self._values_checked and values_can_be_read():
             check_values("images", images, *range_bounds(self.input_range), slack=FAR)
             self._values_checked = True
@@ -190,7 +196,9 @@ class LossNetwork(nn.Module):
         widths = self.body.channels()
         return {layer: widths[layer] for layer in self.layers}
 
+    @torch.inference_mode(False)
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        fn = keeping_values(fn)
         for module in self.body.modules:
             module._apply(fn)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -205,6 +213,7 @@ def _body(features: nn.Module | Body, layers: tuple[str, ...]) -> Body:
     """Return what a loss network looks through."""
     if not isinstance(features, nn.Module):
         return features
+    trainable_through(features)
     if isinstance(features, nn.Sequential) and Chain.takes(features):
         return Chain(features, layers)
     return Backbone(features, layers)

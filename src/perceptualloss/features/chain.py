@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.squeezenet import Fire
 
-from perceptualloss.errors import InputError, check_choice
+from perceptualloss.errors import InputError, check_choice, warn_once
 from perceptualloss.features.architectures import POOLS, layer_names
-from perceptualloss.features.modules import Convolution, HeadedConv2d, channels_after, smallest_side
+from perceptualloss.features.modules import Convolution, HeadedConv2d, channels_after, smallest_side, unpadded_side
 from perceptualloss.features.reach import reach, touched
+
+REMEDY = "Take earlier layers or larger pictures."
 
 
 class Chain:
@@ -51,13 +53,23 @@ class Chain:
         return tuple(check_choice("layer", layer, self.names) for layer in layers)
 
     def fit(self, images: Tensor, layers: Sequence[str]) -> Tensor:
-        """Return the images laid out as channels_last; raise InputError if they are too small for the layers."""
-        smallest = smallest_side(self.modules[: self._depth(layers)])
+        """Return the images laid out as channels_last; raise InputError if they are too small for the layers.
+
+        Those that leave a layer less than its kernel sees are said once: it sees more padding than picture.
+        """
+        modules = self.modules[: self._depth(layers)]
+        smallest = smallest_side(modules)
         if min(images.shape[-2:]) < smallest:
             raise InputError(
                 f"images of at least {smallest} x {smallest} pixels to see {', '.join(layers)}",
                 f"{images.shape[-2]} x {images.shape[-1]}",
-                "Take earlier layers or larger pictures.",
+                REMEDY,
+            )
+        unpadded = unpadded_side(modules)
+        if min(images.shape[-2:]) < unpadded and not torch.compiler.is_compiling():
+            warn_once(
+                f"pictures of less than {unpadded} x {unpadded} pixels: the maps on the way to {', '.join(layers)} get "
+                f"smaller than their kernels, which see mostly padding. {REMEDY}"
             )
         # By a way that torch.func.vmap knows, too.
         return images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

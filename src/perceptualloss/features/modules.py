@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -132,19 +132,35 @@ def channels_after(module: nn.Module, channels: int) -> int:
     return channels
 
 
-def smallest_side(modules: Iterable[nn.Module]) -> int:
-    """Return the least height or width of a picture that leaves at least one position after every module.
+def smallest_side(modules: Iterable[nn.Module], side: int = 1) -> int:
+    """Return the least height or width of a picture that leaves at least ``side`` positions after the modules.
 
     >>> smallest_side([nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.MaxPool2d(2)])
     4
     """
-    side = 1
     for module in reversed(list(modules)):
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
             kernel, stride, padding = (_first(v) for v in (module.kernel_size, module.stride, module.padding))
             rounded = stride - 1 if getattr(module, "ceil_mode", False) else 0
             side = max(1, (side - 1) * stride + kernel - rounded - 2 * padding)
+        elif isinstance(module, BlurPool2d | MaxBlurPool2d):
+            side = 2 * side - 1
     return side
+
+
+def unpadded_side(modules: Sequence[nn.Module]) -> int:
+    """Return the least height or width of a picture whose maps are as large as the kernels that pad them.
+
+    >>> unpadded_side([nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, padding=1)])
+    6
+    """
+    return max((smallest_side(modules[:i], _padded_kernel(module)) for i, module in enumerate(modules)), default=1)
+
+
+def _padded_kernel(module: nn.Module) -> int:
+    """Return the side of a module's largest kernel that sees what is added round the map, or 1."""
+    inner = (part for part in module.modules() if isinstance(part, nn.Conv2d))
+    return max((max(part.kernel_size) for part in inner if part.padding not in ("valid", (0, 0))), default=1)
 
 
 def _first(value: Any) -> int:

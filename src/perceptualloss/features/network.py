@@ -13,6 +13,7 @@ from perceptualloss.errors import InputError, check_choice, warn_once
 from perceptualloss.features.architectures import ARCHITECTURES, EMBEDDED, layer_names
 from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.frozen import check_values_exist
 from perceptualloss.features.libraries import find_weights, library_entry, load_weights
 from perceptualloss.features.passes import Passes
 from perceptualloss.features.weight_files import read_features
@@ -22,6 +23,7 @@ from perceptualloss.pictures.ranges import InputRange
 __all__ = ["LossNetwork", "layer_names_of", "loss_network", "why_no_imagenet"]
 
 
+@torch.inference_mode(False)
 def loss_network(
     network: str,
     layers: Iterable[str],
@@ -50,8 +52,9 @@ def loss_network(
 
     Raises:
         InputError: for an unknown name or layer, or weights that cannot be had; the message names the file,
-            its source and where to put it; for unusable settings of memory.
+            its source and where to put it; for unusable settings of memory; under ``torch.device("meta")``.
     """
+    check_values_exist()
     passes = Passes(checkpoint, chunk)
     built = (_library_network if "/" in network else _own_network)(network, tuple(layers), weights, input_range)
     built.passes = passes

@@ -74,6 +74,7 @@ class LPIPS(NetworkLoss):
     (torch.Size([]), torch.Size([1, 1, 64, 64]))
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         net: Literal["vgg", "alex", "squeeze"] | LossNetwork = "vgg",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.features.base import LossNetwork
+from perceptualloss.features.frozen import keeping_values
 from perceptualloss.features.network import loss_network
 from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import AUGMENTS, Augment, View
@@ -117,6 +118,11 @@ class NetworkLoss(Loss):
     def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,)."""
         return _one_pass([self], output, target, weight)[0]
+
+    @torch.inference_mode(False)
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        super()._apply(keeping_values(fn), recurse)  # type: ignore[no-untyped-call]
+        return self
 
     @staticmethod
     def _share(losses: Iterable[Loss]) -> None:

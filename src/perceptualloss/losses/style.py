@@ -51,6 +51,7 @@ class StyleLoss(NetworkLoss):
 
     same_size = False
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         network: str | LossNetwork = "vgg16",
