@@ -220,7 +220,8 @@ class Task(L.LightningModule):
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, for what Lightning does
 def test_lightning_trains_and_goes_on_from_a_checkpoint_without_the_losss_weights(tmp_path: Path) -> None:
     with torch.inference_mode():  # as in a validation before the training
-        task = Task(KINDS["backbone"]())
+        loss = KINDS["backbone"]()
+    task = Task(loss)
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*pair()), batch_size=1)
     options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(max_epochs=1, default_root_dir=tmp_path, enable_checkpointing=False, **options)
