@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import io
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
-import lightning as L
 import pytest
 import torch
 from torch import Tensor, nn
@@ -199,115 +193,6 @@ def test_a_module_with_a_loss_compiles_in_one_graph(kind: str) -> None:
     value = compiled(output, target)
     torch.manual_seed(4)
     torch.testing.assert_close(value, model(output, target))
-
-
-class Task(L.LightningModule):
-    def __init__(self, loss: Loss) -> None:
-        super().__init__()
-        self.model = Model(loss)
-
-    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
-        value: Tensor = self.model(*batch)
-        return value
-
-    def validation_step(self, batch: list[Tensor], index: int) -> None:
-        self.log("loss", self.model(*batch))
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), 0.1)
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, for what Lightning does
-def test_lightning_trains_and_goes_on_from_a_checkpoint_without_the_losss_weights(tmp_path: Path) -> None:
-    with torch.inference_mode():  # as in a validation before the training
-        loss = KINDS["backbone"]()
-    task = Task(loss)
-    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*pair()), batch_size=1)
-    options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = L.Trainer(max_epochs=1, default_root_dir=tmp_path, enable_checkpointing=False, **options)
-    before = task.model.network.weight.detach().clone()
-    trainer.fit(task, data, data)
-    assert not torch.equal(task.model.network.weight, before)
-    trainer.save_checkpoint(tmp_path / "last.ckpt")
-    other = Task.load_from_checkpoint(tmp_path / "last.ckpt", loss=L1Loss(), strict=True)
-    assert torch.equal(other.model.network.weight, task.model.network.weight)
-
-
-# Trains one step in each of two processes, and compares with the mean of the gradients of both.
-SCRIPT = """
-import os, sys
-sys.path.insert(0, sys.argv[1])
-import torch
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
-import test_in_modules as own
-
-distributed.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=int(sys.argv[3]), world_size=2)
-rank = distributed.get_rank()
-for kind in ("chain", "backbone", "a fixed style"):
-    torch.manual_seed(0)
-    model = own.Model(own.KINDS[kind]())
-    pictures = [(low[:1].roll(2 * i, 3), high[:1].roll(i, 2)) for i, (low, high) in enumerate([own.pair()] * 2)]
-    sum(model(*one) / 2 for one in pictures).backward()
-    expected = [p.grad.clone() for p in model.parameters()]
-    model.zero_grad()
-    if sys.argv[4] == "ddp":
-        wrapped = DistributedDataParallel(model)
-        wrapped(*pictures[rank]).backward()
-        found = [p.grad for p in model.parameters()]
-    else:
-        from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
-        wrapped = fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
-        wrapped(*pictures[rank]).backward()
-        found = [p.grad.full_tensor() for p in model.parameters()]
-    for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
-distributed.destroy_process_group()
-"""
-
-
-@pytest.mark.parametrize("how", ["ddp", "fsdp2"])
-def test_two_processes_have_the_mean_of_their_gradients(how: str, tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(tmp_path / "script.py"), str(Path(__file__).parent), str(tmp_path / "meet")]
-    running = [
-        subprocess.Popen([*command, str(rank), how], env=environment, stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0], said[0][-2000:] + said[1][-2000:]
-
-
-@pytest.mark.skipif(importlib.util.find_spec("accelerate") is None, reason="Accelerate is not installed")
-def test_accelerate_prepares_a_module_with_a_loss() -> None:
-    accelerate = importlib.import_module("accelerate")
-    model = Model(KINDS["backbone"]())
-    expected = model(*pair())
-    accelerator = accelerate.Accelerator(cpu=True)
-    prepared, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), 0.1))
-    value = prepared(*pair())
-    accelerator.backward(value)
-    optimizer.step()
-    torch.testing.assert_close(value, expected)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU, and there is none")
-def test_a_step_is_captured_in_a_cuda_graph() -> None:
-    loss, (output, target) = KINDS["chain"]().cuda(), (x.cuda() for x in pair())
-    output.requires_grad_()
-    expected = torch.autograd.grad(loss(output, target), output)[0]
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            torch.autograd.grad(loss(output, target), output)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = torch.autograd.grad(loss(output, target), output)[0]
-    graph.replay()
-    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(

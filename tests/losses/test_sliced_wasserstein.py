@@ -122,3 +122,14 @@ def test_bad_options_are_refused() -> None:
         SlicedWassersteinLoss("compact", LAYERS, directions=0)
     with pytest.raises(InputError, match="one style picture"):
         SlicedWassersteinLoss("compact", LAYERS, torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("style", [None, torch.rand(1, 3, 20, 20)])
+def test_in_evaluation_too_it_compiles_in_one_graph(style: Tensor | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perceptualloss.losses.sliced_wasserstein.ENOUGH", 300)
+    torch.compiler.reset()
+    loss = SlicedWassersteinLoss("compact", ["relu1_1"], style=style).eval()
+    pictures = torch.rand(2, 1, 3, 20, 20).unbind(0)[: 2 if style is None else 1]
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(*pictures), loss(*pictures))

@@ -160,31 +160,42 @@ class SlicedWassersteinLoss(StyleLoss):
                     directions = _directions(found[0], self.directions)
                     found, style = _some([found, style], self.positions)
                 else:
-                    generator = torch.Generator(found[0].device).manual_seed(SEED)
-                    directions = _directions(found[0], found[0].shape[1], generator)
-                    style = style if self.needs_target else _some([style], ENOUGH, generator)[0]
+                    total = 0 if self.needs_target else style[0].shape[2]
+                    directions, chosen = _fixed(found[0].shape[1], total, found[0].device, found[0].dtype)
+                    style = (style[0][..., chosen], None) if len(chosen) else style
                 value = sliced_wasserstein(found[0], style[0], directions, found[1], style[1])
                 distances[layer] = weight * value
         return distances
 
 
-def _directions(features: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
+def _directions(features: Tensor, count: int) -> Tensor:
     """Return (at most ``count``, C) orthogonal directions of unit length, drawn evenly over the sphere."""
     channels = features.shape[1]
-    normal = torch.randn(
-        channels, min(count, channels), generator=generator, device=features.device, dtype=features.dtype
-    )
+    return _orthogonal(torch.randn(channels, min(count, channels), device=features.device, dtype=features.dtype))
+
+
+def _orthogonal(normal: Tensor) -> Tensor:
     basis: Tensor = torch.linalg.qr(normal).Q
     return basis.mT
 
 
-def _some(sets: Sequence[_Set], count: int, generator: torch.Generator | None = None) -> list[_Set]:
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no graph may make a generator
+@torch.inference_mode(False)
+def _fixed(channels: int, positions: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the same directions every time, as many as channels, and ENOUGH of more positions (none: all)."""
+    generator = torch.Generator(device).manual_seed(SEED)
+    normal = torch.randn(channels, channels, generator=generator, device=device, dtype=dtype)
+    chosen = torch.randperm(positions, generator=generator, device=device)[:ENOUGH] if positions > ENOUGH else ()
+    return _orthogonal(normal), torch.as_tensor(chosen, dtype=torch.int64, device=device)
+
+
+def _some(sets: Sequence[_Set], count: int) -> list[_Set]:
     """Return at most ``count`` of the vectors in each set, the same ones of sets of the same size."""
     drawn: dict[int, Tensor] = {}
     for vectors, _ in sets:
         total = vectors.shape[2]
         if total > count and total not in drawn:
-            drawn[total] = torch.randperm(total, generator=generator, device=vectors.device)
+            drawn[total] = torch.randperm(total, device=vectors.device)
     return [_picked(*one, drawn[one[0].shape[2]], count) if one[0].shape[2] in drawn else one for one in sets]
 
 
