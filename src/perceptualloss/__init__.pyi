@@ -28,6 +28,7 @@ from .losses.perceptual import PerceptualLoss as PerceptualLoss
 from .losses.pixel import CharbonnierLoss as CharbonnierLoss
 from .losses.pixel import L1Loss as L1Loss
 from .losses.pixel import MSELoss as MSELoss
+from .losses.prepared import Prepared as Prepared
 from .losses.registry import build_loss as build_loss
 from .losses.registry import register_loss as register_loss
 from .losses.settings import loss_from_settings as loss_from_settings

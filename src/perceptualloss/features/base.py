@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol, Self
 
@@ -113,6 +114,7 @@ class LossNetwork(nn.Module):
         self.input_range = check_input_range(input_range)
         self._values_checked = False
         self.passes = Passes()
+        self._fingerprint: tuple[tuple[int, ...], str] | None = None
         self.name = "custom"
         self.weights = "as given"
         self.source: Hashable | None = None  # what the weights are, where that is known
@@ -187,6 +189,29 @@ class LossNetwork(nn.Module):
         """
         return self.body.reach(*self.check_layers([layer]))
 
+    def fingerprint(self) -> str:
+        """Return a hash of its modules, weights and normalisation: equal for networks that see alike.
+
+        It is computed anew only where weights were written to since.
+
+        Raises:
+            InputError: while torch.compile looks on, before it was computed once.
+        """
+        if torch.compiler.is_compiling():
+            if self._fingerprint is None:
+                remedy = "Call the loss with the prepared target once before, or prepare a target by it."
+                raise InputError("a loss network whose weights were hashed before it is compiled", self.name, remedy)
+            return self._fingerprint[1]
+        tensors = [self.mean, self.std, *(x for module in self.body.modules for x in module.state_dict().values())]
+        versions = tuple(-1 if x.is_inference() else x._version for x in tensors)
+        if self._fingerprint is None or self._fingerprint[0] != versions:
+            found = hashlib.sha256("\n".join(map(repr, self.body.modules)).encode())
+            for x in tensors:
+                found.update(f"{x.dtype} {tuple(x.shape)}".encode())
+                found.update(x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            self._fingerprint = (versions, found.hexdigest()[:16])
+        return self._fingerprint[1]
+
     def modules_in_turn(self) -> tuple[nn.Module, ...]:
         """Return the convolutions, ReLUs and pools in the order in which they run."""
         return tuple(self.body.modules)
@@ -199,6 +224,7 @@ class LossNetwork(nn.Module):
     @torch.inference_mode(False)
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         fn = keeping_values(fn)
+        self._fingerprint = None
         for module in self.body.modules:
             module._apply(fn)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
 from perceptualloss.losses.mask import Mask, Masking, checked_mask
+from perceptualloss.losses.prepared import Maps, Prepared
 from perceptualloss.pictures.ranges import (
     FAR,
     InputRange,
@@ -121,12 +122,14 @@ class Loss(nn.Module):
             InputError: for pictures or a mask of another shape, type or range, an empty mask, a loss that takes none,
                 or one of which it cannot be told what its positions see ("exact").
         """
+        target = self._taken(target)
         self.check_call(output, target)
         mask = self._mask(output, target, weight, masking)
-        pictures = (output, (output if target is None else target).detach())
+        target = output.detach() if target is None else target
         if mask is not None:
-            pictures = (mask.shown(pictures[0], self.input_range), mask.shown(pictures[1], self.input_range))
-        values = self._values(*pictures, mask)
+            output = mask.shown(output, self.input_range)
+            target = mask.shown(target, self.input_range) if isinstance(target, Tensor) else target
+        values = self._values(output, target, mask)
         for name, value in values.items():
             if value.shape != output.shape[:1]:
                 expected = f"{type(self).__name__}._per_image to give {name} for every picture, ({len(output)},)"
@@ -177,6 +180,9 @@ class Loss(nn.Module):
                     f"{type(self).__name__}(output, target)", "no target", "Give the picture it should be."
                 )
             return
+        if isinstance(target, Prepared):
+            target.check_beside(output, self.same_size)
+            return
         check_image_batch("target", target)
         if self.same_size:
             check_same_shape("output", output, "target", target)
@@ -189,9 +195,63 @@ class Loss(nn.Module):
         """Raise InputError unless shapes, types and values are as promised; reads the values."""
         self.check_shapes(output, target)
         low, high = range_bounds(self.input_range)
-        if target is not None:
-            check_values("target", target, low, high)
+        picture = target.picture if isinstance(target, Prepared) else target
+        if picture is not None:
+            check_values("target", picture, low, high)
         check_values("output", output, low, high, slack=FAR)
+
+    def prepare(self, target: Tensor) -> Prepared:
+        """Return what this loss needs of targets that stay the same, computed once: ``loss(output, prepared)``.
+
+        Features or styles for what looks through a network, and the pictures where something looks at the pixels. In
+        memory that is often more than the pictures. It can be written to a file (:class:`Prepared`).
+
+        Args:
+            target: a batch as a call takes it.
+
+        Raises:
+            InputError: for an unusable batch, a loss that needs no target, or one that changes it at each call
+                (``augment``).
+        """
+        if not self.needs_target:
+            raise InputError("a loss that needs a target, to prepare it", type(self).__name__)
+        self.check(target, target)
+        with torch.no_grad():
+            pixels, maps = self._keep(target.detach())
+        return Prepared(tuple(target.shape), maps, target.detach().clone() if pixels else None)
+
+    def _keep(self, target: Tensor) -> tuple[bool, Maps]:
+        """Return whether the target itself is needed, and what is computed of it (see :class:`Prepared`)."""
+        return self.needs_target, {}
+
+    @staticmethod
+    def _keep_together(losses: Mapping[str, Loss], target: Tensor) -> tuple[bool, Maps]:
+        """Return what :meth:`_keep` gives for several losses of this family together."""
+        kept = [loss._keep(target) for loss in losses.values()]
+        return any(pixels for pixels, _ in kept), {made: found for _, maps in kept for made, found in maps.items()}
+
+    @property
+    def _takes_prepared(self) -> bool:
+        """Whether :meth:`_per_image` takes a prepared target as it is, not its picture."""
+        return False
+
+    def _taken(self, target: Any) -> Any:
+        """Return a target as :meth:`_per_image` takes it."""
+        if isinstance(target, Tensor):
+            return target.detach()
+        if not isinstance(target, Prepared) or self._takes_prepared:
+            return target
+        if not self.needs_target:
+            return None
+        if target.picture is None:
+            remedy = "Prepare it by this loss: loss.prepare(target)."
+            raise InputError(f"a target prepared for {type(self).__name__}, which looks at pixels", "none", remedy)
+        return target.picture
+
+    def _target_of(self, output: Tensor, target: Any) -> Any:
+        """Return a target as :meth:`_per_image` takes it, which is the output of a loss that needs none."""
+        taken = self._taken(target)
+        return output.detach() if taken is None else taken
 
     @staticmethod
     def _share(losses: Iterable[Loss]) -> None:
@@ -205,7 +265,7 @@ class Loss(nn.Module):
 
         A family whose members save work when they are computed together defines it anew, and :meth:`_share`.
         """
-        return {name: loss._values(output, target, mask) for name, loss in losses.items()}
+        return {name: loss._values(output, loss._target_of(output, target), mask) for name, loss in losses.items()}
 
     def _check_part(self, name: str) -> None:
         """Raise InputError if this loss, as it is set, cannot be the part of that name of a sum."""

@@ -135,7 +135,7 @@ class LPIPS(NetworkLoss):
     ) -> Tensor:
         """Return the mean distance of the batch, a scalar; with ``spatial=True`` the map (N, 1, H, W)."""
         if self.spatial and target is not None:
-            return self.map(output, target.detach(), weight, masking=masking)
+            return self.map(output, target, weight, masking=masking)
         return super().forward(output, target, weight, masking=masking)
 
     def _check_part(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, cast
@@ -18,8 +18,9 @@ from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import AUGMENTS, Augment, View
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction, takes_another
 from perceptualloss.losses.mask import Mask
-from perceptualloss.losses.passes import in_parts
-from perceptualloss.losses.places import Places, places, seen_mask
+from perceptualloss.losses.passes import made_by, one_pass, union
+from perceptualloss.losses.places import Places
+from perceptualloss.losses.prepared import Maps
 from perceptualloss.pictures.ranges import InputRange, check_input_range
 
 Features = Mapping[str, Tensor]
@@ -105,6 +106,10 @@ class NetworkLoss(Loss):
         """Return what :meth:`from_features` needs of the target's features: what is kept where memory is short."""
         return {layer: features[layer] for layer in self.target_layers}
 
+    def kept_names(self) -> Iterable[str]:
+        """Return the names of what :meth:`of_target` gives."""
+        return self.target_layers
+
     def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,), from the features of the layers asked for.
 
@@ -117,7 +122,28 @@ class NetworkLoss(Loss):
 
     def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the weighted terms by name, each (N,)."""
-        return _one_pass([self], output, target, weight)[0]
+        return one_pass([self], output, target, weight)[0]
+
+    @property
+    def _takes_prepared(self) -> bool:
+        return type(self)._per_image is NetworkLoss._per_image
+
+    def _keep(self, target: Tensor) -> tuple[bool, Maps]:
+        return self._keep_together({"": self}, target)
+
+    @staticmethod
+    def _keep_together(losses: Mapping[str, Loss], target: Tensor) -> tuple[bool, Maps]:
+        """Return what losses keep of a target, those alike in one pass; the picture for an own ``_per_image``."""
+        looking = cast(Mapping[str, NetworkLoss], losses)
+        alike = {name: loss for name, loss in looking.items() if loss._takes_prepared}
+        maps: Maps = {}
+        for group in _alike(alike):
+            members = [alike[name] for name in group]
+            made = made_by(members[0])
+            features = members[0].network(members[0].view.show(target, None), union(m.target_layers for m in members))
+            found = {name: kept for loss in members for name, kept in loss.of_target(features).items()}
+            maps[made] = maps.get(made, {}) | found
+        return len(alike) < len(looking), maps
 
     @torch.inference_mode(False)
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
@@ -134,46 +160,12 @@ class NetworkLoss(Loss):
     ) -> dict[str, dict[str, Tensor]]:
         """Return every loss's terms; those alike share a pass, and one with a ``_per_image`` of its own has its own."""
         looking = cast(Mapping[str, NetworkLoss], losses)
-        alike = {name: loss for name, loss in looking.items() if type(loss)._per_image is NetworkLoss._per_image}
-        terms = {name: loss._values(output, target, mask) for name, loss in looking.items() if name not in alike}
+        alike = {name: loss for name, loss in looking.items() if loss._takes_prepared}
+        others = {name: loss for name, loss in looking.items() if name not in alike}
+        terms = {name: loss._values(output, loss._target_of(output, target), mask) for name, loss in others.items()}
         for group in _alike(alike):
-            terms |= zip(group, _one_pass([alike[name] for name in group], output, target, mask), strict=True)
+            terms |= zip(group, one_pass([alike[name] for name in group], output, target, mask), strict=True)
         return terms
-
-
-def _one_pass(
-    losses: Sequence[NetworkLoss], output: Tensor, target: Tensor, mask: Mask | None
-) -> list[dict[str, Tensor]]:
-    """Return the terms of losses of one view through one network, which runs once, and once more on the target."""
-    network, view = losses[0].network, losses[0].view
-    change = view.draw(output)
-    layers = _union(loss.output_layers for loss in losses)
-    target_layers = _union(loss.target_layers for loss in losses)
-    with torch.no_grad():
-        shown = view.show(target, change) if target_layers else target
-    seen = None
-    if mask is not None:
-        for loss in losses:
-            loss._check_takes_mask()
-        seen = seen_mask(mask, view, change)
-    if network.passes.plain:
-        with torch.no_grad():
-            target_features = network(shown, target_layers) if target_layers else {}
-        features = network(view.show(output, change), layers)
-        weights = () if seen is None else (places(seen, network, features),)
-        return [loss.from_features(features, target_features, *weights) for loss in losses]
-
-    @torch.no_grad()
-    def goal(part: slice) -> dict[str, Tensor]:
-        if not target_layers:
-            return {}
-        features = network(shown if len(shown) == 1 else shown[part], target_layers)
-        weights = () if seen is None else (places(seen.part(part), network, features),)
-        return {name: kept for loss in losses for name, kept in loss.of_target(features, *weights).items()}
-
-    one = len(shown) == 1 and (seen is None or len(seen.pixels) == 1)  # one target serves the whole batch
-    once = goal(slice(None)) if one else None
-    return in_parts(losses, layers, view.show(output, change), goal if once is None else lambda part: once, seen)
 
 
 def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:
@@ -188,10 +180,6 @@ def _alike(losses: Mapping[str, NetworkLoss]) -> list[list[str]]:
         else:
             groups.append([name])
     return groups
-
-
-def _union(layers: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(layer for some in layers for layer in some))
 
 
 def share_networks(losses: Iterable[Loss]) -> None:

@@ -1,8 +1,8 @@
-"""How losses look through a network where memory is short: some pictures at a time, and again in the backward pass."""
+"""One pass of losses through a network: whole, or where memory is short in parts, and again in the backward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,21 +10,112 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from perceptualloss.errors import InputError
+from perceptualloss.features.view import Change, Shift
 from perceptualloss.losses.mask import Mask
-from perceptualloss.losses.places import places
+from perceptualloss.losses.places import places, seen_mask
+from perceptualloss.losses.prepared import Prepared
 
 if TYPE_CHECKING:
     from perceptualloss.losses.network_loss import NetworkLoss
 
 Terms = list[dict[str, Tensor]]
 """Of every loss, its terms by name."""
+Maps = Mapping[str, Tensor]
+"""Features by layer, or what losses keep of them by name."""
 
 
-def in_parts(
+def one_pass(
+    losses: Sequence[NetworkLoss], output: Tensor, target: Tensor | Prepared, mask: Mask | None = None
+) -> Terms:
+    """Return the terms of losses of one view through one network, which runs once, and once more on the target."""
+    network, view = losses[0].network, losses[0].view
+    change = view.draw(output)
+    seen = None
+    if mask is not None:
+        for loss in losses:
+            loss._check_takes_mask()
+        seen = seen_mask(mask, view, change)
+    layers, goal = union(loss.output_layers for loss in losses), _goal(losses, target, change, seen)
+    if not network.passes.plain:
+        return _in_parts(losses, layers, view.show(output, change), goal, seen)
+    target_features = goal(None)
+    features = network(view.show(output, change), layers)
+    weights = () if seen is None else (places(seen, network, features),)
+    return [loss.from_features(features, target_features, *weights) for loss in losses]
+
+
+def _goal(
+    losses: Sequence[NetworkLoss], target: Tensor | Prepared, change: Change | Shift | None, mask: Mask | None
+) -> Callable[[slice | None], Maps]:
+    """Return what gives, for a part of a batch, what losses of one pass need of the target; None is the whole batch.
+
+    In a plain pass these are the target's features; otherwise only what the losses keep of them.
+    """
+    network, view = losses[0].network, losses[0].view
+    layers = union(loss.target_layers for loss in losses)
+    if not layers:
+        return lambda part: {}
+    if isinstance(target, Prepared):
+        return _prepared_goal(losses, target, mask)
+    with torch.no_grad():
+        shown = view.show(target, change)
+
+    @torch.no_grad()
+    def goal(part: slice | None) -> Maps:
+        features: Maps = network(shown if part is None or len(shown) == 1 else shown[part], layers)
+        if network.passes.plain:
+            return features
+        own = mask if mask is None or part is None else mask.part(part)
+        weights = () if own is None else (places(own, network, features),)
+        return {name: kept for loss in losses for name, kept in loss.of_target(features, *weights).items()}
+
+    if network.passes.plain or len(shown) > 1 or (mask is not None and len(mask.pixels) > 1):
+        return goal
+    once = goal(None)  # one target serves the whole batch
+    return lambda part: once
+
+
+def _prepared_goal(
+    losses: Sequence[NetworkLoss], target: Prepared, mask: Mask | None
+) -> Callable[[slice | None], Maps]:
+    """Return :func:`_goal` of a prepared target.
+
+    Raises:
+        InputError: for a target that was prepared for something else, or styles under a mask.
+    """
+    for loss in losses:
+        if mask is not None and set(loss.kept_names()) != set(loss.target_layers):
+            remedy = "Give the target itself: what is outside of the mask counts in a prepared style."
+            raise InputError(f"no mask (weight) with a prepared target of {type(loss).__name__}", "one", remedy)
+    kept = target.of_pass(made_by(losses[0]), union(tuple(loss.kept_names()) for loss in losses))
+    whole = len(target) == 1
+    return lambda part: kept if part is None or whole else {name: found[part] for name, found in kept.items()}
+
+
+def made_by(loss: NetworkLoss) -> str:
+    """Return in words what makes a loss's features of a picture: the network, its weights, and what it is shown.
+
+    Raises:
+        InputError: for a loss that changes its pictures at random.
+    """
+    network, view = loss.network, loss.view
+    if view.augment is not None:
+        remedy = "Such pictures change at each call."
+        raise InputError("a loss without augment, for a prepared target", f"augment={view.augment!r}", remedy)
+    shown = f"resize {view.resize}, halvings {view.halvings}"
+    return f"{network.name} ({network.fingerprint()}), input_range {network.input_range}, {shown}"
+
+
+def union(layers: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return all names in some lists, each once."""
+    return tuple(dict.fromkeys(layer for some in layers for layer in some))
+
+
+def _in_parts(
     losses: Sequence[NetworkLoss],
     layers: Sequence[str],
     output: Tensor,
-    goal: Callable[[slice], Mapping[str, Tensor]],
+    goal: Callable[[slice | None], Maps],
     mask: Mask | None = None,
 ) -> Terms:
     """Return the terms of losses through one network as its ``passes`` say: some pictures at a time, recomputed.
@@ -50,7 +141,7 @@ def in_parts(
         remedy = "Leave chunk out, or call loss.eval()."
         raise InputError("a loss that draws nothing for chunks under torch.compile", type(losses[0]).__name__, remedy)
 
-    def terms(pictures: Tensor, target: Mapping[str, Tensor], own: Mask | None) -> Terms:
+    def terms(pictures: Tensor, target: Maps, own: Mask | None) -> Terms:
         features = network(pictures, layers)
         weights = () if own is None else (places(own, network, features),)
         return [loss.from_features(features, target, *weights) for loss in losses]

@@ -102,6 +102,10 @@ class StyleLoss(NetworkLoss):
         own = weights or {}
         return {self._kept(layer): self.summary(features[layer], own.get(layer)) for layer in self.target_layers}
 
+    def kept_names(self) -> Iterable[str]:
+        """Return the names of the target's styles."""
+        return [self._kept(layer) for layer in self.target_layers]
+
     def _kept(self, layer: str) -> str:
         """Return the name of a target's style: two classes may summarise one layer in two ways."""
         return f"{type(self).summary.__qualname__}/{layer}"

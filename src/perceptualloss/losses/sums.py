@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.prepared import Maps
 
 
 class WeightedLoss(Loss):
@@ -91,6 +92,22 @@ class WeightedLoss(Loss):
                 weighted[full] = self.weights[name] * value
         return weighted
 
+    def _keep(self, target: Tensor) -> tuple[bool, Maps]:
+        """Return what the parts need of a target; those of a family compute it together."""
+        if not self._takes_prepared:
+            return True, {}
+        pixels, maps = False, Maps()
+        for family in self._families:
+            members = {name: self.losses[name] for name in family if self.losses[name].needs_target}
+            if members:
+                also, found = next(iter(members.values()))._keep_together(members, target)
+                pixels, maps = pixels or also, maps | found
+        return pixels, maps
+
+    @property
+    def _takes_prepared(self) -> bool:
+        return type(self)._per_image is WeightedLoss._per_image
+
     def extra_repr(self) -> str:
         """Return every part with its weight, a line each; the sum's reduction, where it is not the mean."""
         lines = [f"({name}): {self.weights[name]:g} * {part!r}" for name, part in self.losses.items()]
@@ -100,12 +117,12 @@ class WeightedLoss(Loss):
     def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:
         """Check against every part's own needs."""
         for loss in self.losses.values():
-            loss.check_shapes(output, target)
+            loss.check_shapes(output, loss._taken(target))
 
     def check(self, output: Tensor, target: Tensor | None = None) -> None:
         """Check against every part's own needs and range."""
         for loss in self.losses.values():
-            loss.check(output, target)
+            loss.check(output, loss._taken(target))
 
 
 def _common(option: str, losses: Iterable[tuple[str, Loss]], remedy: str) -> Any:
