@@ -25,6 +25,7 @@ from perceptualloss.losses.registry import LOSSES
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Comparison, best_runs
+from perceptualloss.studies.compare.runs import compare_runs
 from perceptualloss.studies.compare.settings import Settings, read_settings
 from perceptualloss.training.run_folder import claimed_folder
 
@@ -40,7 +41,15 @@ def build_parser() -> ArgumentParser:
         default=list(Settings.losses),
         help=f"the losses to compare: {', '.join(LOSSES)}",
     )
-    parser.add_argument("--name", type=str | None, help="name of the folder in --out (default: upscale2x, ...)")
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        type=Path,
+        help="instead of training: folders of finished trainings on the same photos, such as those of autoencoders",
+    )
+    parser.add_argument(
+        "--name", type=str | None, help="name of the folder in --out (default: upscale2x, ..., or runs)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where that folder goes")
     parser.add_argument("--resume", type=Path | None, help="the folder of an interrupted comparison to go on with")
     return parser
@@ -49,6 +58,14 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss compare``."""
     place: AbstractContextManager[Path]
+    if options.runs is not None:
+        names = [*(field.name for field in fields(Settings)), "resume"]
+        check_unused(parser, options, names, "with --runs: these are trained")
+        with claimed_folder(options.out, options.name or "runs") as folder:
+            tell("Writing to ", bold(folder))
+            comparison = compare_runs(options.runs, folder, say=say)
+        _show(comparison, folder)
+        return
     if options.resume is not None:
         names = [*(field.name for field in fields(Settings)), "name", "out"]
         check_unused(parser, options, names, "with --resume: the folder has the comparison's settings")
@@ -59,6 +76,10 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     with place as folder:
         tell("Writing to ", bold(folder))
         comparison = compare(settings, folder, progress=True, say=say)
+    _show(comparison, folder)
+
+
+def _show(comparison: Comparison, folder: Path) -> None:
     console.print(score_table(comparison))
     for why in dict.fromkeys(comparison.missing.values()):
         note(why)

@@ -20,9 +20,9 @@ from perceptualloss.training.recipe import Recipe, smoke
 from perceptualloss.training.recipe_checks import RANGES, check_range
 from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
-from perceptualloss.training.train import train
+from perceptualloss.training.train import result_in, train
 
-PLACES = ("inputs", "photos", "style", "start_from")  # settings that are paths
+PLACES = ("inputs", "photos", "style", "start_from", "autoencoder")  # settings that are paths
 SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 
@@ -58,7 +58,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         tell("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
         scores = train(recipe, folder, resume=resume, **record)
     tell("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
-    tell("Saved ", bold(folder / "network.safetensors"))
+    tell("Saved ", bold(result_in(folder, recipe)))
 
 
 def with_recipe(words: list[str]) -> list[str]:

@@ -81,15 +81,30 @@ def load_saved(path: Path) -> TransformationNetwork:
     kind, arguments = _described(path, metadata)
     elements = sum(math.prod(shape) for shape in shapes.values())
     network = outline(kind, arguments, len(shapes), elements, f"That is what {path} has weights for.")
-    expected = network.state_dict()
-    _check_shapes(f"{kind.__name__} in {path}", expected, shapes)
+    network.load_state_dict(read_state(path, network.state_dict(), shapes, kind.__name__), assign=True)
+    return network.eval()
+
+
+def read_state(
+    path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], what: str
+) -> dict[str, Tensor]:
+    """Return copies of the weights in a file, in the types of the network's.
+
+    Args:
+        path: the file.
+        expected: the network's own weights by name, which need no memory ("meta").
+        shapes: those in the file, as :func:`read_header` gives them.
+        what: the network, for messages.
+
+    Raises:
+        InputError: for weights that are missing, too many, of another shape or type, or not finite.
+    """
+    _check_shapes(f"{what} in {path}", expected, shapes)
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError("a safetensors file", f"{path}, which does not load: {error}") from error
-    weights = {name: _weight(f"{name} in {path}", state[name], like) for name, like in expected.items()}
-    network.load_state_dict(weights, assign=True)
-    return network.eval()
+    return {name: _weight(f"{name} in {path}", state[name], like) for name, like in expected.items()}
 
 
 def read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:

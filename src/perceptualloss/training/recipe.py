@@ -24,6 +24,8 @@ class Recipe:
 
     Args:
         network: the transformation network, such as Upscale2x.
+        autoencoder: instead of it, a folder with an AutoencoderKL of diffusers, whose decoder is trained (see
+            :class:`DiffusersAutoencoder`); the result is a folder that diffusers opens.
         loss: the loss: a name such as MSELoss or perceptual (a preset), or a sum such as
             ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
             (see :func:`loss_from_settings`).
@@ -67,6 +69,7 @@ class Recipe:
 
     network: TransformationNetwork
     loss: Loss | str | dict[str, Any] | list[Any]
+    autoencoder: Path | None = None
     degradation: Degradation | None = None
     inputs: Path | None = None
     style: Path | list[Path] | None = None

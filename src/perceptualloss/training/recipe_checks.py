@@ -9,6 +9,7 @@ from typing import Any
 from perceptualloss.arguments import shown
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import has_style_term
+from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
 from perceptualloss.training.recipe import Recipe
 
 Bounds = tuple[float, float]
@@ -52,6 +53,7 @@ def check_recipe(recipe: Recipe) -> None:
         for name, bounds in GAME.items():
             check_range(f"adversarial.{name}", getattr(game, name), bounds)
         check_betas("adversarial.betas", game.betas)
+    _check_autoencoder(recipe)
     _check_idle(recipe)
 
 
@@ -94,6 +96,15 @@ def _check_kind(recipe: Recipe) -> None:
     sources = (recipe.style, recipe.degradation, recipe.inputs)
     if all(source is None for source in sources) and has_style_term(recipe.loss):
         raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
+
+
+def _check_autoencoder(recipe: Recipe) -> None:
+    """Raise for what the decoder of an autoencoder of diffusers is not trained with."""
+    if isinstance(recipe.network, DiffusersAutoencoder) and recipe.start_from is not None:
+        remedy = "Name the folder of the network to start from: autoencoder."
+        raise InputError("no start_from for an autoencoder of diffusers", str(recipe.start_from), remedy)
+    if recipe.autoencoder is not None and not isinstance(recipe.network, DiffusersAutoencoder):
+        raise InputError("a network or an autoencoder", "both", "build_recipe opens the autoencoder.")
 
 
 def _check_idle(recipe: Recipe) -> None:

@@ -24,6 +24,7 @@ from perceptualloss.losses.registry import LOSSES, register_loss
 from perceptualloss.losses.settings import check_loss_settings
 from perceptualloss.metrics.registry import FUNCTIONS
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
 from perceptualloss.networks.limits import build_bounded
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.registry import name_in, register
@@ -74,12 +75,16 @@ def build_recipe(settings: Mapping[str, Any]) -> Recipe:
     2
     """
     for name in ("network", "loss"):
-        if settings.get(name) is None:
+        if settings.get(name) is None and not (name == "network" and settings.get("autoencoder") is not None):
             raise InputError(f"{name} in the recipe", "none", "perceptualloss recipes lists those that ship.")
     check_settings(settings)
     own = {name: value for name, value in settings.items() if name not in (*PARTS, "loss")}
     values = checked_arguments(Recipe, own, "the recipe", KNOWN, LARGEST, whole=False)
     parts = {name: _part(name, settings.get(name), kind) for name, kind in PARTS.items()}
+    if values.get("autoencoder") is not None:
+        if parts["network"] is not None:
+            raise InputError("a network or an autoencoder", "both", "Leave network out.")
+        parts["network"] = DiffusersAutoencoder(values["autoencoder"])
     recipe = Recipe(loss=settings["loss"], **parts, **values)
     check_recipe(recipe)
     return recipe

@@ -19,6 +19,7 @@ from perceptualloss.losses.style_objective import objective_note, style_objectiv
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Critic
+from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import picture_files
 from perceptualloss.training.adversarial import Adversarial
@@ -44,6 +45,8 @@ def train(
 ) -> dict[str, float]:
     """Train as the recipe says; write ``run.json``, TensorBoard's files, checkpoints and ``network.safetensors``.
 
+    The decoder of an autoencoder of diffusers is written into a folder ``autoencoder`` in place of that file.
+
     Args:
         recipe: what to train and how. Seed the random generators before building its network.
         folder: for everything that is written.
@@ -67,22 +70,39 @@ def train(
     losses = _losses(recipe)
     if recipe.start_from is not None and checkpoint is None:
         _start_from(recipe.network, recipe.start_from)
-    data = _data(recipe)
+    data = training_data(recipe)
     with own_randomness(recipe.seed):
         task = _task(recipe, losses)
     files = data_record(data.files)
     record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
     fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
     if is_first_process():
-        save_network(task.result.fused(), folder / "network.safetensors", **_card(recipe, settings, files))
+        _save(task.result.fused(), result_in(folder, recipe), _card(recipe, settings, files))
     return {name: curve[-1][1] for name, curve in task.history.items()}
+
+
+def result_in(folder: Path, recipe: Recipe) -> Path:
+    """Return where a run writes its result: a file, or for an autoencoder of diffusers a folder for it."""
+    return folder / ("autoencoder" if isinstance(recipe.network, DiffusersAutoencoder) else "network.safetensors")
+
+
+def _save(network: TransformationNetwork, place: Path, card: Mapping[str, str]) -> None:
+    if isinstance(network, DiffusersAutoencoder):
+        network.save(place, **card)
+    else:
+        save_network(network, place, **card)
 
 
 def _budget(recipe: Recipe) -> Budget:
     return Budget(**{field.name: getattr(recipe, field.name) for field in fields(Budget)})
 
 
-def _data(recipe: Recipe) -> TrainingData:
+def training_data(recipe: Recipe) -> TrainingData:
+    """Return the photos, or pairs, of a recipe.
+
+    Raises:
+        InputError: for settings that do not go together, or a folder without usable pictures.
+    """
     options: dict[str, Any] = {
         name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
     }
@@ -136,7 +156,17 @@ def style_files(style: Path | list[Path] | None) -> list[Path]:
 
 def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any]) -> dict[str, str]:
     """Return what the saved network says of how it was trained."""
-    on_the_card = ("loss", "degradation", "inputs", "style", "adversarial", "start_from", "steps", "seed")
+    on_the_card = (
+        "loss",
+        "degradation",
+        "inputs",
+        "style",
+        "adversarial",
+        "start_from",
+        "autoencoder",
+        "steps",
+        "seed",
+    )
     card = {name: settings[name] for name in on_the_card if getattr(recipe, name) is not None}
     card |= {"data": json.dumps(files), "versions": json.dumps(versions())}
     if recipe.style is None:

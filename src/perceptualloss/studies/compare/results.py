@@ -41,7 +41,8 @@ class Comparison:
 
     ``settings`` says what was run and how; its ``command`` is the line that reproduces the comparison and
     its ``warm_up_steps`` (optional) the length of the common start on a pixel loss. ``missing`` gives, for
-    a metric that could not be measured, the reason and the remedy. ``verdict`` is a few sentences.
+    a metric that could not be measured, the reason and the remedy. ``verdict`` is a few sentences; ``how`` says what
+    the runs have in common, where that is not the network and all but the loss.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Comparison:
     settings: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     verdict: list[str] = field(default_factory=list)
+    how: str = ""
 
     @property
     def trained(self) -> list[Run]:
