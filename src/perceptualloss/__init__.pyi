@@ -61,6 +61,7 @@ from .networks.course import Upscale2x as Upscale2x
 from .networks.course import Upscale4x as Upscale4x
 from .networks.critics import MultiScaleCritic as MultiScaleCritic
 from .networks.critics import PatchCritic as PatchCritic
+from .networks.diffusers_autoencoder import DiffusersAutoencoder as DiffusersAutoencoder
 from .networks.johnson import SuperResolutionNetwork as SuperResolutionNetwork
 from .networks.named import NetworkCard as NetworkCard
 from .networks.named import list_networks as list_networks
