@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
 from perceptualloss.training.train import result_in, train
 
 PLACES = ("inputs", "photos", "style", "start_from", "autoencoder")  # settings that are paths
-SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule")  # what a smoke run sets
+SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule", "balance")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 
 
@@ -99,7 +99,8 @@ def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
     kept = {name: settings[name] for name in (*fields_of(Recipe, options), "name") if settings.get(name) is not None}
     for name in SMOKED if options.smoke else ():
         value = getattr(recipe, name)
-        kept[name] = asdict(value) if name == "schedule" else value
+        if value is not None:
+            kept[name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     for name in PLACES:
         places = getattr(recipe, name)
         if places is not None:

@@ -15,6 +15,7 @@ from perceptualloss.losses.adversarial import GANLoss
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.critic_penalties import clip_weights, gradient_penalty
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.training.balance import ADVERSARIAL, check_game
 from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
 from perceptualloss.training.processes import (
     average_gradients,
@@ -56,8 +57,9 @@ class Adversarial(Supervised):
         options: as :class:`Supervised`; ``gradient_clip`` is the generator's.
 
     Raises:
-        InputError: for rules that do not go together (:meth:`Game.check`); when run, in fp16, or on several processes
-            with batch norm that knows its own part of the batch alone.
+        InputError: for rules that do not go together (:meth:`Game.check`), or a weight of the game where a balance
+            gives the adversarial loss its share; when run, in fp16, or on several processes with batch norm that knows
+            its own part of the batch alone.
 
     On several processes, gradients are those of one process with the joined batch: each update's are averaged, the
     scores of all are the adversarial loss's, and the penalty's places are those of the joined batch.
@@ -80,6 +82,7 @@ class Adversarial(Supervised):
     ) -> None:
         game.check()
         super().__init__(network, loss, **options)
+        self._balances_critic = self.balancing is not None and check_game(self.balancing, game)
         self.automatic_optimization = False
         self.critic = critic.to(memory_format=torch.channels_last)
         self.game, self.adversarial_loss, self.seed = game, GANLoss(game.kind), seed
@@ -97,7 +100,7 @@ class Adversarial(Supervised):
                 return self.outputs(batch, step)
 
         if warm:
-            self._update_generator(*generate(gradient=True), target, self.pixel_loss, 0.0, counts=True)
+            self._update_generator(*generate(gradient=True), target, None)
             return
         shared = None if self.game.fresh_fakes else generate(gradient=plays)
 
@@ -108,8 +111,7 @@ class Adversarial(Supervised):
         own = self.balance.averages[2]
         if plays:
             generated = generate(gradient=True) if shared is None else shared
-            weight = self.game.weight_at(step - self.warm_up_steps)
-            own = self._update_generator(*generated, target, self.loss, weight)
+            own = self._update_generator(*generated, target, step - self.warm_up_steps)
         self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
         if (
             step % WINDOW == 0
@@ -141,26 +143,28 @@ class Adversarial(Supervised):
         self.log("critic/gradient norm", norm)
         return norm, ranked_right(scores.detach(), scores_fake.detach())
 
-    def _update_generator(
-        self,
-        output: Tensor,
-        own: dict[str, Tensor],
-        target: Tensor,
-        loss: Loss,
-        weight: float,
-        *,
-        counts: bool = False,
-    ) -> Tensor:
-        """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm."""
-        terms = {**loss.terms(output, target), **own}
-        if weight:
+    def _weight_at(self, step: int | None) -> float:
+        """Return the adversarial loss's own weight at a step after the warm-up; in it, that is at None, none."""
+        if step is None or not self._balances_critic or self.balancing is None:
+            return 0.0 if step is None else self.game.weight_at(step)
+        return float(step >= self.balancing.start_of(ADVERSARIAL))
+
+    def _update_generator(self, output: Tensor, own: dict[str, Tensor], target: Tensor, step: int | None) -> Tensor:
+        """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm.
+
+        ``step`` is counted after the warm-up; in it, None.
+        """
+        terms = {**(self.pixel_loss if step is None else self.loss).terms(output, target), **own}
+        if weight := self._weight_at(step):
             self.critic.requires_grad_(False)
             with torch.no_grad():
                 real = self.critic(target) if self.adversarial_loss.needs_real else None
             score = self.critic(output)
             fooled = self.adversarial_loss.generator_loss(joined(score), None if real is None else joined(real))
-            terms = {**terms, "adversarial": weight * fooled}
-        norm = self._update(GENERATOR, self.total(terms, output, target), counts=counts)
+            terms = {**terms, ADVERSARIAL: weight * fooled}
+        if step is not None:
+            terms = self.balanced(terms, output, step)
+        norm = self._update(GENERATOR, self.total(terms, output, target), counts=step is None)
         self.critic.requires_grad_(True)
         self.log("generator/gradient norm", norm)
         self.follow()

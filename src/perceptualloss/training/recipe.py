@@ -11,6 +11,7 @@ from torch import nn
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.losses.base import Loss
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.training.balance import Balancing
 from perceptualloss.training.game import Game
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.vocabulary import Device, Precision
@@ -55,6 +56,8 @@ class Recipe:
         start_from: a saved network (.safetensors) to start from, or the name of one that ships.
         adversarial: trains against a critic, by these rules; ``loss`` is what the adversarial loss is added to.
         critic: that critic; without it, Critic.
+        balance: weights of the loss's terms, the critic's among them, that follow their gradients, such as
+            ``{shares: {l1: 1.0, adversarial: 0.5}, of: output, average: 0.99}``.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
@@ -92,6 +95,7 @@ class Recipe:
     start_from: Path | None = None
     adversarial: Game | None = None
     critic: nn.Module | None = None
+    balance: Balancing | None = None
     validate_every: int = 500
     checkpoint_every: int = 500
     checkpoint_minutes: float = 10.0
@@ -108,7 +112,7 @@ def smoke(recipe: Recipe) -> Recipe:
 
     It shows that a recipe works, and nothing of what it is good for.
     """
-    scale = recipe.network.scale
+    scale, balance = recipe.network.scale, recipe.balance
     return replace(
         recipe,
         steps=4,
@@ -116,4 +120,5 @@ def smoke(recipe: Recipe) -> Recipe:
         crop=max(1, min(recipe.crop, SMOKE_CROP) // scale) * scale,
         batch_size=2,
         start_from=None,
+        balance=balance and replace(balance, start={part: min(1, step) for part, step in balance.start.items()}),
     )

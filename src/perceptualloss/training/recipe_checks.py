@@ -54,6 +54,8 @@ def check_recipe(recipe: Recipe) -> None:
             check_range(f"adversarial.{name}", getattr(game, name), bounds)
         check_betas("adversarial.betas", game.betas)
     _check_autoencoder(recipe)
+    if recipe.balance is not None:
+        recipe.balance.build()
     _check_idle(recipe)
 
 
@@ -90,7 +92,7 @@ def check_betas(name: str, betas: tuple[float, float]) -> None:
 def _check_kind(recipe: Recipe) -> None:
     """Raise for kinds of training that exclude each other, or a style that is missing."""
     if recipe.style is not None:
-        for name in ("degradation", "inputs", "adversarial"):
+        for name in ("degradation", "inputs", "adversarial", "balance"):
             if (other := getattr(recipe, name)) is not None:
                 raise InputError(f"a style without {name}", f"{name}={shown(other)}")
     sources = (recipe.style, recipe.degradation, recipe.inputs)

@@ -80,6 +80,8 @@ class StyleTransfer(Supervised):
         if not count == len(objectives) == len(pictures):
             remedy = f"Set --network.init_args.styles {len(objectives)}, or give {count} with --style."
             raise InputError(f"as many style pictures as the network has styles, {count}", str(len(objectives)), remedy)
+        if options.get("balance") is not None:
+            raise InputError("style transfer without a balance", "one", "Weigh its terms in the loss.")
         if not stability >= 0:
             raise InputError("stability from 0", repr(stability))
         super().__init__(network, objectives[0], **options)

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.registry import curves
 from perceptualloss.metrics.report import measure
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import AverageStatistics, moving_average
+from perceptualloss.training.balance import OUTPUT, Balancing, layer_weight
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
@@ -49,16 +51,17 @@ class Supervised(L.LightningModule):
             validated, and the result; 0 for none. Its batch norms have statistics of their own
             (:class:`AverageStatistics`).
         freeze: names of the network's submodules that are not trained; their batch norms keep their statistics.
+        balance: shares of the gradient's norm that weigh the terms of the loss, after the warm-up.
 
     Attributes:
         result: the network that the training made: the average, where there is one.
 
     Raises:
-        InputError: for a loss that is not reduced, an unknown submodule, a negative gradient_clip, or an
-            impossible ema.
+        InputError: for a loss that is not reduced, an unknown submodule, a negative gradient_clip, an
+            impossible ema, or a balance of a layer that is not there or not trained.
 
-    Logs "Loss" and its terms at each step, and MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the
-    embedded judge's distance over the validation photos.
+    Logs "Loss" and its terms at each step, "Weight/" of those whose weights follow gradients, and MSE, PSNR, SSIM,
+    LPIPS (where its weights are at hand) and the embedded judge's distance over the validation photos.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Supervised(L.LightningModule):
         gradient_clip: float = 0.0,
         ema: float = 0.0,
         freeze: Sequence[str] = (),
+        balance: Balancing | None = None,
     ) -> None:
         super().__init__()
         if not gradient_clip >= 0:
@@ -83,6 +87,9 @@ class Supervised(L.LightningModule):
         self.loss, self.pixel_loss = loss, MSELoss()
         self.average = moving_average(self.network, ema) if ema else None
         self.statistics = AverageStatistics()
+        self.balancing, self.gradient_balance = balance, None if balance is None else balance.build()
+        if balance is not None and balance.of != OUTPUT:
+            layer_weight(network, balance.of)
         self.learning_rate, self.warm_up_steps, self.betas = learning_rate, warm_up_steps, betas
         self.schedule, self.gradient_clip = schedule or Schedule(), gradient_clip
         self.history: dict[str, list[tuple[int, float]]] = {}
@@ -109,8 +116,22 @@ class Supervised(L.LightningModule):
         """Return the loss of one batch, for the trainer to minimise."""
         _, target = batch
         output, own = self.outputs(batch, self.global_step)
-        loss = self.pixel_loss if self.global_step < self.warm_up_steps else self.loss
-        return self.total({**loss.terms(output, target), **own}, output, target)
+        if self.global_step < self.warm_up_steps:
+            return self.total({**self.pixel_loss.terms(output, target), **own}, output, target)
+        terms = {**self.loss.terms(output, target), **own}
+        return self.total(self.balanced(terms, output, self.global_step - self.warm_up_steps), output, target)
+
+    def balanced(self, terms: dict[str, Tensor], output: Tensor, step: int) -> dict[str, Tensor]:
+        """Return the terms of a step after the warm-up with their weights, and log those that follow gradients."""
+        balances = [module for module in self.loss.modules() if isinstance(module, GradientBalance)]
+        if self.balancing is not None and self.gradient_balance is not None:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            wrt = self.balancing.measured(self.network, output)
+            terms = self.gradient_balance.terms(terms, wrt, step=step, scaler=scaler)
+            balances.append(self.gradient_balance)
+        for balance in balances:
+            self.log_dict({f"Weight/{part}": weight for part, weight in balance.weights.items()})
+        return terms
 
     def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor) -> Tensor:
         """Return the sum of the terms of the loss, and log it, them and the PSNR."""

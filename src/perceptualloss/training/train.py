@@ -132,7 +132,7 @@ def _losses(recipe: Recipe) -> list[Loss]:
 
 
 def _task(recipe: Recipe, losses: list[Loss]) -> Supervised:
-    names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze")
+    names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze", "balance")
     options: dict[str, Any] = {name: getattr(recipe, name) for name in names}
     if recipe.style is not None:
         pictures = [style_picture(file, recipe.style_size) for file in style_files(recipe.style)]
@@ -162,6 +162,7 @@ def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any])
         "inputs",
         "style",
         "adversarial",
+        "balance",
         "start_from",
         "autoencoder",
         "steps",
