@@ -33,6 +33,7 @@ from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.train import train
 
+SHARES = "{{l1: 1, adversarial: 1}}"
 STYLIZE = ["stylize", "{photo}", "--style"]
 COMMANDS: list[tuple[list[str], str]] = [
     ([*STYLIZE, "wave", "--steps", "5"], "no --steps with --method network"),
@@ -56,6 +57,10 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["train", "{recipe}", "--style-size", "64"], "style_size together with style"),
     (["train", "{recipe}", "--style-strength", "2"], "style_strength together with style"),
     (["train", "{recipe}", "--stability", "2"], "stability together with style"),
+    (
+        ["train", "{recipe}", "--adversarial", "{{penalty: 10, weight: 0.1}}", "--balance.shares", SHARES],
+        "no adversarial.weight with a share of adversarial in balance",
+    ),
     (["train", "{recipe}", "--warm-up-steps", "20000"], "warm_up_steps below steps"),
 ]
 

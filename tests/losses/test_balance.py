@@ -279,7 +279,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "first part is there from the first": lambda: GradientBalance({"a": 1.0, "b": 1.0}, start={"a": 5}),
     "Did you mean 'late'": lambda: GradientBalance({"a": 1.0, "late": 1.0}, ramp={"lat": 5}),
     "ramp of b from 0": lambda: GradientBalance({"a": 1.0, "b": 1.0}, ramp={"b": -5}),
-    "a term b, which has a share": lambda: parts()({"a": Z.sum()}, wrt=Z),
+    "a term that has a share to be one of a, got 'b'": lambda: parts()({"a": Z.sum()}, wrt=Z),
     "term b as a scalar": lambda: parts()({"a": Z.sum(), "b": Z * 2}, wrt=Z),
     "b to depend on wrt": lambda: parts()({"a": Z.sum(), "b": leaf(1.0).sum()}, wrt=Z),
     "wrt to require a gradient": lambda: parts()({"a": Z.sum(), "b": Z.sum()}, wrt=Z.detach()),
@@ -367,6 +367,32 @@ def test_a_balanced_loss_measures_with_the_weights_it_has() -> None:
     torch.testing.assert_close(copy.deepcopy(loss)(output, target), trained)
     summed = loss + L1Loss(reduction="none")
     assert next(iter(summed.terms(output, target))) == "balanced/l1"
+
+
+@pytest.mark.parametrize("masking", ["area", "exact"])
+def test_a_balanced_loss_under_a_mask(masking: Any) -> None:
+    """The shares are those of what counts."""
+    output, target = picture_pair()
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., :12, :12] = 1
+    loss = BalancedLoss(LOSSES, {"l1": 1.0, "features": 0.25})
+    terms = loss.terms(output, target, mask, masking=masking)
+    norms = gradient_norms({"l1": terms["l1"], "rest": terms["features/relu1_1"] + terms["features/relu2_1"]}, output)
+    assert float(norms[1] / norms[0]) == pytest.approx(0.25, rel=1e-5)
+    torch.testing.assert_close(terms["l1"], L1Loss()(output, target, mask, masking=masking))
+
+
+def test_features_computed_again_have_the_same_weights() -> None:
+    output, target = picture_pair()
+    found = []
+    for options in ({}, {"checkpoint": True}, {"chunk": 1}):
+        features = FeatureReconstructionLoss("compact", {"relu2_1": 1.0}, **options)  # type: ignore[arg-type]
+        loss = BalancedLoss({"l1": L1Loss(), "features": features}, {"l1": 1.0, "features": 0.25})
+        (gradient,) = torch.autograd.grad(loss(output, target), output)
+        found.append((gradient, of(loss)))
+    for gradient, weights in found[1:]:
+        torch.testing.assert_close(gradient, found[0][0], rtol=1e-4, atol=1e-8)
+        assert weights == pytest.approx(found[0][1], rel=1e-5)
 
 
 def test_a_balanced_loss_is_written_in_a_recipe() -> None:

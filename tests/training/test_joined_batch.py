@@ -29,11 +29,12 @@ from torch.nn import functional as F
 
 from perceptualloss.data.degrade import Downscale, Unchanged
 from perceptualloss.data.module import PhotoData
-from perceptualloss.losses.pixel import L1Loss
+from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style_objective import style_objective
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.balance import Balancing
 from perceptualloss.training.game import Game
 from perceptualloss.training import run
 from perceptualloss.training.run import Budget, fit
@@ -47,6 +48,7 @@ GAMES = {
     "penalty": Game(penalty=10.0, weight=0.1, n_critic=2),
     "clip": Game(clip=0.05, weight=0.1),
     "relativistic": Game("relativistic_hinge", weight=0.1),
+    "balanced game": Game("relativistic_hinge"),
 }
 
 
@@ -93,8 +95,12 @@ def task_of(kind):
     nn.init.normal_(network.last.weight, std=0.1)
     if kind == "supervised":
         return Supervised(network, L1Loss(), ema=0.5)
+    if kind == "balanced":
+        balance = Balancing({"l1": 1.0, "mse": 3.0}, of="last", average=0.5)
+        return Supervised(network, L1Loss() + MSELoss(), balance=balance)
     critic = nn.Sequential(nn.Conv2d(3, 4, 5, 2, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 5, 2, 2))
-    return Adversarial(network, critic, L1Loss(), GAMES[kind], ema=0.5)
+    balance = Balancing({"l1": 1.0, "adversarial": 0.5}, average=0.5) if kind == "balanced game" else None
+    return Adversarial(network, critic, L1Loss(), GAMES[kind], ema=0.5, balance=balance)
 
 
 for kind in sys.argv[3:]:
@@ -109,7 +115,7 @@ for kind in sys.argv[3:]:
         state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
         torch.save((keep.kept, state), out / f"{kind}.pt")
 """
-KINDS = ("supervised", "batch norm", "style", "penalty", "clip", "relativistic")
+KINDS = ("supervised", "balanced", "batch norm", "style", "penalty", "clip", "relativistic", "balanced game")
 Found = tuple[list[list[Tensor]], dict[str, Tensor]]
 
 

@@ -212,8 +212,7 @@ class GradientBalance(nn.Module):
         for index, members in enumerate(self._members):
             for member in members if index not in self._waiting else ():
                 if not any(_is_of(name, member) for name in terms):
-                    remedy = "Give it a start if it comes late."
-                    raise InputError(f"a term {member}, which has a share", ", ".join(terms) or "none", remedy)
+                    check_choice("a term that has a share", member, terms, "One that comes late is given a start.")
         return values
 
     def _part_of(self, term: str) -> int | None:

@@ -48,6 +48,11 @@ class Balancing:
         """Return at which step a term starts."""
         return next((step for part, step in self.start.items() if term in _names(part)), 0)
 
+    def check_layer(self, network: nn.Module) -> None:
+        """Raise InputError for a layer that the network has not, or that is frozen."""
+        if self.of != OUTPUT:
+            layer_weight(network, self.of)
+
     def measured(self, network: nn.Module, output: Tensor) -> Tensor:
         """Return what the gradient is measured with respect to."""
         return output if self.of == OUTPUT else layer_weight(network, self.of)

@@ -10,6 +10,7 @@ from perceptualloss.arguments import shown
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import has_style_term
 from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
+from perceptualloss.training.balance import check_game
 from perceptualloss.training.recipe import Recipe
 
 Bounds = tuple[float, float]
@@ -56,6 +57,9 @@ def check_recipe(recipe: Recipe) -> None:
     _check_autoencoder(recipe)
     if recipe.balance is not None:
         recipe.balance.build()
+        recipe.balance.check_layer(recipe.network)
+        if recipe.adversarial is not None:
+            check_game(recipe.balance, recipe.adversarial)
     _check_idle(recipe)
 
 

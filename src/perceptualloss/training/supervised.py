@@ -18,7 +18,7 @@ from perceptualloss.metrics.registry import curves
 from perceptualloss.metrics.report import measure
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import AverageStatistics, moving_average
-from perceptualloss.training.balance import OUTPUT, Balancing, layer_weight
+from perceptualloss.training.balance import Balancing
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
@@ -88,8 +88,8 @@ class Supervised(L.LightningModule):
         self.average = moving_average(self.network, ema) if ema else None
         self.statistics = AverageStatistics()
         self.balancing, self.gradient_balance = balance, None if balance is None else balance.build()
-        if balance is not None and balance.of != OUTPUT:
-            layer_weight(network, balance.of)
+        if balance is not None:
+            balance.check_layer(network)
         self.learning_rate, self.warm_up_steps, self.betas = learning_rate, warm_up_steps, betas
         self.schedule, self.gradient_clip = schedule or Schedule(), gradient_clip
         self.history: dict[str, list[tuple[int, float]]] = {}
