@@ -160,6 +160,6 @@ def test_what_cannot_be_meant_is_refused(message: str) -> None:
 
 
 def test_in_a_recipe() -> None:
-    made = recipe(average=0.99, of="model.0")
-    assert made.balance == Balancing(SHARES, of="model.0", average=0.99, start={"mse": 500})
+    made = recipe(average=0.99, of="model.0.conv1")
+    assert made.balance == Balancing(SHARES, of="model.0.conv1", average=0.99, start={"mse": 500})
     assert smoke(made).balance.start == {"mse": 1}

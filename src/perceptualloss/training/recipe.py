@@ -72,9 +72,9 @@ class Recipe:
 
     network: TransformationNetwork
     loss: Loss | str | dict[str, Any] | list[Any]
-    autoencoder: Path | None = None
     degradation: Degradation | None = None
     inputs: Path | None = None
+    autoencoder: Path | None = None
     style: Path | list[Path] | None = None
     style_size: int | None = None
     style_strength: float = 1.0
