@@ -25,8 +25,6 @@ class Recipe:
 
     Args:
         network: the transformation network, such as Upscale2x.
-        autoencoder: instead of it, a folder with an AutoencoderKL of diffusers, whose decoder is trained (see
-            :class:`DiffusersAutoencoder`); the result is a folder that diffusers opens.
         loss: the loss: a name such as MSELoss or perceptual (a preset), or a sum such as
             ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
             (see :func:`loss_from_settings`).
@@ -54,6 +52,8 @@ class Recipe:
             none.
         freeze: names of submodules of the network that stay as they are.
         start_from: a saved network (.safetensors) to start from, or the name of one that ships.
+        autoencoder: in place of a network, a folder with an AutoencoderKL of diffusers, whose decoder is trained (see
+            :class:`DiffusersAutoencoder`); the result is a folder that diffusers opens.
         adversarial: trains against a critic, by these rules; ``loss`` is what the adversarial loss is added to.
         critic: that critic; without it, Critic.
         balance: weights of the loss's terms, the critic's among them, that follow their gradients, such as
@@ -93,6 +93,7 @@ class Recipe:
     ema: float = 0.0
     freeze: tuple[str, ...] = ()
     start_from: Path | None = None
+    autoencoder: Path | None = None
     adversarial: Game | None = None
     critic: nn.Module | None = None
     balance: Balancing | None = None
