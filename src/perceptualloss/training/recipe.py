@@ -74,7 +74,6 @@ class Recipe:
     loss: Loss | str | dict[str, Any] | list[Any]
     degradation: Degradation | None = None
     inputs: Path | None = None
-    autoencoder: Path | None = None
     style: Path | list[Path] | None = None
     style_size: int | None = None
     style_strength: float = 1.0
