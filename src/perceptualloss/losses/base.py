@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
-from perceptualloss.losses.mask import Mask, Masking, checked_mask
+from perceptualloss.losses.mask import Mask, Masking, check_mask_shape, checked_mask
 from perceptualloss.losses.prepared import Maps, Prepared
 from perceptualloss.pictures.ranges import (
     FAR,
@@ -145,6 +145,7 @@ class Loss(nn.Module):
             got = f"a target of {target.shape[-2]} x {target.shape[-1]} pixels"
             remedy = "A style of another size is given when the loss is built (style=...): all of it counts."
             raise InputError("output and target of one size, both under the mask", got, remedy)
+        check_mask_shape(weight, output)
         read = weight.device.type == "cpu" or not self._mask_checked
         mask = checked_mask(weight, output, masking, read)
         self._mask_checked = self._mask_checked or values_can_be_read()

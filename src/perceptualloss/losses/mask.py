@@ -183,7 +183,7 @@ def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = 
             picture of which nothing counts.
     """
     check_choice("masking", masking, get_args(Masking))
-    _check_shape(weight, output)
+    check_mask_shape(weight, output)
     pixels = weight.detach().to(torch.promote_types(output.dtype, torch.float32))
     readable = read and values_can_be_read()
     if readable:
@@ -192,12 +192,18 @@ def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = 
             remedy = "Divide masks of 8 bits by 255." if most > 1 else ""
             raise InputError("a mask with values in [0, 1]", f"[{least:.4g}, {most:.4g}]", remedy)
     mask = Mask(pixels, masking, readable)
-    if readable and bool((pixels.amax(dim=(1, 2, 3)) <= 0).any()):
-        raise InputError("a mask of which something counts in every picture", "an empty one", "Leave the picture out.")
+    if readable:
+        empty = (pixels.amax(dim=(1, 2, 3)) <= 0).nonzero()
+        if len(empty):
+            expected, got = (
+                "a mask of which something counts in every picture",
+                f"an empty one for picture {empty[0, 0]}",
+            )
+            raise InputError(expected, got, "Leave the picture out.")
     return mask
 
 
-def _check_shape(weight: Tensor, output: Tensor) -> None:
+def check_mask_shape(weight: Tensor, output: Tensor) -> None:
     """Raise unless a mask has the shape and type that go with the pictures; reads no values."""
     wanted = (len(output), 1, *output.shape[-2:])
     if not isinstance(weight, Tensor):

@@ -49,4 +49,6 @@ def places(mask: Mask, network: LossNetwork, features: Mapping[str, Tensor]) -> 
         sizes = {layer: (found.shape[-2], found.shape[-1]) for layer, found in features.items()}
         return {layer: mask.counted(mask.reduced(size), layer) for layer, size in sizes.items()}
     outside = network.touched(1 - mask.pixels, features)
-    return {layer: mask.counted(1 - outside[layer], layer, network.reach(layer)) for layer in features}
+    sides = {layer: network.reach(layer) for layer in features}
+    deepest_first = sorted(features, key=sides.__getitem__, reverse=True)  # so that an error names the largest region
+    return {layer: mask.counted(1 - outside[layer], layer, sides[layer]) for layer in deepest_first}

@@ -68,7 +68,9 @@ def _quantiles(values: Tensor, weights: Tensor | None) -> Tensor:
     ordered, order = torch.sort(values, dim=2)
     if weights is None:
         return ordered
-    masses = weights.unsqueeze(1).expand(len(ordered), -1, -1).expand_as(order).gather(2, order).cumsum(dim=2)
+    batch = max(len(values), len(weights))
+    ordered, order = ordered.expand(batch, -1, -1), order.expand(batch, -1, -1)
+    masses = weights.unsqueeze(1).expand_as(order).gather(2, order).cumsum(dim=2)
     total, count = masses[..., -1:], values.shape[2]
     middles = (torch.arange(count, device=values.device, dtype=values.dtype) + 0.5) * (total / count)
     found = torch.searchsorted(masses, middles).clamp(max=count - 1)  # never one without a mass
