@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,16 @@ def trained(folder: Path, small_photos: Path, tmp_path_factory: pytest.TempPathF
     """The folder of a run of three steps in bf16."""
     out = tmp_path_factory.mktemp("runs")
     small = ["--crop", 24, "--batch-size", 2, "--validation", 1, "--device", "cpu", "--precision", "bf16"]
-    words = ["autoencoder-decoder", "--autoencoder", folder, "--photos", small_photos, "--out", out, *small]
+    words = [
+        "autoencoder-decoder",
+        "--autoencoder",
+        os.path.relpath(folder),
+        "--photos",
+        small_photos,
+        "--out",
+        out,
+        *small,
+    ]
     assert run(*words, "--steps", 3, "--ema", 0.9, "--checkpoint-every", 2, "--name", "whole") == 0
     assert run(*words, "--steps", 2, "--ema", 0.9, "--name", "parts") == 0
     assert run("--resume", out / "parts", "--steps", 3) == 0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError
 
 _MARGIN = 1e-3  # by which the outermost levels can be overshot, so that they are reached
+_HALVES = (torch.float16, torch.bfloat16)
 _MOST_CODES = 2**62  # that indices of 64 bits count
 
 
@@ -44,9 +45,6 @@ class Gaussian:
         mean, log_variance = (x.float() if x.dtype in _HALVES else x for x in (self.mean, self.log_variance))
         each = mean.square() + log_variance.exp() - 1 - log_variance
         return 0.5 * each.flatten(1).sum(dim=1)
-
-
-_HALVES = (torch.float16, torch.bfloat16)
 
 
 class FiniteScalarQuantizer(nn.Module):

@@ -59,7 +59,7 @@ class DiffusersAutoencoder(TransformationNetwork):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.folder = Path(folder)
+        self.folder = Path(folder).resolve()  # a run that goes on elsewhere names the same one
         place = _place(self.folder)
         self.configuration, settings = _configuration(place / CONFIGURATION)
         self.model = _opened(place / WEIGHTS, settings)
