@@ -74,12 +74,29 @@ HOSTILE: dict[str, tuple[str, str]] = {
         START + "adversarial: {penalty: 10}\ncritic: {class_path: Critic, init_args: {width: 60000}}\n",
         "Critic with at most",
     ),
+    "a projected critic of width 60000": (
+        START + "adversarial: {kind: hinge}\ncritic: {class_path: ProjectedCritic, init_args: {width: 60000}}\n",
+        "ProjectedCritic with at most",
+    ),
+    "critics of 10^9 scales": (
+        START + "adversarial: {kind: hinge}\ncritic: {class_path: MultiScaleCritic, init_args: {scales: 1000000000}}\n",
+        "scales of MultiScaleCritic up to 65,536",
+    ),
+    "a network of a critic from elsewhere": (
+        START
+        + "adversarial: {kind: hinge}\ncritic: {class_path: ProjectedCritic, init_args: {network: ran.Network}}\n",
+        "network to be one of",
+    ),
     "a negative width": (
         "loss: L1Loss\nnetwork: {class_path: ResidualUpscaler, init_args: {width: -1}}\n",
         "scale, width, blocks and detail from 1",
     ),
     "a filter of 10^5 pixels": ("loss: {BlurredColorLoss: {kernel_size: 100001}}\n", "up to 4,096"),
     "pictures of 10^5 pixels a side": ("loss: {VGG16PerceptualLoss: {resize: [100000, 100000]}}\n", "up to 4,096"),
+    "a game that starts after 10^10 steps": (
+        START + "adversarial: {kind: hinge, start: 10000000000}\n",
+        "adversarial.start from 0 to",
+    ),
     "10,000 processes": (START + "devices: 10000\n", "devices from 1 to 64"),
     # what is no setting, or of another type
     "an unknown setting": (START + "cropp: 64\n", "Did you mean 'crop'"),

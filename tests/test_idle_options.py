@@ -65,6 +65,8 @@ COMMANDS: list[tuple[list[str], str]] = [
         "no adversarial.weight with a share of adversarial in balance",
     ),
     (["train", "{recipe}", "--warm-up-steps", "20000"], "warm_up_steps below steps"),
+    (["train", "{recipe}", "--adversarial", "{{kind: hinge, start: 10000}}"], "adversarial.start below the steps"),
+    (["train", "{recipe}", "--adversarial", "{{kind: hinge, penalty_every: 16}}"], "no penalty_every without penalty"),
 ]
 
 

@@ -155,6 +155,7 @@ def test_what_cannot_be_meant_is_refused() -> None:
         ({"mixing": "all"}, "mixing to be one of scales, channels, none"),
         ({"heads": "token"}, "Did you mean 'tokens'"),
         ({"layers": LAYERS[::-1]}, "layers from the first to the deepest"),
+        ({"layers": (LAYERS[0], *LAYERS)}, "every layer once"),
         ({"layers": ()}, "at least one layer"),
     ):
         with pytest.raises(InputError, match=message):

@@ -31,6 +31,7 @@ from perceptualloss.data.degrade import Downscale, Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style_objective import style_objective
+from perceptualloss.networks.critics import MultiScaleCritic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial
@@ -47,6 +48,7 @@ run.LIGHTNING["fp32"] = "64-true"  # so that 1e-6 is far above the rounding
 GAMES = {
     "penalty": Game(penalty=10.0, weight=0.1, n_critic=2),
     "clip": Game(clip=0.05, weight=0.1),
+    "regularised": Game("hinge", 0.1, r1=1.0, r2=0.5, penalty_every=2, lecam=0.5, feature_matching=1.0, n_critic=2),
     "relativistic": Game("relativistic_hinge", weight=0.1),
     "balanced game": Game("relativistic_hinge"),
 }
@@ -99,6 +101,8 @@ def task_of(kind):
         balance = Balancing({"l1": 1.0, "mse": 3.0}, of="last", average=0.5)
         return Supervised(network, L1Loss() + MSELoss(), balance=balance)
     critic = nn.Sequential(nn.Conv2d(3, 4, 5, 2, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 5, 2, 2))
+    if kind == "regularised":
+        critic = MultiScaleCritic(2, width=2, n_layers=1, norm="spectral")
     balance = Balancing({"l1": 1.0, "adversarial": 0.5}, average=0.5) if kind == "balanced game" else None
     return Adversarial(network, critic, L1Loss(), GAMES[kind], ema=0.5, balance=balance)
 
@@ -115,7 +119,17 @@ for kind in sys.argv[3:]:
         state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
         torch.save((keep.kept, state), out / f"{kind}.pt")
 """
-KINDS = ("supervised", "balanced", "batch norm", "style", "penalty", "clip", "relativistic", "balanced game")
+KINDS = (
+    "supervised",
+    "balanced",
+    "batch norm",
+    "style",
+    "penalty",
+    "clip",
+    "relativistic",
+    "balanced game",
+    "regularised",
+)
 Found = tuple[list[list[Tensor]], dict[str, Tensor]]
 
 

@@ -23,7 +23,7 @@ from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
 from perceptualloss.training.train import result_in, train
 
 PLACES = ("inputs", "photos", "style", "start_from", "autoencoder")  # settings that are paths
-SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule", "balance")  # what a smoke run sets
+SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule", "balance", "adversarial")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 
 

@@ -81,6 +81,8 @@ class ProjectedCritic(CriticNetwork):
         check_choice("heads", heads, get_args(Heads))
         if width < 1:
             raise InputError("width from 1", str(width))
+        if len(set(layers)) < len(layers):
+            raise InputError("every layer once", ", ".join(layers)[:80])
         self.frozen = _frozen(network, tuple(layers), weights)
         self.network, self.layers, self.width, self.mixing = self.frozen.name, tuple(layers), width, mixing
         self.heads, self.augment, self.weights = heads, augment, weights

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import GANLoss
+from perceptualloss.losses.adversarial import GANLoss, Scores, mean_scores
 from perceptualloss.losses.base import Loss
-from perceptualloss.losses.critic_penalties import clip_weights, gradient_penalty
+from perceptualloss.losses.critic_penalties import clip_weights
+from perceptualloss.losses.feature_matching import feature_matching
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.balance import ADVERSARIAL, check_game
 from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
@@ -21,13 +22,15 @@ from perceptualloss.training.processes import (
     average_gradients,
     average_over_processes,
     check_norms,
-    joined,
+    joined_scores,
 )
+from perceptualloss.training.regularisers import Regularisers
 from perceptualloss.training.schedule import run_steps
 from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)
 GENERATOR, CRITIC = 0, 1  # the order of the optimisers
+MATCHING = "feature_matching"  # the term of the critic's features
 
 
 class Adversarial(Supervised):
@@ -37,20 +40,22 @@ class Adversarial(Supervised):
 
     1. the generator makes pictures of the inputs;
     2. ``n_critic`` times: the critic, with the generator frozen, minimises :math:`E\,C(fake) - E\,C(real)` (or
-       its loss of another kind), with the penalty of its slope, or with its weights clipped after it;
+       its loss of another kind), with penalties of its slope and scores, or with its weights clipped after it;
     3. at every ``generator_every``-th step: the generator, with the critic frozen, minimises
        :math:`\lambda_w(-E\,C(fake)) + \ell(fake, real)`, with :math:`\ell` any sum of losses: perceptual, total
-       variation, pixels.
+       variation, pixels; and with ``feature_matching`` the distance in the critic's layers.
 
     The course makes generated pictures anew for each of the critic's updates and for the generator's; ``fresh_fakes``
     does so. By default one set of them serves all, because generator and batch are the same meanwhile, and so are the
     pictures; only the averages that a batch norm keeps of its statistics move once instead of n_critic + 1 times.
 
-    During ``warm_up_steps`` the generator alone is trained, with MSE. Steps count batches.
+    During ``warm_up_steps`` the generator alone is trained, with MSE; until ``start`` steps after, with
+    :math:`\ell`. Steps count batches.
 
     Args:
         network: the generator.
-        critic: scores pictures (N, 3, H, W) in [0, 1]; high is real.
+        critic: scores pictures (N, 3, H, W) in [0, 1], high is real: numbers, a map, or a list of maps, of which it
+            says with ``maps`` how many.
         loss: :math:`\ell`.
         game: the rules.
         seed: of the places of the gradient penalty.
@@ -62,12 +67,12 @@ class Adversarial(Supervised):
             its own part of the batch alone.
 
     On several processes, gradients are those of one process with the joined batch: each update's are averaged, the
-    scores of all are the adversarial loss's, and the penalty's places are those of the joined batch.
+    scores of all are the adversarial loss's and LeCam's, and the penalty's places are those of the joined batch.
 
-    Logs, beside what :class:`Supervised` does: "Loss/adversarial" (weighted), "generator/gradient norm", and
-    "critic/" loss, penalty, gap (mean score of real minus generated pictures), balance (see
-    :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one side has won, as
-    :func:`verdict` defines it.
+    Logs, beside what :class:`Supervised` does: "Loss/adversarial" and "Loss/feature_matching" (weighted),
+    "generator/gradient norm", and "critic/" loss, penalty, r1, r2, lecam, gap (mean score of real minus generated
+    pictures), balance (see :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one side
+    has won, as :func:`verdict` defines it.
     """
 
     def __init__(
@@ -85,22 +90,23 @@ class Adversarial(Supervised):
         self._balances_critic = self.balancing is not None and check_game(self.balancing, game)
         self.automatic_optimization = False
         self.critic = critic.to(memory_format=torch.channels_last)
-        self.game, self.adversarial_loss, self.seed = game, GANLoss(game.kind), seed
-        self.balance = Balance()
+        self.game, self.adversarial_loss = game, GANLoss(game.kind)
+        self.regularisers, self.balance = Regularisers(game, critic, seed), Balance()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Update the critic, then the generator."""
         _, target = batch
-        step, warm = self.global_step, self.global_step < self.warm_up_steps
+        step = self.global_step
+        played = step - self.warm_up_steps - self.game.start
         self._set_learning_rates(step)
-        plays = warm or (step + 1) % self.game.generator_every == 0
+        plays = played < 0 or (step + 1) % self.game.generator_every == 0
 
         def generate(*, gradient: bool) -> tuple[Tensor, dict[str, Tensor]]:
             with torch.set_grad_enabled(gradient):
                 return self.outputs(batch, step)
 
-        if warm:
-            self._update_generator(*generate(gradient=True), target, None)
+        if played < 0:
+            self._update_generator(*generate(gradient=True), target, step)
             return
         shared = None if self.game.fresh_fakes else generate(gradient=plays)
 
@@ -111,7 +117,7 @@ class Adversarial(Supervised):
         own = self.balance.averages[2]
         if plays:
             generated = generate(gradient=True) if shared is None else shared
-            own = self._update_generator(*generated, target, step - self.warm_up_steps)
+            own = self._update_generator(*generated, target, step)
         self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
         if (
             step % WINDOW == 0
@@ -129,46 +135,70 @@ class Adversarial(Supervised):
         for repeat in range(self.game.n_critic):
             fake = fakes()
             scores, scores_fake = self.critic(real), self.critic(fake)
-            loss = self.adversarial_loss.critic_loss(joined(scores), joined(scores_fake))
-            parts = {"loss": loss, "gap": scores.float().mean() - scores_fake.float().mean()}
-            if self.game.penalty is not None:
-                places = self._places(step * self.game.n_critic + repeat, len(real))
-                parts["penalty"] = gradient_penalty(self.critic, real, fake, self.game.penalty, places)
-                loss = loss + parts["penalty"]
+            everywhere = joined_scores(scores), joined_scores(scores_fake)
+            own = self.adversarial_loss.critic_loss(*everywhere)
+            number = step * self.game.n_critic + repeat
+            added = self.regularisers.terms(self.critic, real, fake, everywhere, number, self.global_rank)
+            loss = torch.stack([own, *added.values()]).sum()
             # The last update is the one that counts as the trainer's step.
             norm = self._update(CRITIC, loss, counts=repeat + 1 == self.game.n_critic)
             if self.game.clip is not None:
                 clip_weights(self.critic, self.game.clip)
+        gap = mean_scores(scores).mean() - mean_scores(scores_fake).mean()
+        parts = {"loss": own, "gap": gap, **added}
         self.log_dict({f"critic/{name}": value.detach() for name, value in parts.items()})
         self.log("critic/gradient norm", norm)
-        return norm, ranked_right(scores.detach(), scores_fake.detach())
+        return norm, ranked_right(scores, scores_fake).detach()
 
-    def _weight_at(self, step: int | None) -> float:
-        """Return the adversarial loss's own weight at a step after the warm-up; in it, that is at None, none."""
-        if step is None or not self._balances_critic or self.balancing is None:
-            return 0.0 if step is None else self.game.weight_at(step)
-        return float(step >= self.balancing.start_of(ADVERSARIAL))
+    def _share_at(self, step: int) -> float:
+        """Return what share of its weight the critic's part of the loss has at a step after the warm-up."""
+        if self._balances_critic and self.balancing is not None:
+            return float(step >= max(self.game.start, self.balancing.start_of(ADVERSARIAL)))
+        return self.game.share_at(step)
 
-    def _update_generator(self, output: Tensor, own: dict[str, Tensor], target: Tensor, step: int | None) -> Tensor:
-        """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm.
-
-        ``step`` is counted after the warm-up; in it, None.
-        """
-        terms = {**(self.pixel_loss if step is None else self.loss).terms(output, target), **own}
-        if weight := self._weight_at(step):
-            self.critic.requires_grad_(False)
-            with torch.no_grad():
-                real = self.critic(target) if self.adversarial_loss.needs_real else None
-            score = self.critic(output)
-            fooled = self.adversarial_loss.generator_loss(joined(score), None if real is None else joined(real))
-            terms = {**terms, ADVERSARIAL: weight * fooled}
-        if step is not None:
-            terms = self.balanced(terms, output, step)
-        norm = self._update(GENERATOR, self.total(terms, output, target), counts=step is None)
+    def _update_generator(self, output: Tensor, own: dict[str, Tensor], target: Tensor, step: int) -> Tensor:
+        """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm."""
+        after = step - self.warm_up_steps
+        if after < 0:
+            terms = {**self.pixel_loss.terms(output, target), **own}
+        else:
+            terms = {**self.loss.terms(output, target), **own, **self._judged(output, target, self._share_at(after))}
+            terms = self.balanced(terms, output, after)
+        # Until the game begins, this update is the one that counts as the trainer's step.
+        norm = self._update(GENERATOR, self.total(terms, output, target), counts=after < self.game.start)
         self.critic.requires_grad_(True)
         self.log("generator/gradient norm", norm)
         self.follow()
         return norm
+
+    def _judged(self, output: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
+        """Return the critic's terms of the generator's loss, in one pass of the output and one of the target."""
+        weight = 1.0 if self._balances_critic else self.game.weight
+        matched = self.game.feature_matching
+        if not share or not (weight or matched):
+            return {}
+        self.critic.requires_grad_(False)
+        real: Scores | None = None
+        real_seen: list[Tensor] = []
+        with torch.no_grad():
+            if matched or self.adversarial_loss.needs_real:
+                real, real_seen = self._look(target)
+        scores, seen = self._look(output)
+        terms: dict[str, Tensor] = {}
+        if weight:
+            others = None if real is None else joined_scores(real)
+            fooled = self.adversarial_loss.generator_loss(joined_scores(scores), others)
+            terms[ADVERSARIAL] = share * weight * fooled
+        if matched:
+            terms[MATCHING] = share * matched * feature_matching(seen, real_seen)
+        return terms
+
+    def _look(self, images: Tensor) -> tuple[Scores, list[Tensor]]:
+        """Return the critic's scores, and its features where they are matched."""
+        if not self.game.feature_matching:
+            return self.critic(images), []
+        scores, features = self.critic(images, features=True)
+        return scores, features
 
     def _update(self, which: int, loss: Tensor, *, counts: bool) -> Tensor:
         """Do one optimiser step; return the norm of the gradient before it is clipped."""
@@ -201,12 +231,6 @@ class Adversarial(Supervised):
         for optimizer, rate, betas in zip(self.trainer.optimizers, rates, decays, strict=True):
             for group in optimizer.param_groups:
                 group |= {"lr": rate * factor, "betas": betas}  # of this run, whatever a checkpoint says
-
-    def _places(self, number: int, count: int) -> torch.Generator:
-        """Return the generator of the penalty's places: of seed, update and sample alone, so that resuming is exact."""
-        generator = torch.Generator().manual_seed(((self.seed << 40) + number) % 2**63)
-        torch.rand(self.global_rank * count, generator=generator)  # those of the processes before this one
-        return generator
 
     def configure_optimizers(self) -> Any:
         """Return Adam for the generator and Adam for the critic; each step sets their learning rates."""

@@ -92,4 +92,8 @@ def check_game(balancing: Balancing, game: Game) -> bool:
     given = {"adversarial.weight": game.weight, "adversarial.ramp_steps": game.ramp_steps}
     usual = {"adversarial.weight": Game.weight, "adversarial.ramp_steps": Game.ramp_steps}
     check_idle(given, usual, "with a share of adversarial in balance, which has a ramp of its own")
+    if balancing.start_of(ADVERSARIAL) < game.start:
+        remedy = f"Say balance.start: {{{ADVERSARIAL}: {game.start}}}."
+        expected = "a start of adversarial in balance that is not before the game's"
+        raise InputError(expected, f"{balancing.start_of(ADVERSARIAL)} and {game.start}", remedy)
     return True

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.errors import InputError
-from perceptualloss.losses.adversarial import GANLoss, Kind
+from perceptualloss.errors import InputError, check_idle
+from perceptualloss.losses.adversarial import GANLoss, Kind, Scores, mean_scores
 
 WINDOW = 100  # steps that the averages look back over, and before which nothing is judged
 AHEAD, BEHIND, RUNAWAY = 0.99, 0.25, 100.0
@@ -19,10 +19,14 @@ class Game:
     r"""The rules of the adversarial training.
 
     Args:
-        kind: of :class:`GANLoss`: "wasserstein", "vanilla", "least_squares", "hinge", "relativistic" or
-            "relativistic_hinge".
+        kind: of :class:`GANLoss`: "wasserstein", "hinge", "non_saturating", "least_squares", "relativistic_average",
+            "relativistic_average_hinge" or "relativistic_paired".
         weight: :math:`\lambda_w`, of the adversarial loss beside the recipe's other losses.
-        ramp_steps: steps, after the warm-up, over which that weight rises from zero in a line.
+        start: at which step after the warm-up the game begins; before, the critic rests, and the generator is trained
+            with the recipe's other losses.
+        ramp_steps: steps from there over which that weight, and that of feature matching, rise from zero in a line.
+        feature_matching: weight of :func:`feature_matching`: how far generated pictures are from real ones in the
+            critic's own layers, from the pass that scores them.
         n_critic: the critic's updates a step, on the step's batch.
         generator_every: the generator is updated at every so many of the steps.
         fresh_fakes: whether the generator makes its pictures anew for each of the critic's updates and for its own, as
@@ -30,21 +34,31 @@ class Game:
             drawn at random (dropout) differs, and the averages of batch norm move n_critic + 1 times a step.
         clip: the critic's weights are clamped to +- this after each of its updates (0.01 in the paper).
         penalty: weight of the gradient penalty (10 in the paper).
+        r1: weight of :func:`r1_penalty`, over real pictures.
+        r2: weight of :func:`r2_penalty`, over generated ones.
+        penalty_every: these three are computed at every so many of the critic's updates, and weigh as many times more.
+        lecam: weight of :class:`LeCam`, for small sets of photos.
         learning_rate: the critic's; its schedule is the generator's.
         betas: Adam's two decays for the critic. (0, 0.99) is RMSprop, which goes with clipping.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017; Gulrajani et al., "Improved Training of Wasserstein GANs",
-    2017.
+    2017; of the start, Esser et al., "Taming Transformers", 2021; else as the functions say.
     """
 
     kind: Kind = "wasserstein"
     weight: float = 1e-3
+    start: int = 0
     ramp_steps: int = 0
+    feature_matching: float = 0.0
     n_critic: int = 1
     generator_every: int = 1
     fresh_fakes: bool = False
     clip: float | None = None
     penalty: float | None = None
+    r1: float | None = None
+    r2: float | None = None
+    penalty_every: int = 1
+    lecam: float | None = None
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.0, 0.9)
 
@@ -56,35 +70,50 @@ class Game:
         GANLoss(self.kind)
         if self.clip is not None and self.penalty is not None:
             raise InputError("clip or penalty", f"clip={self.clip} and penalty={self.penalty}", "Set one to null.")
-        if self.kind == "wasserstein" and self.clip is None and self.penalty is None:
+        penalised = any(weight is not None for weight in self.penalties.values())
+        if self.kind == "wasserstein" and self.clip is None and not penalised:
             remedy = "Such as penalty: 10 or clip: 0.01."
             raise InputError("a critic of bounded slope for the Wasserstein loss", "neither clip nor penalty", remedy)
         if self.clip is not None and not self.clip > 0:
             raise InputError("clip to be a positive number", repr(self.clip), "The paper's is 0.01.")
-        if min(self.n_critic, self.generator_every) < 1 or self.ramp_steps < 0:
-            got = f"{self.n_critic}, {self.generator_every} and {self.ramp_steps}"
-            raise InputError("n_critic and generator_every from 1, and ramp_steps from 0", got)
+        if min(self.n_critic, self.generator_every) < 1 or min(self.ramp_steps, self.start) < 0:
+            got = f"{self.n_critic}, {self.generator_every}, {self.ramp_steps} and {self.start}"
+            raise InputError("n_critic and generator_every from 1, and ramp_steps and start from 0", got)
+        for name, weight in {**self.penalties, "lecam": self.lecam}.items():
+            if weight is not None and not weight > 0:
+                raise InputError(f"{name} to be a positive number", repr(weight), "null leaves it out.")
+        if not self.feature_matching >= 0 or self.penalty_every < 1:
+            got = f"{self.feature_matching} and {self.penalty_every}"
+            raise InputError("feature_matching from 0, and penalty_every from 1", got)
+        if not penalised:
+            check_idle({"penalty_every": self.penalty_every}, {"penalty_every": 1}, "without penalty, r1 and r2")
 
-    def weight_at(self, step: int) -> float:
-        """Return the adversarial weight at a step after the warm-up.
+    @property
+    def penalties(self) -> dict[str, float | None]:
+        """The weights of the penalties of the critic's slope, by name; None of those that there are not."""
+        return {"penalty": self.penalty, "r1": self.r1, "r2": self.r2}
 
-        >>> Game(penalty=10, weight=0.1, ramp_steps=4).weight_at(2)
-        0.05
+    def share_at(self, step: int) -> float:
+        """Return what share of its weight the critic's part of the generator's loss has, at a step after the warm-up.
+
+        >>> [Game(penalty=10, start=3, ramp_steps=4).share_at(step) for step in (2, 5, 9)]
+        [0.0, 0.5, 1.0]
         """
-        return self.weight * (min(1.0, step / self.ramp_steps) if self.ramp_steps else 1.0)
+        played = step - self.start
+        return float(played >= 0) if not self.ramp_steps else min(1.0, max(0.0, played / self.ramp_steps))
 
 
-def ranked_right(real: Tensor, fake: Tensor) -> Tensor:
+def ranked_right(real: Scores, fake: Scores) -> Tensor:
     """Return for what share of the pairs the critic scores the real picture above the generated one, in [0, 1].
 
     Args:
-        real: scores of real pictures, (N, ...); a map of scores counts with its mean.
+        real: scores of real pictures, (N, ...); a map of scores counts with its mean, several with the mean of these.
         fake: scores of the pictures generated in their place.
 
     >>> ranked_right(torch.tensor([[3.0], [1.0]]), torch.tensor([[2.0], [2.0]]))
     tensor(0.5000)
     """
-    return (real.flatten(1).mean(dim=1) > fake.flatten(1).mean(dim=1)).float().mean()
+    return (mean_scores(real) > mean_scores(fake)).float().mean()
 
 
 def verdict(balance: float, norms: tuple[float, float], first: tuple[float, float], *, ahead_is_well: bool) -> str:

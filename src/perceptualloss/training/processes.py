@@ -10,6 +10,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from perceptualloss.errors import InputError
+from perceptualloss.losses.adversarial import Scores
 
 
 class Agreement:
@@ -70,6 +71,11 @@ def average_over_processes(value: Tensor) -> Tensor:
     total = value.clone()
     distributed.all_reduce(total)
     return total / world_size()
+
+
+def joined_scores(scores: Scores) -> Scores:
+    """Return a critic's scores of the pictures of all processes, map by map (see :func:`joined`)."""
+    return joined(scores) if isinstance(scores, Tensor) else [joined(one) for one in scores]
 
 
 def joined(values: Tensor) -> Tensor:

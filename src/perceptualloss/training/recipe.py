@@ -112,7 +112,7 @@ def smoke(recipe: Recipe) -> Recipe:
 
     It shows that a recipe works, and nothing of what it is good for.
     """
-    scale, balance = recipe.network.scale, recipe.balance
+    scale, balance, game = recipe.network.scale, recipe.balance, recipe.adversarial
     return replace(
         recipe,
         steps=4,
@@ -120,5 +120,6 @@ def smoke(recipe: Recipe) -> Recipe:
         crop=max(1, min(recipe.crop, SMOKE_CROP) // scale) * scale,
         batch_size=2,
         start_from=None,
+        adversarial=game and replace(game, start=min(1, game.start)),
         balance=balance and replace(balance, start={part: min(1, step) for part, step in balance.start.items()}),
     )

@@ -32,7 +32,13 @@ RANGES: dict[str, Bounds] = {
     "seed": (0, 2**32 - 1),
 }
 GAME: dict[str, Bounds] = {
+    "start": (0, LONGEST),
     "ramp_steps": (0, LONGEST),
+    "feature_matching": (0, 1e9),
+    "r1": (0, 1e9),
+    "r2": (0, 1e9),
+    "lecam": (0, 1e9),
+    "penalty_every": (1, 1000),
     "n_critic": (1, 1000),
     "generator_every": (1, 1000),
     "learning_rate": (0, 1e3),
@@ -131,3 +137,9 @@ def _check_idle(recipe: Recipe) -> None:
     if recipe.warm_up_steps >= recipe.steps:
         got = f"{recipe.warm_up_steps} of {recipe.steps}"
         raise InputError("warm_up_steps below steps, so that the loss is used", got, "Lower warm_up_steps.")
+    game = recipe.adversarial
+    if game is not None and game.start >= recipe.steps - recipe.warm_up_steps:
+        got = f"{game.start} of {recipe.steps - recipe.warm_up_steps}"
+        raise InputError(
+            "adversarial.start below the steps after the warm-up, so that the critic plays", got, "Lower it."
+        )
