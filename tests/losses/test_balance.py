@@ -254,6 +254,15 @@ def test_it_stays_in_32_bits_in_a_module_of_16() -> None:
     assert balance(slopes(wide, a=1.0, b=3.0), wrt=wide).dtype == torch.float64
 
 
+def test_built_and_moved_without_values() -> None:
+    with torch.device("meta"):
+        balance = GradientBalance({"a": 1.0, "b": 0.5})
+    balance.to_empty(device="cpu")
+    z = torch.zeros(2, requires_grad=True)
+    balance(slopes(z, a=1.0, b=3.0), wrt=z)
+    assert of(balance) == pytest.approx([1, 0.5 / 3])
+
+
 def test_steps_before_their_backward_passes() -> None:
     """Weights of a later step do not reach into the graph of an earlier one."""
     z = torch.zeros(2, requires_grad=True)

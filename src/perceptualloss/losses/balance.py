@@ -46,7 +46,8 @@ class GradientBalance(nn.Module):
       vanish on their way to ``wrt``; its factor is taken out of the norms.
     - **Several processes** (torch.distributed): the norm is that of the joined batch's gradient, the same on all of
       them. A Parameter's gradients are averaged over R processes; any other ``wrt`` is each one's part of the batch,
-      whose gradients' squares are summed and divided by R squared. All processes call it at once.
+      whose gradients' squares are summed and divided by R squared. All processes call it at once. Where parameters are
+      sharded (FSDP), ``wrt`` is the output.
     - **Gradient accumulation**: weights follow every call, so give ``step`` if ``start`` and ``ramp`` are to count the
       optimiser's steps, and ``average``, as a small batch's norms are noisy.
     - **torch.compile**: compile network and loss apart and leave this outside, after
@@ -103,14 +104,15 @@ class GradientBalance(nn.Module):
         self.average, self.delta, self.bounds = average, delta, (float(bounds[0]), float(bounds[1]))
         self._members = [tuple(member.strip() for member in part.split("+")) for part in self.parts]
         self._check(shares)
-        asked = torch.tensor([float(share) for share in shares.values()])
-        self.register_buffer("shares", asked / asked[0], persistent=False)
-        self.register_buffer("sums", torch.zeros(len(asked)))  # of norms, decayed
-        self.register_buffer("masses", torch.zeros(len(asked)))  # of their decays
-        self.register_buffer("settled", self.shares.clone())  # weights without the ramp
-        self.register_buffer("now", self.shares * torch.tensor(self._rises(0)))
-        self.register_buffer("kept", torch.zeros(len(asked), dtype=torch.int64))  # steps without a usable gradient
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        with torch.device("cpu"):  # also where modules are built without values ("meta")
+            asked = torch.tensor([float(share) for share in shares.values()])
+            self.register_buffer("shares", asked / asked[0], persistent=False)
+            self.register_buffer("sums", torch.zeros(len(asked)))  # of norms, decayed
+            self.register_buffer("masses", torch.zeros(len(asked)))  # of their decays
+            self.register_buffer("settled", self.shares.clone())  # weights without the ramp
+            self.register_buffer("now", self.shares * torch.tensor(self._rises(0)))
+            self.register_buffer("kept", torch.zeros(len(asked), dtype=torch.int64))  # steps without a usable gradient
+            self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self._step: int | None = None  # what steps says, read once
         self._waiting: frozenset[int] = frozenset()
         self._calls, self._said = 0, [0] * len(asked)
@@ -281,10 +283,12 @@ class GradientBalance(nn.Module):
         self._said = self.kept.tolist()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GradientBalance:
-        """Move with the module that this is part of, but stay in 32 bits when it goes to 16."""
+        """Move with the module that this is part of, but stay in 32 bits when it goes to 16, and keep the values."""
         before = dict(self.named_buffers())
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in before.items():
+            if buffer.is_meta:  # there is nothing to keep
+                continue
             setattr(self, name, buffer.to(getattr(self, name).device))
         return self
 
