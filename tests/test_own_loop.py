@@ -12,8 +12,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "own-loop.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
-def test_the_page_has_a_block_for_losses_data_and_tasks() -> None:
-    assert len(BLOCKS) == 3
+def test_the_page_has_a_block_for_losses_laws_data_and_tasks() -> None:
+    assert len(BLOCKS) == 4
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))

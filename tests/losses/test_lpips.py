@@ -92,17 +92,6 @@ def test_equals_torchmetrics_on_the_same_backbone(tmp_path: Path) -> None:
     torch.testing.assert_close(distances, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_equal_pictures_give_zero_and_a_finite_gradient(net: str) -> None:
-    loss = LPIPS(net, weights=None)
-    images = torch.cat([torch.rand(1, 3, SIZE, SIZE), torch.zeros(1, 3, SIZE, SIZE)]).requires_grad_()
-    value = loss(images, images)
-    value.backward()
-    assert value.item() == 0
-    assert not images.grad.any()
-    assert not loss.state_dict()
-
-
 @settings(deadline=None, max_examples=3)
 @given(seed=st.integers(0, 2**31))
 def test_images_average_in_any_order(seed: int) -> None:
@@ -120,15 +109,6 @@ def test_gradcheck() -> None:
     output, target = torch.rand(2, 1, 3, 31, 31, dtype=torch.float64).unbind(0)
     output.requires_grad_()
     assert torch.autograd.gradcheck(lambda x: loss(x, target), output, fast_mode=True)
-
-
-def test_bf16_stays_within_two_percent() -> None:
-    loss = LPIPS("squeeze", weights=None)
-    output, target = pictures()
-    with torch.autocast("cpu", torch.bfloat16):
-        rounded = loss(output, target)
-    assert rounded.dtype == torch.float32
-    assert rounded.item() == pytest.approx(loss(output, target).item(), rel=0.02)
 
 
 def test_other_ranges_give_the_same_value() -> None:

@@ -173,11 +173,12 @@ class SlicedWassersteinLoss(StyleLoss):
 def _directions(features: Tensor, count: int) -> Tensor:
     """Return (at most ``count``, C) orthogonal directions of unit length, drawn evenly over the sphere."""
     channels = features.shape[1]
-    return _orthogonal(torch.randn(channels, min(count, channels), device=features.device, dtype=features.dtype))
+    return _orthogonal(torch.randn(channels, min(count, channels), device=features.device), features.dtype)
 
 
-def _orthogonal(normal: Tensor) -> Tensor:
-    basis: Tensor = torch.linalg.qr(normal).Q
+def _orthogonal(normal: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return directions from what was drawn in 32 bits: torch draws other numbers in 64."""
+    basis: Tensor = torch.linalg.qr(normal.to(dtype)).Q
     return basis.mT
 
 
@@ -186,9 +187,9 @@ def _orthogonal(normal: Tensor) -> Tensor:
 def _fixed(channels: int, positions: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return the same directions every time, as many as channels, and ENOUGH of more positions (none: all)."""
     generator = torch.Generator(device).manual_seed(SEED)
-    normal = torch.randn(channels, channels, generator=generator, device=device, dtype=dtype)
+    normal = torch.randn(channels, channels, generator=generator, device=device)
     chosen = torch.randperm(positions, generator=generator, device=device)[:ENOUGH] if positions > ENOUGH else ()
-    return _orthogonal(normal), torch.as_tensor(chosen, dtype=torch.int64, device=device)
+    return _orthogonal(normal, dtype), torch.as_tensor(chosen, dtype=torch.int64, device=device)
 
 
 def _some(sets: Sequence[_Set], count: int) -> list[_Set]:
