@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import grad
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,11 +57,11 @@ def with_passes(loss: Loss, **passes: Any) -> Loss:
     return loss
 
 
-def step(loss: Loss, output: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+def step(loss: Loss, output: Tensor, target: Any, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the values of the terms of every picture, and the gradient of their weighted sum."""
     torch.manual_seed(7)
     output = output.clone().requires_grad_()
-    values = torch.stack(list(loss.per_image(output, target).values()))
+    values = torch.stack(list(loss.per_image(output, target, mask).values()))
     (values * torch.linspace(1, 2, values.numel()).view_as(values)).sum().backward()
     assert output.grad is not None
     return values.detach(), output.grad
@@ -92,6 +92,53 @@ def test_recomputed_and_in_chunks_the_values_and_gradients_are_the_same(
     drawn = torch.rand(1)
     step(with_passes(loss), output, target)
     assert torch.equal(torch.rand(1), drawn)  # as many draws as without
+
+
+TILED: dict[str, Callable[[], Loss]] = {
+    **{name: loss for name, loss in LOSSES.items() if name not in ("instance", "wasserstein")},
+    "steps of 4": lambda: LPIPS("alex", weights=None),
+    "blurred pools": lambda: FeatureReconstructionLoss("judge", ["relu1_1", "pool2", "conv3_2"]),
+    "style of another size": lambda: StyleReconstructionLoss("judge", ["relu1_1", "relu2_1"], "l1"),
+    "no padding": lambda: FeatureReconstructionLoss(_unpadded(), ["conv1_1", "relu2_1", "pool2", "relu3_2"], "l1"),
+}
+
+
+def _unpadded() -> LossNetwork:
+    torch.manual_seed(6)
+    first, second, third = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 5, stride=2, padding=1), nn.Conv2d(5, 6, 3, dilation=2)
+    features = [first, nn.AvgPool2d(2), second, nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(5, 5, 3, padding=1), third]
+    return LossNetwork(nn.Sequential(*features, nn.ReLU()), ["relu3_2"])
+
+
+@pytest.mark.parametrize("name", TILED)
+@settings(deadline=None, max_examples=3)
+@given(
+    seed=st.integers(0, 2**31),
+    height=st.integers(31, 60),
+    width=st.integers(31, 60),
+    tile=st.integers(8, 40),
+    masked=st.booleans(),
+    passes=st.sampled_from([{}, {"chunk": 1}, {"checkpoint": True}]),
+)
+def test_in_tiles_the_values_and_gradients_are_the_same(
+    name: str, seed: int, height: int, width: int, tile: int, masked: bool, passes: dict[str, Any]
+) -> None:
+    torch.manual_seed(5)
+    loss = TILED[name]().double()
+    if name == "no padding":
+        height, width = height + 20, width + 20
+    output, target = (x.double() for x in pair(seed, 2, height, width))
+    mask = None
+    if name == "style of another size":
+        target = torch.rand(1, 3, 45, 33, dtype=torch.float64)
+    elif masked:
+        mask = torch.rand(2, 1, height, width, dtype=torch.float64)
+    expected = step(loss, output, target, mask)
+    prepared = None if mask is not None or name in ("augmented", "fixed style") else loss.prepare(target)
+    with_passes(loss, tile=tile, **passes)
+    assert_same(step(loss, output, target, mask), expected)
+    if prepared is not None:
+        assert_same(step(loss, output, prepared), expected)
 
 
 class Memory(TorchDispatchMode):
@@ -204,7 +251,7 @@ def test_settings_are_named_shown_and_shared() -> None:
         (lambda: LPIPS("squeeze", True, weights=None, chunk=1), "no chunk with spatial=True"),
         (
             lambda: grad(FeatureReconstructionLoss("compact", chunk=1))(*pair(1)),
-            "without checkpoint and chunk under torch.func",
+            "without checkpoint, chunk and tile under torch.func",
         ),
     ],
 )
