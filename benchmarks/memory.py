@@ -2,14 +2,17 @@
 
     python benchmarks/memory.py [--rounds 3] [--size 512] [--large 2048]
 
-Forward and backward in 32 bits of 2 x 3 x 512 x 512: LPIPS (VGG-16) and features to relu4_3, with all features held until the
-backward pass, recomputed, in chunks, in tiles, and with a prepared target; beside lpips.LPIPS and piq.LPIPS, piq.ContentLoss. Then
-1 x 3 x 2048 x 2048 through VGG-16 to relu4_3 in tiles. All on random weights: memory and time do not depend on them.
+Forward and backward in 32 bits of 2 x 3 x 512 x 512 pixels: LPIPS (VGG-16), and features at relu4_3, with all features
+held until the backward pass, recomputed, in chunks, in tiles, and with a prepared target; beside lpips.LPIPS and piq's
+content loss, which for LPIPS compares the same five layers with normalised channels, as piq.LPIPS does but for its
+weights. Then 1 x 3 x 2048 x 2048 through VGG-16 to relu4_3 in tiles. All on random weights: memory and time do not
+depend on them.
 
-Every figure is of a process of its own, which makes one small step first (libraries, caches). Memory is the growth of its
-resident set's peak (VmHWM, reset before the step) over what was resident before the step; pictures and loss network are there
-before, the prepared target too. Time is the processor's, user and system, of all threads: the machine may have other work. Rounds go
-through all in turn; the median of each way's ratios to the first way in the same round is printed, and the largest peak.
+Every figure is of a process of its own, which makes one small step first (libraries, caches). Memory is the growth of
+its resident set's peak (VmHWM, reset before the step) over what was resident before the step; pictures and loss network
+are there before, the prepared target too. Time is the processor's, user and system, on one thread: the machine may have
+other work. Rounds go through all in turn; the median of each way's ratios to the first way in the same round is
+printed, and the largest peak.
 """
 
 from __future__ import annotations
@@ -61,21 +64,20 @@ def theirs(kind: str, package: str, file: Path) -> Call:
         import lpips  # type: ignore[import-untyped]  # noqa: PLC0415 (its own process must not hold the other's libraries)
 
         network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
-        return lambda output, target: network(output, target, normalize=True).mean()  # type: ignore[no-any-return]
+        return lambda output, target: network(output, target, normalize=True).mean()
     import piq  # noqa: PLC0415
 
     features = vgg16(weights=None).features.eval()
     features.load_state_dict(state)
     if kind == "lpips":
-        own = piq.ContentLoss(features, layers=["3", "8", "15", "22", "29"], weights=[1.0] * 5, normalize_features=True)
-        return lambda output, target: own(output, target)  # piq.LPIPS itself, but for its learned weights
-    content = piq.ContentLoss(features, layers=["22"])
-    return lambda output, target: content(output, target)
+        layers = ["3", "8", "15", "22", "29"]
+        return piq.ContentLoss(features, layers=layers, weights=[1.0] * 5, normalize_features=True)  # type: ignore[no-any-return]
+    return piq.ContentLoss(features, layers=["22"])
 
 
 def step(call: Call, output: Tensor, target: Any) -> None:
     output = output.clone().requires_grad_()
-    call(output, target).backward()  # type: ignore[no-untyped-call]
+    call(output, target).backward()
     assert output.grad is not None
 
 
@@ -83,7 +85,7 @@ def measure(kind: str, way: str, file: Path, count: int, size: int) -> None:
     """Print the mebibytes and the processor's seconds of one step."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    call = theirs(kind, way, file) if way in ("lpips", "piq") else ours(kind, file, {**PASSES, **LARGE}[way])
+    call: Any = theirs(kind, way, file) if way in ("lpips", "piq") else ours(kind, file, {**PASSES, **LARGE}[way])
     target = torch.rand(count, 3, size, size)
     output = (target + 0.1 * torch.randn_like(target)).clamp(0, 1)
     step(call, output[..., :64, :64], target[..., :64, :64])

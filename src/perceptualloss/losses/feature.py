@@ -108,11 +108,10 @@ class FeatureReconstructionLoss(NetworkLoss):
         """Return every layer's weighted distance, (N,)."""
         return feature_reconstruction(output, target, self.layers, self.distance, weights)
 
-    @property
     def why_whole(self) -> str:
-        """Why it must see whole maps."""
+        """Return why it must see whole maps."""
         normal = self.distance == "instance"
-        return "mean and variance over the picture (distance='instance')" if normal else super().why_whole
+        return "mean and variance over the picture (distance='instance')" if normal else super().why_whole()
 
     def at_places(self, layer: str, output: Tensor, target: Tensor | None, weights: Weights) -> Tensor:
         """Return what a part of a layer's positions adds, (N,); of the distance "relative" both sums, (N, 2)."""

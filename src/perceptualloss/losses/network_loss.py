@@ -110,9 +110,8 @@ class NetworkLoss(Loss):
 
     _adds_up = False
 
-    @property
     def why_whole(self) -> str:
-        """Why it must see whole maps, in a few words; nothing where it says what a part of them adds."""
+        """Return why it must see whole maps, in a few words; nothing where it says what a part of them adds."""
         return "" if self._adds_up else "one that does not say what part of the positions adds (at_places)"
 
     @property

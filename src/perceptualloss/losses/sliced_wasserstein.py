@@ -141,7 +141,9 @@ class SlicedWassersteinLoss(StyleLoss):
     ) -> None:
         if directions < 1 or positions < 1:
             raise InputError("directions and positions from 1", f"{directions} and {positions}")
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
+        super().__init__(
+            network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk, tile
+        )
         self.directions, self.positions = directions, positions
 
     @property
@@ -149,9 +151,8 @@ class SlicedWassersteinLoss(StyleLoss):
         """Whether it draws from torch's generators: in training."""
         return self.training
 
-    @property
     def why_whole(self) -> str:
-        """Why it must see whole maps."""
+        """Return why it must see whole maps."""
         return "one that sorts all positions of a layer"
 
     def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:

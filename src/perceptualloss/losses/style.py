@@ -272,7 +272,9 @@ class StyleReconstructionLoss(StyleLoss):
         tile: int | None = None,
     ) -> None:
         check_choice("distance", distance, STYLE_DISTANCES)
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
+        super().__init__(
+            network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk, tile
+        )
         self.distance = distance
 
     def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:

@@ -79,10 +79,10 @@ def in_tiles(
         InputError: for a loss that must see whole maps.
     """
     for loss in losses:
-        if loss.why_whole:
+        if loss.why_whole():
             name = type(loss).__name__
             remedy = "chunk=1 looks at one picture at a time."
-            raise InputError(f"sums over positions for tile ({name})", loss.why_whole, remedy)
+            raise InputError(f"sums over positions for tile ({name})", loss.why_whole(), remedy)
     return _Pass(losses, kept, mask).terms(output, target)
 
 
