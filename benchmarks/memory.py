@@ -26,7 +26,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -72,7 +72,7 @@ def theirs(kind: str, package: str, file: Path) -> Call:
     if kind == "lpips":
         layers = ["3", "8", "15", "22", "29"]
         return piq.ContentLoss(features, layers=layers, weights=[1.0] * 5, normalize_features=True)  # type: ignore[no-any-return]
-    return piq.ContentLoss(features, layers=["22"])
+    return cast(Call, piq.ContentLoss(features, layers=["22"]))
 
 
 def step(call: Call, output: Tensor, target: Any) -> None:
