@@ -41,6 +41,7 @@ from .losses.temporal import TemporalLoss as TemporalLoss
 from .losses.total_variation import TotalVariationLoss as TotalVariationLoss
 from .losses.video import VideoLoss as VideoLoss
 from .losses.volume import VolumeLoss as VolumeLoss
+from .losses.warping import WarpingLoss as WarpingLoss
 from .losses.wrapped import GreyLoss as GreyLoss
 from .metrics.embedded import perceptual_distance as perceptual_distance
 from .metrics.psnr import psnr as psnr

@@ -66,9 +66,7 @@ def test_of_any_shape_and_chunk(n: int, frames: int, height: int, chunk: int, se
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize(
-    "options", [{"chunk": 1}, {"chunk": 2}, {"chunk": 2, "checkpoint": True}, {"checkpoint": True}]
-)
+@pytest.mark.parametrize("options", [{"chunk": 1}, {"chunk": 2}, {"checkpoint": True}])
 def test_chunks_change_neither_value_nor_gradient(options: dict[str, int]) -> None:
     output, target = pair(2, 3, 5, 16, 16)
     results = []
@@ -98,7 +96,7 @@ def kept(loss: Loss, output: Tensor, target: Tensor) -> int:
 def test_checkpointed_chunks_keep_nothing_but_their_input() -> None:
     output, target = pair(1, 3, 6, 16, 16)
     whole = kept(VideoLoss(FEATURES), output.clone(), target)
-    small = kept(VideoLoss(FEATURES, chunk=2, checkpoint=True), output.clone(), target)
+    small = kept(VideoLoss(FEATURES, chunk=2), output.clone(), target)
     assert small < 8 * (output.nbytes + target.nbytes) < whole / 5
 
 
@@ -171,17 +169,19 @@ def test_it_is_a_loss_as_any_other() -> None:
 
 @pytest.mark.parametrize(
     ("loss", "channels"),
-    [
-        (VideoLoss(FEATURES), 3),
-        (VideoLoss(GreyLoss(L1Loss()), chunk=2), 1),
-        (VolumeLoss(GreyLoss(MSELoss())), 1),
-        (TemporalLoss(L1Loss()), 3),
-    ],
+    [(VideoLoss(FEATURES) + TemporalLoss(L1Loss(), chunk=1), 3), (VolumeLoss(GreyLoss(MSELoss())), 1)],
 )
 def test_it_compiles_into_one_graph(loss: Loss, channels: int) -> None:
     output, target = pair(1, channels, 3, 8, 8)
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(output, target), loss(output, target))
+    found = []
+    for call in (compiled, loss):
+        leaf = output.clone().requires_grad_()
+        value = call(leaf, target)
+        value.backward()
+        found.append((value.detach(), leaf.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize(

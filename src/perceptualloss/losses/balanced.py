@@ -8,7 +8,7 @@ from torch import Tensor
 
 from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss, Reduction
-from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.mask import Mask, Masking
 from perceptualloss.losses.sums import WeightedLoss
 from perceptualloss.losses.wrapped import WrappedLoss
 
@@ -74,6 +74,9 @@ class BalancedLoss(WrappedLoss):
             reduced = {name: value.sum() if self.reduction == "sum" else value.mean() for name, value in values.items()}
             self.balance.update(reduced, output)
         return self.balance.weigh(values)
+
+    def _mask(self, output: Tensor, target: Tensor | None, weight: Tensor | None, masking: Masking) -> Mask | None:
+        return self.loss._mask(output, target, weight, masking)
 
     def extra_repr(self) -> str:
         """Return the shares, and the parts in lines of their own."""

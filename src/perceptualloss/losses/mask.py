@@ -91,6 +91,10 @@ class Mask:
         """Return the mask of some pictures of the batch."""
         return self if len(self.pixels) == 1 else self._like(self.pixels[part])
 
+    def repeated(self, times: int) -> Mask:
+        """Return the mask of a batch in which each picture stands so many times, one after the other."""
+        return self if len(self.pixels) == 1 else self._like(self.pixels.repeat_interleave(times, dim=0))
+
     def _like(self, pixels: Tensor) -> Mask:
         mask = Mask(pixels, "exact" if self.exact else "area", self._readable)
         mask._side, mask._step = self._side, self._step

@@ -44,36 +44,55 @@ class Shift:
         return Shift(-self.down, -self.right).inner(pictures)
 
 
-def warp(pictures: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Return pictures as a flow moves them, :math:`W(x)_p = x_{p + f_p}`, and where that lies inside.
+def warp(pictures: Tensor, flow: Tensor) -> Tensor:
+    r"""Return pictures as a flow moves them, :math:`W(x)_p = x_{p + f_p}`, (N, C, H, W).
 
     Bilinear between the four pixels around, in 32 bits or more; the gradient flows to the pictures and to the flow.
+    Where the flow points outside of the picture (see :func:`inside`) the pixel stays.
 
     Args:
         pictures: (N, C, H, W).
         flow: (N, 2, H, W) in pixels, to the right and down: where each pixel of the later frame was in the earlier one.
             An estimator such as RAFT gives it for (later, earlier), the "backward" flow.
 
-    Returns:
-        The warped pictures, and (N, 1, H, W): 1 where the flow points inside of the picture, 0 where it points outside
-        or is not finite, and the warped pictures mean nothing.
-
     >>> ramp = torch.arange(4.0).expand(1, 1, 2, 4)
-    >>> moved, inside = warp(ramp, torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 2, 4))
-    >>> moved[0, 0, 0].tolist(), inside[0, 0, 0].tolist()
-    ([1.0, 2.0, 3.0, 3.0], [1.0, 1.0, 1.0, 0.0])
+    >>> flow = torch.tensor([0.5, 0.0]).view(1, 2, 1, 1).expand(1, 2, 2, 4)
+    >>> warp(ramp, flow)[0, 0, 0].tolist(), inside(flow)[0, 0, 0].tolist()
+    ([0.5, 1.5, 2.5, 3.0], [1.0, 1.0, 1.0, 0.0])
     """
-    pictures, flow = wide(pictures), flow.to(wide(pictures).dtype)
+    pictures = wide(pictures)
     height, width = pictures.shape[-2:]
-    across = torch.arange(width, device=flow.device, dtype=flow.dtype)
-    down = torch.arange(height, device=flow.device, dtype=flow.dtype).unsqueeze(1)
-    x, y = flow[:, 0] + across, flow[:, 1] + down
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    x, y = torch.where(inside, x, across), torch.where(inside, y, down)  # unknown flow is infinite in some data
+    x, y = _places(flow.to(pictures.dtype))
+    across, down = _pixels(flow.to(pictures.dtype))
+    known = _is_inside(x, y)  # unknown flow is infinite in some data
+    x, y = torch.where(known, x, across), torch.where(known, y, down)
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
     with torch.autocast(pictures.device.type, enabled=False):
-        moved = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    return moved, inside.unsqueeze(1).to(moved.dtype)
+        moved: Tensor = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        return moved
+
+
+def inside(flow: Tensor) -> Tensor:
+    """Return where a flow (N, 2, H, W) points inside of the picture: (N, 1, H, W), 1 or 0; 0 where it is not finite."""
+    return _is_inside(*_places(wide(flow))).unsqueeze(1).to(wide(flow).dtype)
+
+
+def _pixels(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the columns (W,) and rows (H, 1) of a flow's pixels."""
+    height, width = flow.shape[-2:]
+    across = torch.arange(width, device=flow.device, dtype=flow.dtype)
+    return across, torch.arange(height, device=flow.device, dtype=flow.dtype).unsqueeze(1)
+
+
+def _places(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the column and the row that a flow points to, (N, H, W) each."""
+    across, down = _pixels(flow)
+    return flow[:, 0] + across, flow[:, 1] + down
+
+
+def _is_inside(x: Tensor, y: Tensor) -> Tensor:
+    height, width = x.shape[-2:]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def visible(backward: Tensor, forward: Tensor) -> Tensor:
@@ -94,12 +113,11 @@ def visible(backward: Tensor, forward: Tensor) -> Tensor:
     >>> visible(still, still).mean()
     tensor(1.)
     """
-    there, inside = warp(forward, backward)
-    backward = wide(backward)
+    there, backward = warp(forward, backward), wide(backward)
     length = backward.square().sum(dim=1, keepdim=True)
     apart = (there + backward).square().sum(dim=1, keepdim=True)
     hidden = apart > 0.01 * (there.square().sum(dim=1, keepdim=True) + length) + 0.5
     across = F.pad(backward.diff(dim=3), (0, 1, 0, 0)).square().sum(dim=1, keepdim=True)
     down = F.pad(backward.diff(dim=2), (0, 0, 0, 1)).square().sum(dim=1, keepdim=True)
     edge = across + down > 0.01 * length + 0.002
-    return inside * (~hidden & ~edge)
+    return inside(backward) * (~hidden & ~edge)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.base import Loss, Reduction
-from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.mask import Mask, Masking
 from perceptualloss.losses.prepared import Maps
 
 
@@ -107,6 +107,11 @@ class WeightedLoss(Loss):
     @property
     def _takes_prepared(self) -> bool:
         return type(self)._per_image is WeightedLoss._per_image
+
+    def _mask(self, output: Tensor, target: Tensor | None, weight: Tensor | None, masking: Masking) -> Mask | None:
+        if self.channels is None:  # of clips or volumes, whose masks have their shape
+            return next(iter(self.losses.values()))._mask(output, target, weight, masking)
+        return super()._mask(output, target, weight, masking)
 
     def extra_repr(self) -> str:
         """Return every part with its weight, a line each; the sum's reduction, where it is not the mean."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Literal, get_args
 
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_same_shape
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.stacks import StackLoss, check_stack
 
 Layout = Literal["NCTHW", "NTCHW"]
@@ -45,6 +48,24 @@ class ClipLoss(StackLoss):
     def frames(self, clips: Tensor) -> Tensor:
         """Return clips of the layout as (N, T, C, H, W)."""
         return clips if self.layout == "NTCHW" else clips.transpose(1, 2)
+
+    def frames_of(self, mask: Mask | None) -> Tensor | None:
+        """Return the pixels of a mask of clips as (N, T, 1, H, W)."""
+        return None if mask is None else self.frames(mask.pixels)
+
+    def _mask_shape(self, output: Tensor) -> tuple[int, ...]:
+        n, frames, _, height, width = self.frames(output).shape
+        return (n, frames, 1, height, width) if self.layout == "NTCHW" else (n, 1, frames, height, width)
+
+    @staticmethod
+    def _share(losses: Iterable[Loss]) -> None:
+        losses = list(losses)
+        layouts = {loss.layout for loss in losses if isinstance(loss, ClipLoss)}
+        if len(layouts) > 1:
+            raise InputError(
+                "clip losses of one layout in a sum", " and ".join(sorted(layouts)), "All get the same clips."
+            )
+        StackLoss._share(losses)
 
     def check_clips(self, name: str, clips: Tensor, channels: int | None = None) -> None:
         """Raise InputError unless ``clips`` have the layout, as far as it can be told, and the loss's channels."""
@@ -89,8 +110,8 @@ class VideoLoss(ClipLoss):
         layout: "NCTHW", clips (N, C, T, H, W) as 3-D convolutions take them, or "NTCHW", (N, T, C, H, W).
         share: of the frames that is compared, drawn anew at every call for each clip (see :class:`StackLoss`), the same
             ones of output and target. Costs that share of time and memory, for a noisier gradient.
-        chunk: how many frames at most are compared at a time, of all clips together; None for all.
-        checkpoint: whether chunks are computed again in the backward pass, so that memory falls to that of one chunk.
+        chunk: how many frames at most are compared at a time, of all clips together; None for all. Saves memory.
+        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
         reduction: by default that of ``loss``; over the clips of a batch (see :class:`Loss`).
 
     Raises:
@@ -115,9 +136,9 @@ class VideoLoss(ClipLoss):
     ) -> None:
         super().__init__(loss, layout, share, chunk, checkpoint, reduction)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the loss's terms, each the mean over the frames of a clip, (N,)."""
         output, target = self.frames(output), self.frames(target)
         if len(target) != len(output):
             target = target.expand(len(output), -1, -1, -1, -1)
-        return self._mean_over(self.loss._per_image, [output, target])
+        return self._mean_over(partial(self._single, weight), [output, target], self.frames_of(weight))

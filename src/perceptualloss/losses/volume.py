@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from perceptualloss.errors import check_choice, check_same_shape
 from perceptualloss.losses.base import Loss, Reduction
+from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.network_loss import layer_weights
 from perceptualloss.losses.stacks import StackLoss, check_stack
 
@@ -33,7 +35,7 @@ class VolumeLoss(StackLoss):
         share: of the slices that is compared, drawn anew at every call for each volume and axis (see
             :class:`StackLoss`), the same ones of output and target.
         chunk: how many slices at most are compared at a time, of all volumes together; None for all of an axis.
-        checkpoint: whether chunks are computed again in the backward pass, so that memory falls to that of one chunk.
+        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
         reduction: by default that of ``loss``; over the volumes of a batch (see :class:`Loss`).
 
     Raises:
@@ -67,13 +69,15 @@ class VolumeLoss(StackLoss):
     def _option(self, name: str) -> Any:
         return tuple(self.axes) if name == "axes" and set(self.axes.values()) == {1.0} else super()._option(name)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the loss's terms of every axis, each its weight times the mean over the slices of a volume, (N,)."""
         terms: dict[str, Tensor] = {}
-        for axis, weight in self.axes.items():
-            values = self._mean_over(self.loss._per_image, [slices(output, axis), slices(target, axis)])
+        single = partial(self._single, weight)
+        for axis, factor in self.axes.items():
+            pixels = None if weight is None else slices(weight.pixels, axis)
+            values = self._mean_over(single, [slices(output, axis), slices(target, axis)], pixels)
             for name, value in values.items():
-                terms[axis if len(values) == 1 else f"{axis}/{name}"] = weight * value
+                terms[axis if len(values) == 1 else f"{axis}/{name}"] = factor * value
         return terms
 
     def check_shapes(self, output: Tensor, target: Tensor | None = None) -> None:

@@ -90,10 +90,17 @@ class GreyLoss(WrappedLoss):
         """Return pictures (N, C, H, W) as RGB, (N C, 3, H, W)."""
         return pictures.reshape(-1, 1, *pictures.shape[-2:]).expand(-1, 3, -1, -1)
 
-    def _per_image(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the loss's terms, each the mean over the channels, (N,)."""
-        values = self.loss._per_image(self.shown(output), self._beside(output, target))
+    def mask(self, mask: Mask | None) -> Mask | None:
+        """Return the mask of what is shown."""
+        return mask if mask is None or self.channels == 1 else mask.repeated(self.channels)
+
+    def averaged(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mean over the channels of each picture, (N,), of terms of what is shown, (N C,)."""
         return {name: value.unflatten(0, (-1, self.channels)).mean(dim=1) for name, value in values.items()}
+
+    def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
+        """Return the loss's terms, each the mean over the channels, (N,)."""
+        return self.averaged(self.loss._values(self.shown(output), self._beside(output, target), self.mask(weight)))
 
     def _beside(self, output: Tensor, target: Tensor) -> Tensor:
         """Return what is shown of the target: where one is for all, the channels of each stand beside its own."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from perceptualloss.losses.motion import Shift
 from perceptualloss.losses.pixel import MSELoss
-from perceptualloss.losses.temporal import along
+from perceptualloss.losses.warping import along
 
 SHIFT, NOISE = 4, 0.02  # the largest shift in pixels and the noise's standard deviation
 _SQUARED = MSELoss()
