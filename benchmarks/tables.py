@@ -8,6 +8,7 @@ Tables:
 - bicubic: plain interpolation on Set5 and Set14 against the published figures;
 - upscalers: every upscaler that ships, against bicubic, on the same sets;
 - perception: what --perception gives between the MSE and the perceptual one, on Set14;
+- flicker: what losses see of errors that come and go (``flicker.py``), on a photo that scikit-image ships;
 - lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
 - card-NAME: one of them, for its card beside its file;
 - upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
@@ -31,6 +32,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import flicker
 import lattice
 from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
@@ -262,6 +264,7 @@ def main() -> None:
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
         "lattice": lattice_table,
+        "flicker": lambda: markdown(*flicker.rows()),
         **{
             f"card-{card.name}": partial(card_table, options.benchmarks, card.scale, label(card))
             for card in upscaler_cards()

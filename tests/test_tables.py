@@ -57,7 +57,7 @@ def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
     cards = {f"card-{card.name}" for card in shipped.list_networks()}
-    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", "lattice", *cards}
+    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", "lattice", "flicker", *cards}
     assert "bicubic" in names
 
 
@@ -65,6 +65,18 @@ def test_the_table_in_the_documents_is_up_to_date(tables: ModuleType, shared: Pa
     made = {"bicubic": lambda: tables.bicubic_table(shared / "data" / "benchmarks")}
     files = [file for file in tables.documents() if "<!-- table: bicubic -->" in file.read_text()]
     assert tables.fill(files, made, check=True) == []
+
+
+def test_figures_of_flicker_are_up_to_date(tables: ModuleType) -> None:
+    _, rows = tables.flicker.rows()
+    text = (tables.ROOT / "docs" / "video.md").read_text()
+    for name, *row in rows:
+        (shown,) = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(f"| {name} |"))
+        assert [float(cell) for cell in shown[1:]] == pytest.approx([float(cell) for cell in row], rel=1e-3, abs=0.11)
+    values = {name: [float(cell) for cell in row] for name, *row in rows}
+    still, flickers = values["brighter"], values["brighter and darker in turn"]
+    assert flickers[0] == pytest.approx(still[0], rel=0.01)  # as large in every frame
+    assert still[2] == 0 < 2 * flickers[0] * 0.99 < flickers[2]
 
 
 def test_table_of_the_networks_that_ship(
