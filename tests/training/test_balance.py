@@ -20,7 +20,7 @@ from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.training.adversarial import Adversarial
-from perceptualloss.training.balance import Balancing
+from perceptualloss.training.balance import Balancing, check_game
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.game import Game
 from perceptualloss.training.recipe import smoke
@@ -120,6 +120,18 @@ def test_resuming_changes_nothing(build: Callable[..., Supervised], small_photos
         assert torch.equal(value, state[name]), name
 
 
+@pytest.mark.parametrize("build", [supervised, adversarial])
+def test_a_share_of_no_term_is_refused_before_it_starts(
+    build: Callable[..., Supervised], small_photos: Path, tmp_path: Path
+) -> None:
+    task = build()
+    task.balancing = Balancing({"l1": 1.0, "adversariel": 1.0}, start={"adversariel": 5})
+    task.gradient_balance = task.balancing.build()
+    task.warm_up_steps = 0
+    with pytest.raises(InputError, match=r"a term that has a share to be one of l1, mse.*got 'adversariel'"):
+        run(task, small_photos, tmp_path, 1)
+
+
 def test_in_bf16(small_photos: Path, tmp_path: Path) -> None:
     watch = Watch("l1", "mse")
     run(supervised(), small_photos, tmp_path, 2, watch, precision="bf16")
@@ -137,6 +149,12 @@ REFUSED: dict[str, Callable[[], object]] = {
     ),
     "no adversarial.ramp_steps": lambda: Adversarial(
         network(), nn.Flatten(), L1Loss(), Game("hinge", ramp_steps=9), balance=Balancing({"l1": 1, "adversarial": 1})
+    ),
+    "no adversarial.ramp_steps with a share of feature_matching": lambda: check_game(
+        Balancing({"l1": 1.0, "feature_matching": 1.0}), Game("hinge", ramp_steps=9, feature_matching=1.0)
+    ),
+    "a start of feature_matching in balance that is not before": lambda: check_game(
+        Balancing({"l1": 1.0, "adversarial": 1.0, "feature_matching": 1.0}, start={"adversarial": 9}), Game("hinge")
     ),
     "style transfer without a balance": lambda: StyleTransfer(
         StyleTransferNetwork(4, 1), [L1Loss()], [torch.rand(1, 3, 8, 8)], balance=Balancing(SHARES)

@@ -16,7 +16,7 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.critic_penalties import clip_weights
 from perceptualloss.losses.feature_matching import feature_matching
 from perceptualloss.networks.base import TransformationNetwork
-from perceptualloss.training.balance import ADVERSARIAL, check_game
+from perceptualloss.training.balance import ADVERSARIAL, MATCHING, check_game
 from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
 from perceptualloss.training.processes import (
     average_gradients,
@@ -30,7 +30,6 @@ from perceptualloss.training.supervised import Supervised, adam
 
 log = logging.getLogger(__name__)
 GENERATOR, CRITIC = 0, 1  # the order of the optimisers
-MATCHING = "feature_matching"  # the term of the critic's features
 
 
 class Adversarial(Supervised):
@@ -159,6 +158,9 @@ class Adversarial(Supervised):
     def _update_generator(self, output: Tensor, own: dict[str, Tensor], target: Tensor, step: int) -> Tensor:
         """Do the generator's update, with its own terms, through a frozen critic; return its gradient's norm."""
         after = step - self.warm_up_steps
+        if step < self.game.generator_every:  # the first time
+            matched = [MATCHING] if self.game.feature_matching else []
+            self.check_shares(output, target, [*own, ADVERSARIAL, *matched])
         if after < 0:
             terms = {**self.pixel_loss.terms(output, target), **own}
         else:

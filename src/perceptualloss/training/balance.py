@@ -11,7 +11,8 @@ from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.training.game import Game
 
 OUTPUT = "output"
-ADVERSARIAL = "adversarial"  # the term of the game
+ADVERSARIAL = "adversarial"  # the terms of the game
+MATCHING = "feature_matching"
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,19 @@ def check_game(balancing: Balancing, game: Game) -> bool:
     """Return whether the adversarial loss's weight is the balance's.
 
     Raises:
-        InputError: if the game says one, too, which would do nothing.
+        InputError: if the game says one, too, or a ramp, which would do nothing; for a share of a term of the game
+            before that is there.
     """
-    if not any(ADVERSARIAL in _names(part) for part in balancing.shares):
-        return False
-    given = {"adversarial.weight": game.weight, "adversarial.ramp_steps": game.ramp_steps}
-    usual = {"adversarial.weight": Game.weight, "adversarial.ramp_steps": Game.ramp_steps}
-    check_idle(given, usual, "with a share of adversarial in balance, which has a ramp of its own")
-    if balancing.start_of(ADVERSARIAL) < game.start:
-        remedy = f"Say balance.start: {{{ADVERSARIAL}: {game.start}}}."
-        expected = "a start of adversarial in balance that is not before the game's"
-        raise InputError(expected, f"{balancing.start_of(ADVERSARIAL)} and {game.start}", remedy)
-    return True
+    shared = [term for term in (ADVERSARIAL, MATCHING) if any(term in _names(part) for part in balancing.shares)]
+    weighed, begins = ADVERSARIAL in shared, game.start
+    for term in shared:
+        given = {"adversarial.weight": game.weight if weighed else Game.weight}
+        given |= {"adversarial.ramp_steps": game.ramp_steps}
+        usual = {"adversarial.weight": Game.weight, "adversarial.ramp_steps": Game.ramp_steps}
+        check_idle(given, usual, f"with a share of {term} in balance, which has a ramp of its own")
+        if balancing.start_of(term) < begins:
+            remedy = f"Say balance.start: {{{term}: {begins}}}."
+            expected = f"a start of {term} in balance that is not before the game's"
+            raise InputError(expected, f"{balancing.start_of(term)} and {begins}", remedy)
+        begins = max(begins, balancing.start_of(term))  # the critic's features come with its scores
+    return weighed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import lightning as L
@@ -116,10 +116,19 @@ class Supervised(L.LightningModule):
         """Return the loss of one batch, for the trainer to minimise."""
         _, target = batch
         output, own = self.outputs(batch, self.global_step)
+        if self.global_step == 0:
+            self.check_shares(output, target, own)
         if self.global_step < self.warm_up_steps:
             return self.total({**self.pixel_loss.terms(output, target), **own}, output, target)
         terms = {**self.loss.terms(output, target), **own}
         return self.total(self.balanced(terms, output, self.global_step - self.warm_up_steps), output, target)
+
+    def check_shares(self, output: Tensor, target: Tensor, others: Iterable[str]) -> None:
+        """Raise InputError for a share of a term that there is not, whenever it starts."""
+        if self.gradient_balance is not None:
+            with torch.no_grad():
+                terms = self.loss.terms(output.detach(), target)
+            self.gradient_balance.check_terms([*terms, *others])
 
     def balanced(self, terms: dict[str, Tensor], output: Tensor, step: int) -> dict[str, Tensor]:
         """Return the terms of a step after the warm-up with their weights, and log those that follow gradients."""
