@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.diffusers_autoencoder import CONFIGURATION, WEIGHTS, DiffusersAutoencoder
+from perceptualloss.networks.diffusers_autoencoder import CONFIGURATION, WEIGHTS, DiffusersAutoencoder, _settings
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -36,6 +37,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_the_settings_are_those_of_diffusers() -> None:
+    own, theirs = (inspect.signature(kind).parameters for kind in (_settings, diffusers.AutoencoderKL))
+    assert {name: one.default for name, one in own.items()} == {name: one.default for name, one in theirs.items()}
 
 
 def test_it_gives_what_diffusers_gives(folder: Path) -> None:

@@ -96,3 +96,13 @@ def test_what_does_not_go_together_says_why(folder: Path) -> None:
         build_recipe({**settings, "start_from": "residual4x-mse"})
     with pytest.raises(InputError, match="a network or an autoencoder, got both"):
         check_recipe(Recipe(ResidualUpscaler(1, width=4, blocks=1), "L1Loss", autoencoder=folder))
+
+
+def test_against_a_critic_under_a_balance(folder: Path, small_photos: Path, tmp_path: Path) -> None:
+    shares = "{l1: 1.0, adversarial: 0.5}"
+    words = ["autoencoder-decoder", "--autoencoder", folder, "--photos", small_photos, "--out", tmp_path, "--smoke"]
+    words += ["--loss", "L1Loss", "--adversarial.kind", "hinge", "--critic", "PatchCritic", "--critic.width", 4]
+    words += ["--balance.shares", shares, "--balance.of", "model.decoder.conv_out", "--device", "cpu"]
+    assert run(*words, "--validation", 1) == 0
+    before, after = (load_file(place / WEIGHTS) for place in (folder, tmp_path / "autoencoder-decoder" / "autoencoder"))
+    assert all(torch.equal(after[name], before[name]) == name.startswith(("encoder", "quant")) for name in before)
