@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import grad
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,11 +57,11 @@ def with_passes(loss: Loss, **passes: Any) -> Loss:
     return loss
 
 
-def step(loss: Loss, output: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+def step(loss: Loss, output: Tensor, target: Any, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the values of the terms of every picture, and the gradient of their weighted sum."""
     torch.manual_seed(7)
     output = output.clone().requires_grad_()
-    values = torch.stack(list(loss.per_image(output, target).values()))
+    values = torch.stack(list(loss.per_image(output, target, mask).values()))
     (values * torch.linspace(1, 2, values.numel()).view_as(values)).sum().backward()
     assert output.grad is not None
     return values.detach(), output.grad
@@ -92,6 +92,53 @@ def test_recomputed_and_in_chunks_the_values_and_gradients_are_the_same(
     drawn = torch.rand(1)
     step(with_passes(loss), output, target)
     assert torch.equal(torch.rand(1), drawn)  # as many draws as without
+
+
+TILED: dict[str, Callable[[], Loss]] = {
+    **{name: loss for name, loss in LOSSES.items() if name not in ("instance", "wasserstein")},
+    "steps of 4": lambda: LPIPS("alex", weights=None),
+    "blurred pools": lambda: FeatureReconstructionLoss("judge", ["relu1_1", "pool2", "conv3_2"]),
+    "style of another size": lambda: StyleReconstructionLoss("judge", ["relu1_1", "relu2_1"], "l1"),
+    "no padding": lambda: FeatureReconstructionLoss(_unpadded(), ["conv1_1", "relu2_1", "pool2", "relu3_2"], "l1"),
+}
+
+
+def _unpadded() -> LossNetwork:
+    torch.manual_seed(6)
+    first, second, third = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 5, stride=2, padding=1), nn.Conv2d(5, 6, 3, dilation=2)
+    features = [first, nn.AvgPool2d(2), second, nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(5, 5, 3, padding=1), third]
+    return LossNetwork(nn.Sequential(*features, nn.ReLU()), ["relu3_2"])
+
+
+@pytest.mark.parametrize("name", TILED)
+@settings(deadline=None, max_examples=3)
+@given(
+    seed=st.integers(0, 2**31),
+    height=st.integers(31, 60),
+    width=st.integers(31, 60),
+    tile=st.integers(8, 40),
+    masked=st.booleans(),
+    passes=st.sampled_from([{}, {"chunk": 1}, {"checkpoint": True}]),
+)
+def test_in_tiles_the_values_and_gradients_are_the_same(
+    name: str, seed: int, height: int, width: int, tile: int, masked: bool, passes: dict[str, Any]
+) -> None:
+    torch.manual_seed(5)
+    loss = TILED[name]().double()
+    if name == "no padding":
+        height, width = height + 20, width + 20
+    output, target = (x.double() for x in pair(seed, 2, height, width))
+    mask = None
+    if name == "style of another size":
+        target = torch.rand(1, 3, 45, 33, dtype=torch.float64)
+    elif masked:
+        mask = torch.rand(2, 1, height, width, dtype=torch.float64)
+    expected = step(loss, output, target, mask)
+    prepared = None if mask is not None or name in ("augmented", "fixed style") else loss.prepare(target)
+    with_passes(loss, tile=tile, **passes)
+    assert_same(step(loss, output, target, mask), expected)
+    if prepared is not None:
+        assert_same(step(loss, output, prepared), expected)
 
 
 class Memory(TorchDispatchMode):
@@ -141,6 +188,18 @@ def test_the_graph_holds_no_features_and_chunks_take_their_share() -> None:
     assert quarter < most / 3
 
 
+def test_in_tiles_a_step_takes_a_fraction() -> None:
+    output, target = (x[:1] for x in pair(1, 2, 128, 128))
+    loss = FeatureReconstructionLoss("vgg16", ["relu1_2", "relu2_2", "relu3_3"], "unit", weights=None)
+    held, most = held_and_most(loss, output, target)
+    tiled_held, tiled = held_and_most(with_passes(loss, tile=32), output, target)
+    assert tiled_held < held / 2
+    assert tiled < most / 2
+    recomputed, least = held_and_most(with_passes(loss, tile=32, checkpoint=True), output, target)
+    assert recomputed < held / 4
+    assert least < most / 3
+
+
 @pytest.mark.parametrize("name", ["unit", "gram", "sum"])
 def test_second_derivatives_and_autocast_are_the_same(name: str) -> None:
     output, target = pair(2)
@@ -157,21 +216,23 @@ def test_second_derivatives_and_autocast_are_the_same(name: str) -> None:
             return step(loss, output, target)
 
     expected, low = second(), rounded()
-    with_passes(loss, checkpoint=True, chunk=2)
-    torch.testing.assert_close(second(), expected, rtol=1e-5, atol=1e-6 * expected.abs().max().item())
-    found = rounded()
-    torch.testing.assert_close(found[0], low[0], rtol=1e-5, atol=0)
-    torch.testing.assert_close(found[1], low[1], rtol=1e-2, atol=1e-4 * low[1].abs().max().item())
+    for passes in ({"checkpoint": True, "chunk": 2}, {"tile": 16}):
+        with_passes(loss, **passes)
+        torch.testing.assert_close(second(), expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+        found = rounded()
+        torch.testing.assert_close(found[0], low[0], rtol=1e-4, atol=0)
+        torch.testing.assert_close(found[1], low[1], rtol=1e-2, atol=1e-3 * low[1].abs().max().item())
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_compiled_into_one_graph_it_gives_the_same(tiny_network: TinyNetwork) -> None:
+@pytest.mark.parametrize("passes", [{"checkpoint": True, "chunk": 1}, {"tile": 16}])
+def test_compiled_into_one_graph_it_gives_the_same(tiny_network: TinyNetwork, passes: dict[str, Any]) -> None:
     torch.compiler.reset()
-    output, target = pair(3, 2)
+    output, target = pair(3, 2, 14, 24)
     network = tiny_network("relu1_1", "relu2_1")
     loss = FeatureReconstructionLoss(network, ["relu2_1"], "unit") + StyleReconstructionLoss(network, ["relu1_1"])
     expected = step(loss, output, target)
-    with_passes(loss, checkpoint=True, chunk=1)
+    with_passes(loss, **passes)
     compiled = torch.compile(loss.per_image, backend="aot_eager", fullgraph=True)
     x = output.clone().requires_grad_()
     values = torch.stack(list(compiled(x, target).values()))
@@ -191,8 +252,28 @@ def test_settings_are_named_shown_and_shared() -> None:
     other = loss + StyleReconstructionLoss("compact", ["relu2_2"])
     assert [part.network.passes for part in other.losses.values()] == [Passes(True, 2), Passes()]
     assert not any(part.network.passes.plain for part in PerceptualLoss("compact", chunk=1).losses.values())
-    assert VGG16PerceptualLoss(weights=None, checkpoint=True).network.passes == Passes(True)
-    assert LPIPS("squeeze", weights=None, chunk=1).network.passes == Passes(chunk=1)
+    wanted = {"checkpoint": True, "chunk": 3, "tile": 24}
+    for built in (
+        FeatureReconstructionLoss("compact", **wanted),
+        StyleReconstructionLoss("compact", **wanted),
+        SlicedWassersteinLoss("compact", **wanted),
+        VGG16PerceptualLoss(weights=None, **wanted),
+        LPIPS("squeeze", weights=None, **wanted),
+        *PerceptualLoss("compact", style_layers=["relu1_2"], **wanted).losses.values(),
+    ):
+        assert isinstance(built, NetworkLoss)
+        assert built.network.passes == Passes(**wanted)
+        assert "checkpoint=True, chunk=3, tile=24" in repr(built)
+
+
+class _Doubled(FeatureReconstructionLoss):
+    def from_features(self, *features: Any) -> dict[str, Tensor]:
+        return {name: 2 * value for name, value in super().from_features(*features).items()}
+
+
+def _own_backbone() -> Loss:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 4, 3, padding=1))
+    return FeatureReconstructionLoss(LossNetwork(network, ["2"]), ["2"])
 
 
 @pytest.mark.parametrize(
@@ -202,9 +283,14 @@ def test_settings_are_named_shown_and_shared() -> None:
         (lambda: loss_network("compact", ["relu1_1"], checkpoint=1), "checkpoint, True or False"),
         (lambda: PerceptualLoss(loss_network("compact", ["relu2_2"]), checkpoint=True), "no checkpoint with a network"),
         (lambda: LPIPS("squeeze", True, weights=None, chunk=1), "no chunk with spatial=True"),
+        (lambda: FeatureReconstructionLoss("compact", tile=4), "tile, a whole number from 8"),
+        (lambda: FeatureReconstructionLoss("compact", distance="instance", tile=16)(*pair(1)), "sums .* variance"),
+        (lambda: SlicedWassersteinLoss("compact", tile=16)(*pair(1)), "SlicedWassersteinLoss.*sorts all positions"),
+        (lambda: with_passes(_Doubled("compact"), tile=16)(*pair(1)), "_Doubled.*does not say what part"),
+        (lambda: with_passes(_own_backbone(), tile=16), "a chain of convolutions and pools .* got custom"),
         (
             lambda: grad(FeatureReconstructionLoss("compact", chunk=1))(*pair(1)),
-            "without checkpoint and chunk under torch.func",
+            "without checkpoint, chunk and tile under torch.func",
         ),
     ],
 )

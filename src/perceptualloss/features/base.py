@@ -113,7 +113,7 @@ class LossNetwork(nn.Module):
         self.body = _body(features, self.layers)
         self.input_range = check_input_range(input_range)
         self._values_checked = False
-        self.passes = Passes()
+        self._passes = Passes()
         self._fingerprint: tuple[tuple[int, ...], str] | None = None
         self.name = "custom"
         self.weights = "as given"
@@ -122,6 +122,18 @@ class LossNetwork(nn.Module):
         self._as_it_is = not away.any() and bool((scale == 1).all())
         self.register_buffer("mean", away, persistent=False)
         self.register_buffer("std", scale, persistent=False)
+
+    @property
+    def passes(self) -> Passes:
+        """What losses keep in memory while they look through it."""
+        return self._passes
+
+    @passes.setter
+    def passes(self, passes: Passes) -> None:
+        if passes.tile is not None and not isinstance(self.body, Chain):
+            remedy = "chunk=1 looks at one picture at a time."
+            raise InputError("a chain of convolutions and pools (VGG's kind) for tile", self.name, remedy)
+        self._passes = passes
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -139,14 +151,19 @@ class LossNetwork(nn.Module):
             InputError: for images of another shape or type, too small for the deepest layer, or an unknown layer.
         """
         asked = self.layers if layers is None else self.check_layers(layers)
-        features = self.body.run(self._normalised(images, asked), asked)
+        features = self.body.run(self.normalised(images, asked), asked)
         return {layer: features[layer] for layer in asked}
 
     def check_layers(self, layers: Iterable[str]) -> tuple[str, ...]:
         """Return the layers, or raise InputError for one that is unknown or deeper than the network goes."""
         return self.body.check(layers)
 
-    def _normalised(self, images: Tensor, layers: tuple[str, ...]) -> Tensor:
+    def normalised(self, images: Tensor, layers: tuple[str, ...]) -> Tensor:
+        """Return images as the modules take them, to run as far as to the layers.
+
+        Raises:
+            InputError: as a call does.
+        """
         check_image_batch("images", images)
         if images.dtype == torch.float64 != self.mean.dtype:
             raise InputError(

@@ -12,6 +12,7 @@ from torchvision.models.squeezenet import Fire
 
 from perceptualloss.errors import InputError, check_choice, warn_once
 from perceptualloss.features.architectures import POOLS, layer_names
+from perceptualloss.features.blocks import Block, blocks
 from perceptualloss.features.modules import Convolution, HeadedConv2d, channels_after, smallest_side, unpadded_side
 from perceptualloss.features.reach import reach, touched
 
@@ -97,6 +98,11 @@ class Chain:
         """Return how many pixels a side a position of the layer sees."""
         return reach(self.modules[: self._depth([layer])])
 
+    def blocks(self, layers: Sequence[str]) -> list[Block]:
+        """Return the blocks as far as to the layers, to be run one after another."""
+        depth = self._depth(layers)
+        return blocks(self.modules[:depth], self.names[:depth], run_modules)
+
     def _depth(self, layers: Iterable[str]) -> int:
         return max(self.names.index(layer) for layer in layers) + 1
 
@@ -104,14 +110,21 @@ class Chain:
 def run_layers(
     modules: Sequence[nn.Module], names: Sequence[str], x: Tensor, layers: Collection[str], *, in_place: bool = True
 ) -> dict[str, Tensor]:
-    """Run ``modules`` one after another on normalised images and return the features of some layers.
+    """Run ``modules`` one after another on normalised images and return the features of some layers (see below)."""
+    return run_modules(modules, names, x, layers, in_place=in_place)[0]
+
+
+def run_modules(
+    modules: Sequence[nn.Module], names: Sequence[str], x: Tensor, layers: Collection[str], *, in_place: bool = True
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Run ``modules`` one after another; return the features of some layers, and what the last module gives.
 
     Between a headed convolution and the next convolution, what is asked for is taken behind the head.
 
     Args:
         modules: the network's, in the order in which they run.
         names: their names, as :func:`layer_names` gives them.
-        x: images (N, 3, H, W), normalised.
+        x: images (N, 3, H, W), normalised, or what the module before the first one gave.
         layers: names of those that are asked for.
         in_place: whether ReLUs may overwrite what is not asked for: faster, but not for modules that are trained.
     """
@@ -131,7 +144,7 @@ def run_layers(
             wide = None if wide is None else module(wide)
         if name in layers:
             features[name] = x if wide is None else wide
-    return features
+    return features, x
 
 
 def _shown_by(names: Sequence[str], i: int) -> set[str]:

@@ -141,8 +141,9 @@ def smallest_side(modules: Iterable[nn.Module], side: int = 1) -> int:
     for module in reversed(list(modules)):
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
             kernel, stride, padding = (_first(v) for v in (module.kernel_size, module.stride, module.padding))
+            dilation = _first(getattr(module, "dilation", 1))
             rounded = stride - 1 if getattr(module, "ceil_mode", False) else 0
-            side = max(1, (side - 1) * stride + kernel - rounded - 2 * padding)
+            side = max(1, (side - 1) * stride + dilation * (kernel - 1) + 1 - rounded - 2 * padding)
         elif isinstance(module, BlurPool2d | MaxBlurPool2d):
             side = 2 * side - 1
     return side

@@ -31,6 +31,7 @@ def loss_network(
     input_range: InputRange = (0.0, 1.0),
     checkpoint: bool = False,
     chunk: int | None = None,
+    tile: int | None = None,
 ) -> LossNetwork:
     """Build a loss network by name.
 
@@ -49,13 +50,14 @@ def loss_network(
         input_range: see :class:`LossNetwork`.
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown name or layer, or weights that cannot be had; the message names the file,
             its source and where to put it; for unusable settings of memory; under ``torch.device("meta")``.
     """
     check_values_exist()
-    passes = Passes(checkpoint, chunk)
+    passes = Passes(checkpoint, chunk, tile)
     built = (_library_network if "/" in network else _own_network)(network, tuple(layers), weights, input_range)
     built.passes = passes
     return built

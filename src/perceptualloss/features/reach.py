@@ -70,6 +70,29 @@ def reach(modules: Iterable[nn.Module]) -> int:
     return side
 
 
+def margins(modules: Iterable[nn.Module]) -> tuple[int, int, int]:
+    """Return how many inputs before and behind those under it a position of the last module sees, and the step.
+
+    Position i lies over the inputs from i times the step on, as many as the step, but for its margins.
+
+    >>> margins([nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3)])
+    (1, 5, 2)
+    """
+    before, step, chain = 0, 1, list(modules)
+    for module in map(_filter_of, chain):
+        before, step = before + _padding(module) * step, step * window(module)[1]
+    return before, max(0, reach(chain) - before - step), step
+
+
+def _padding(module: nn.Module) -> int:
+    """Return how many positions before its own a module's window begins."""
+    if isinstance(module, nn.Conv2d):
+        return int(module._reversed_padding_repeated_twice[0])
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        return int(module.padding if isinstance(module.padding, int) else module.padding[0])
+    return int(isinstance(module, BlurPool2d | MaxBlurPool2d | Fire))
+
+
 def _filter_of(module: nn.Module) -> nn.Module:
     """Return what of a module looks at more than one position."""
     return module.conv if isinstance(module, HeadedConv2d | FactorisedConv2d) else module

@@ -22,7 +22,7 @@ from perceptualloss.pictures.ranges import (
 )
 
 Reduction = Literal["mean", "sum", "none"]
-_QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style", "share", "chunk", "checkpoint")
+_QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style", "share", "chunk", "checkpoint", "tile")
 """Options of many losses that are seldom set."""
 
 NOT_SHOWN = object()

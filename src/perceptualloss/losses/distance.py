@@ -171,18 +171,24 @@ def relative(output: Tensor, target: Tensor, weights: Weights | None = None) -> 
     1 for features of zero, whatever the layer and the scale of its network, so that one weight fits them all. Where all
     of the target's are zero, it is divided by :math:`\epsilon` = 1e-10.
     """
+    return ratio(*relative_sums(output, target, weights))
+
+
+def relative_sums(output: Tensor, target: Tensor, weights: Weights | None = None) -> tuple[Tensor, Tensor]:
+    """Return what :func:`relative` divides, and by what, (N,) each: sums over positions."""
     difference = wide(output) - wide(target)
     power = weighted(wide(target).detach().square(), weights)
-    return weighted(difference.square(), weights).sum(dim=(1, 2, 3)) / _power(power)
+    return weighted(difference.square(), weights).sum(dim=(1, 2, 3)), power.flatten(1).sum(dim=1)
 
 
 def over_power(distance: Tensor, target: Tensor) -> Tensor:
     """Return squared distances (N,) over the sum of the target's squares, (1,) or (N,): no gradient flows to it."""
-    return distance / _power(target.detach().square())
+    return ratio(distance, target.detach().square().flatten(1).sum(dim=1))
 
 
-def _power(squares: Tensor) -> Tensor:
-    return squares.flatten(1).sum(dim=1).clamp(min=EPSILON)
+def ratio(distance: Tensor, power: Tensor) -> Tensor:
+    """Return distances (N,) over the sum of the target's squares, (1,) or (N,), where that is not 0."""
+    return distance / power.clamp(min=EPSILON)
 
 
 def over_layers(distances: Sequence[Tensor]) -> Tensor:

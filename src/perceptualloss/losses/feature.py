@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -15,8 +15,8 @@ from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
-from perceptualloss.losses.distance import DISTANCES, unit_map
-from perceptualloss.losses.mask import Masking, checked_mask, weighted
+from perceptualloss.losses.distance import DISTANCES, ratio, relative_sums, unit_map
+from perceptualloss.losses.mask import Masking, Weights, checked_mask, weighted
 from perceptualloss.losses.network_loss import Features, NetworkLoss, layer_weights, open_network
 from perceptualloss.losses.places import Places, places
 from perceptualloss.numerics import wide
@@ -71,6 +71,7 @@ class FeatureReconstructionLoss(NetworkLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, or weights that cannot be had.
@@ -95,16 +96,35 @@ class FeatureReconstructionLoss(NetworkLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         weighted = layer_weights({"relu2_2": 1.0} if layers is None else layers)
         check_choice("distance", distance, DISTANCES)
-        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk))
+        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk, tile))
         super().__init__(opened, weighted, resize=resize, augment=augment, reduction=reduction)
         self.layers, self.distance = weighted, distance
 
     def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
         return feature_reconstruction(output, target, self.layers, self.distance, weights)
+
+    def why_whole(self) -> str:
+        """Return why it must see whole maps."""
+        normal = self.distance == "instance"
+        return "mean and variance over the picture (distance='instance')" if normal else super().why_whole()
+
+    def at_places(self, layer: str, output: Tensor, target: Tensor | None, weights: Weights) -> Tensor:
+        """Return what a part of a layer's positions adds, (N,); of the distance "relative" both sums, (N, 2)."""
+        goal = cast(Tensor, target)
+        if self.distance == "relative":
+            return torch.stack(relative_sums(output, goal, weights), dim=1)
+        return DISTANCES[self.distance](output, goal, weights)
+
+    def from_places(self, sums: Features, target: Features) -> dict[str, Tensor]:
+        """Return every layer's weighted distance, (N,)."""
+        if self.distance == "relative":
+            sums = {layer: ratio(*found.unbind(1)) for layer, found in sums.items()}
+        return {layer: weight * sums[layer] for layer, weight in self.layers.items()}
 
 
 class VGG16PerceptualLoss(FeatureReconstructionLoss):
@@ -125,6 +145,7 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: if the weights cannot be had, or for an unusable size.
@@ -140,6 +161,7 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         super().__init__(
             "vgg16",
@@ -151,6 +173,7 @@ class VGG16PerceptualLoss(FeatureReconstructionLoss):
             reduction=reduction,
             checkpoint=checkpoint,
             chunk=chunk,
+            tile=tile,
         )
 
 

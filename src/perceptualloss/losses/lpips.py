@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from perceptualloss.features.view import Augment
 from perceptualloss.losses.base import Reduction
 from perceptualloss.losses.distance import learned_over_layers, unit_map
 from perceptualloss.losses.feature import enlarged
-from perceptualloss.losses.mask import Masking, weighted
+from perceptualloss.losses.mask import Masking, Weights, weighted, weighted_mean
 from perceptualloss.losses.network_loss import Features, NetworkLoss, open_network
 from perceptualloss.losses.places import Places, places
 from perceptualloss.pictures.ranges import InputRange
@@ -62,6 +62,7 @@ class LPIPS(NetworkLoss):
             not with ``spatial``, which gives a map.
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown backbone, if weights cannot be had, or for a map of augmented pictures.
@@ -85,15 +86,16 @@ class LPIPS(NetworkLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         name = net.name if isinstance(net, LossNetwork) else NETS[check_choice("net", net, NETS)]
         layers = layers_of(name)
-        passes = Passes(checkpoint, chunk)
+        passes = Passes(checkpoint, chunk, tile)
         network = open_network(net if isinstance(net, LossNetwork) else name, layers, weights, input_range, passes)
         super().__init__(network, layers, augment=augment, reduction=reduction)
         if spatial:
             self._check_places()
-            given = {"reduction": reduction, "checkpoint": checkpoint, "chunk": chunk}
+            given = {"reduction": reduction, "checkpoint": checkpoint, "chunk": chunk, "tile": tile}
             check_idle(given, {"reduction": "mean", **asdict(Passes())}, "with spatial=True")
         self.net, self.spatial = net if isinstance(net, str) else name, spatial
         for layer, head in zip(layers, _learned_weights(name, len(layers)), strict=True):
@@ -104,6 +106,14 @@ class LPIPS(NetworkLoss):
         of_layers = None if weights is None else [weights[layer] for layer in self.output_layers]
         features, target_features = ([each[layer] for layer in self.output_layers] for each in (output, target))
         return {"lpips": learned_over_layers(features, target_features, self._heads(), of_layers)}
+
+    def at_places(self, layer: str, output: Tensor, target: Tensor | None, weights: Weights) -> Tensor:
+        """Return what a part of a layer's positions adds, (N,)."""
+        return weighted_mean(unit_map(output, cast(Tensor, target), self.get_buffer(f"head_{layer}")), weights)
+
+    def from_places(self, sums: Features, target: Features) -> dict[str, Tensor]:
+        """Return the distance of each image, (N,), from the layers'."""
+        return {"lpips": torch.stack([sums[layer] for layer in self.output_layers]).sum(dim=0)}
 
     def map(self, output: Tensor, target: Tensor, weight: Tensor | None = None, *, masking: Masking = "area") -> Tensor:
         """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly.

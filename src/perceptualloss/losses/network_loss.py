@@ -17,7 +17,7 @@ from perceptualloss.features.network import loss_network
 from perceptualloss.features.passes import Passes
 from perceptualloss.features.view import AUGMENTS, Augment, View
 from perceptualloss.losses.base import NOT_SHOWN, Loss, Reduction, takes_another
-from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.mask import Mask, Weights
 from perceptualloss.losses.passes import made_by, one_pass, union
 from perceptualloss.losses.places import Places
 from perceptualloss.losses.prepared import Maps
@@ -83,7 +83,7 @@ class NetworkLoss(Loss):
             source = self.network.source
             random = source is None and self.network.name != "custom"
             return str(source[1]) if isinstance(source, tuple) else None if random else NOT_SHOWN
-        if name in ("checkpoint", "chunk"):
+        if name in ("checkpoint", "chunk", "tile"):
             return getattr(self.network.passes, name)
         return getattr(self.view, name) if name in ("resize", "augment", "halvings") else super()._option(name)
 
@@ -95,6 +95,8 @@ class NetworkLoss(Loss):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        own = cls.__dict__  # what is defined anew no longer is the sum that the class above says it is
+        cls._adds_up = "at_places" in own or (cls._adds_up and not {"from_features", "summary"} & own.keys())
         cls._takes_mask = cls._takes_mask and takes_another(cls.from_features, 3)
 
     @property
@@ -105,6 +107,29 @@ class NetworkLoss(Loss):
     def of_target(self, features: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return what :meth:`from_features` needs of the target's features: what is kept where memory is short."""
         return {layer: features[layer] for layer in self.target_layers}
+
+    _adds_up = False
+
+    def why_whole(self) -> str:
+        """Return why it must see whole maps, in a few words; nothing where it says what a part of them adds."""
+        return "" if self._adds_up else "one that does not say what part of the positions adds (at_places)"
+
+    @property
+    def summarises(self) -> bool:
+        """Whether it needs sums of the target, what :meth:`at_places` gives for it, and not its features."""
+        return False
+
+    def at_places(self, layer: str, output: Tensor, target: Tensor | None, weights: Weights) -> Tensor:
+        """Return what a part of a layer's positions adds, (N, ...), from features (N, C, h, w) of that part."""
+        raise TypeError(f"{type(self).__name__} must define at_places(layer, output, target, weights)")
+
+    def from_places(self, sums: Features, target: Features) -> dict[str, Tensor]:
+        """Return the weighted terms by name, each (N,), from the sums over all positions by layer."""
+        raise TypeError(f"{type(self).__name__} must define from_places(sums, target)")
+
+    def named(self, summaries: Features) -> dict[str, Tensor]:
+        """Return the target's sums by layer under the names that :meth:`from_places` finds them by."""
+        return dict(summaries)
 
     def kept_names(self) -> Iterable[str]:
         """Return the names of what :meth:`of_target` gives."""

@@ -15,6 +15,7 @@ from perceptualloss.features.view import Change, Shift
 from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.places import places, seen_mask
 from perceptualloss.losses.prepared import Prepared
+from perceptualloss.losses.tiles import in_tiles
 
 if TYPE_CHECKING:
     from perceptualloss.losses.network_loss import NetworkLoss
@@ -36,6 +37,8 @@ def one_pass(
         for loss in losses:
             loss._check_takes_mask()
         seen = seen_mask(mask, view, change)
+    if network.passes.tile is not None:
+        return _tiled(losses, view.show(output, change), target, change, seen)
     layers, goal = union(loss.output_layers for loss in losses), _goal(losses, target, change, seen)
     if not network.passes.plain:
         return _in_parts(losses, layers, view.show(output, change), goal, seen)
@@ -133,10 +136,8 @@ def _in_parts(
     """
     network = losses[0].network
     parts = _parts(len(output), network.passes.chunk)
-    recompute = torch.is_grad_enabled() and output.requires_grad
+    recompute = recomputes(network.passes, output)
     compiling = torch.compiler.is_compiling()
-    if recompute:
-        check_recomputing(network.passes)
     if compiling and len(parts) > 1 and any(loss.draws for loss in losses):
         remedy = "Leave chunk out, or call loss.eval()."
         raise InputError("a loss that draws nothing for chunks under torch.compile", type(losses[0]).__name__, remedy)
@@ -153,17 +154,50 @@ def _in_parts(
             draws.again()
         inputs = output[part], goal(part), None if mask is None else mask.part(part)
         found.append(checkpoint(terms, *inputs, use_reentrant=False) if recompute else terms(*inputs))
-    return [
-        {name: torch.cat([one[i][name] for one in found]) if len(found) > 1 else value for name, value in first.items()}
-        for i, first in enumerate(found[0])
-    ]
+    return _joined(found)
 
 
-def check_recomputing(passes: Passes) -> None:
-    """Raise InputError for derivatives by torch.func, which knows no recomputing."""
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+def _tiled(
+    losses: Sequence[NetworkLoss],
+    output: Tensor,
+    target: Tensor | Prepared,
+    change: Change | Shift | None,
+    mask: Mask | None,
+) -> Terms:
+    """Return the terms of losses through one network, tile by tile and, if that is said, some pictures at a time."""
+    network, view = losses[0].network, losses[0].view
+    recomputes(network.passes, output)
+    prepared = _prepared_goal(losses, target, mask) if isinstance(target, Prepared) else None
+    shown = None
+    if isinstance(target, Tensor):
+        with torch.no_grad():
+            shown = view.show(target, change)
+    found = []
+    for part in _parts(len(output), network.passes.chunk):
+        kept = {} if prepared is None else prepared(part)
+        own = shown if shown is None or len(shown) == 1 else shown[part]
+        found.append(in_tiles(losses, output[part], own, kept, None if mask is None else mask.part(part)))
+    return _joined(found)
+
+
+def recomputes(passes: Passes, *pictures: Tensor) -> bool:
+    """Return whether what is computed of pictures is to be computed again in the backward pass.
+
+    Raises:
+        InputError: for derivatives by torch.func, which knows no such thing.
+    """
+    recompute = torch.is_grad_enabled() and any(some.requires_grad for some in pictures)
+    if recompute and not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         remedy = "Call output.backward(), or leave them out."
-        raise InputError("a loss without checkpoint and chunk under torch.func", f"{passes}", remedy)
+        raise InputError("a loss without checkpoint, chunk and tile under torch.func", f"{passes}", remedy)
+    return recompute
+
+
+def _joined(parts: Sequence[Terms]) -> Terms:
+    """Return the terms of a batch from those of its parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return [{name: torch.cat([part[i][name] for part in parts]) for name in first} for i, first in enumerate(parts[0])]
 
 
 def _parts(count: int, most: int | None) -> list[slice]:

@@ -51,6 +51,7 @@ class PerceptualLoss(WeightedLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable style_scales,
@@ -81,6 +82,7 @@ class PerceptualLoss(WeightedLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         content = layer_weights(layers) if layers else {}
         gram = layer_weights(style_layers) if style_layers else {}
@@ -99,7 +101,7 @@ class PerceptualLoss(WeightedLoss):
             check_idle(given, {"style_distance": "frobenius", "style_scales": 1}, "without style_layers")
         if not content:
             check_idle({"distance": distance}, {"distance": "mse"}, "without layers")
-        shared = open_network(network, all_layers, weights, input_range, Passes(checkpoint, chunk))
+        shared = open_network(network, all_layers, weights, input_range, Passes(checkpoint, chunk, tile))
         parts: dict[str, Loss] = {}
         if content:
             parts["feature"] = FeatureReconstructionLoss(shared, content, distance, augment=augment)

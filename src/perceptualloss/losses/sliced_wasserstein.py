@@ -109,6 +109,7 @@ class SlicedWassersteinLoss(StyleLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, no direction or
@@ -136,16 +137,23 @@ class SlicedWassersteinLoss(StyleLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         if directions < 1 or positions < 1:
             raise InputError("directions and positions from 1", f"{directions} and {positions}")
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
+        super().__init__(
+            network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk, tile
+        )
         self.directions, self.positions = directions, positions
 
     @property
     def draws(self) -> bool:
         """Whether it draws from torch's generators: in training."""
         return self.training
+
+    def why_whole(self) -> str:
+        """Return why it must see whole maps."""
+        return "one that sorts all positions of a layer"
 
     def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:
         """Return the feature vectors, (N, C, H W), whose weights go beside them."""

@@ -13,7 +13,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.passes import Passes
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.mask import Mask, Masking, Weights, weighted_mean
-from perceptualloss.losses.passes import check_recomputing
+from perceptualloss.losses.passes import recomputes
 from perceptualloss.losses.wrapped import WrappedLoss
 from perceptualloss.pictures.ranges import InputRange
 
@@ -87,9 +87,8 @@ class StackLoss(WrappedLoss):
 
     def _run(self, compute: Compute, *batches: Tensor) -> dict[str, Tensor]:
         """Return what ``compute`` gives for a chunk, computed again in the backward pass if so asked."""
-        if self.passes.plain or not torch.is_grad_enabled() or not any(batch.requires_grad for batch in batches):
+        if self.passes.plain or not recomputes(self.passes, *batches):
             return compute(*batches)
-        check_recomputing(self.passes)
         values: dict[str, Tensor] = recomputed(compute, *batches, use_reentrant=False)
         return values
 

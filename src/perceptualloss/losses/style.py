@@ -43,6 +43,7 @@ class StyleLoss(NetworkLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, or a style that is
@@ -64,9 +65,10 @@ class StyleLoss(NetworkLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         weighted = layer_weights(JOHNSON_LAYERS if layers is None else layers)
-        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk))
+        opened = open_network(network, weighted, weights, input_range, Passes(checkpoint, chunk, tile))
         target_layers = None if style is None else ()
         super().__init__(opened, weighted, target_layers, augment=augment, halvings=halvings, reduction=reduction)
         self.layers = weighted
@@ -101,6 +103,15 @@ class StyleLoss(NetworkLoss):
         """Return the target's styles, under names of their own."""
         own = weights or {}
         return {self._kept(layer): self.summary(features[layer], own.get(layer)) for layer in self.target_layers}
+
+    @property
+    def summarises(self) -> bool:
+        """Whether it needs the target's styles: unless there is a fixed one."""
+        return self.needs_target
+
+    def named(self, summaries: Features) -> dict[str, Tensor]:
+        """Return styles by layer under the names that they are kept by."""
+        return {self._kept(layer): style for layer, style in summaries.items()}
 
     def kept_names(self) -> Iterable[str]:
         """Return the names of the target's styles."""
@@ -194,12 +205,17 @@ def style_reconstruction(
 
     Source: Johnson et al. 2016, equation 4.
     """
-    measure = STYLE_DISTANCES[check_choice("distance", distance, STYLE_DISTANCES)]
     own = weights or {}
-    return {
-        layer: weight * measure(gram_matrix(output[layer], own.get(layer)), target_grams[layer])
-        for layer, weight in layers.items()
-    }
+    grams = {layer: gram_matrix(output[layer], own.get(layer)) for layer in layers}
+    return style_distances(grams, target_grams, layers, distance)
+
+
+def style_distances(
+    grams: Features, target_grams: Features, layers: Mapping[str, float], distance: str
+) -> dict[str, Tensor]:
+    """Return :func:`style_reconstruction` from the output's Gram matrices, (N, C, C)."""
+    measure = STYLE_DISTANCES[check_choice("distance", distance, STYLE_DISTANCES)]
+    return {layer: weight * measure(grams[layer], target_grams[layer]) for layer, weight in layers.items()}
 
 
 class StyleReconstructionLoss(StyleLoss):
@@ -225,6 +241,7 @@ class StyleReconstructionLoss(StyleLoss):
         reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
         checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
         chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
+        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a
@@ -252,9 +269,12 @@ class StyleReconstructionLoss(StyleLoss):
         reduction: Reduction = "mean",
         checkpoint: bool = False,
         chunk: int | None = None,
+        tile: int | None = None,
     ) -> None:
         check_choice("distance", distance, STYLE_DISTANCES)
-        super().__init__(network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk)
+        super().__init__(
+            network, layers, style, input_range, weights, augment, halvings, reduction, checkpoint, chunk, tile
+        )
         self.distance = distance
 
     def summary(self, features: Tensor, weights: Weights | None = None) -> Tensor:
@@ -264,6 +284,14 @@ class StyleReconstructionLoss(StyleLoss):
     def from_features(self, output: Features, target: Features, weights: Places | None = None) -> dict[str, Tensor]:
         """Return every layer's weighted distance, (N,)."""
         return style_reconstruction(output, self.styles(target, weights), self.layers, self.distance, weights)
+
+    def at_places(self, layer: str, output: Tensor, target: Tensor | None, weights: Weights) -> Tensor:
+        """Return what a part of a layer's positions adds to the Gram matrices, (N, C, C)."""
+        return gram_matrix(output, weights)
+
+    def from_places(self, sums: Features, target: Features) -> dict[str, Tensor]:
+        """Return every layer's weighted distance, (N,)."""
+        return style_distances(sums, self.styles(target), self.layers, self.distance)
 
 
 JOHNSON_LAYERS = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.0}

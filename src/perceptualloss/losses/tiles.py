@@ -1,0 +1,222 @@
+"""Losses that are sums over positions, block by block of their network and tile by tile: no large map is ever whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from perceptualloss.errors import InputError
+from perceptualloss.features.blocks import Block, Tile, joined
+from perceptualloss.features.chain import Chain
+from perceptualloss.losses.mask import Mask, Weights
+from perceptualloss.losses.places import places
+
+if TYPE_CHECKING:
+    from perceptualloss.losses.network_loss import NetworkLoss
+
+Sums = dict[tuple[int, str], Tensor]
+"""By loss and layer, what a part of the positions adds."""
+
+
+class _Seen(NamedTuple):
+    """What is seen of a target at a tile: its sums, its part of the next block's input, and the features to compare."""
+
+    sums: Sums
+    piece: Tensor
+    compared: dict[str, Tensor]
+
+
+@dataclass
+class _Grid:
+    """How much the positions of a picture's layers count.
+
+    Args:
+        sizes: height and width of every layer.
+        weights: of the positions, under a mask; else they count alike.
+    """
+
+    sizes: Mapping[str, tuple[int, int]]
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+
+    def of(self, layer: str, tile: Tile, step: int, part: Tensor) -> Weights:
+        """Return the weights of a part of a layer's positions."""
+        whole = self.weights.get(layer)
+        if whole is not None:
+            return Weights(tile.of_whole(whole.positions, step), whole.total)
+        height, width = self.sizes[layer]
+        kind = torch.promote_types(part.dtype, torch.float32)
+        ones = torch.ones(1, 1, *part.shape[-2:], dtype=kind, device=part.device)
+        return Weights(ones, ones.new_full((1,), height * width))
+
+
+def in_tiles(
+    losses: Sequence[NetworkLoss],
+    output: Tensor,
+    target: Tensor | None,
+    kept: Mapping[str, Tensor],
+    mask: Mask | None,
+) -> list[dict[str, Tensor]]:
+    """Return the terms of losses that share a pass, of pictures as their network is to see them.
+
+    Each block's input is whole; tile after tile of it, with as much around it as the block sees, becomes a part of the
+    next block's input and of the losses' sums, and its features are computed again in the backward pass. A block that
+    is one tile keeps them instead, unless the network's ``passes`` say ``checkpoint``. What is needed of the target's
+    features is kept, but for the first block, where they are largest and cost least.
+
+    Args:
+        losses: sums over positions.
+        output: (N, 3, H, W).
+        target: the same of the target; None where nothing of it is missing.
+        kept: what was prepared of the target.
+        mask: of the pictures.
+
+    Raises:
+        InputError: for a loss that must see whole maps.
+    """
+    for loss in losses:
+        if loss.why_whole():
+            name = type(loss).__name__
+            remedy = "chunk=1 looks at one picture at a time."
+            raise InputError(f"sums over positions for tile ({name})", loss.why_whole(), remedy)
+    return _Pass(losses, kept, mask).terms(output, target)
+
+
+class _Pass:
+    """What one pass in tiles needs throughout."""
+
+    def __init__(self, losses: Sequence[NetworkLoss], kept: Mapping[str, Tensor], mask: Mask | None) -> None:
+        self.losses, self.kept, self.mask = losses, kept, mask
+        self.network = losses[0].network
+        self.layers = tuple(dict.fromkeys(layer for loss in losses for layer in loss.output_layers))
+        missing = [] if kept else losses
+        self.raw = {layer for loss in missing if not loss.summarises for layer in loss.target_layers}
+        self.summed = {layer for loss in missing if loss.summarises for layer in loss.target_layers}
+
+    def terms(self, output: Tensor, target: Tensor | None) -> list[dict[str, Tensor]]:
+        """Run block after block, and finish the losses from their sums."""
+        body = cast(Chain, self.network.body)
+        sums: Sums = {}
+        of_target: Sums = {}
+        x, grid = self._input(output, self.layers)
+        t: Tensor | None = None
+        target_grid = grid
+        wanted = self.raw | self.summed
+        if wanted and target is not None:
+            with torch.no_grad():
+                t, target_grid = self._input(target, tuple(wanted))
+        beside = t is not None and t.shape == x.shape
+        chain = body.blocks(self.layers)
+        for number, block in enumerate(chain):
+            later = [layer for following in chain[number + 1 :] for layer in following.layers(wanted)]
+            if t is not None and not beside:
+                t = self._alone(block, t, target_grid, of_target, bool(later))
+            last = number + 1 == len(chain)
+            x, ahead = self._block(block, x, t if beside else None, grid, (sums, of_target), last, number == 0)
+            t = (ahead if beside else t) if later else None
+        return [self._finished(i, loss, sums, of_target) for i, loss in enumerate(self.losses)]
+
+    def _input(self, images: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, _Grid]:
+        """Return normalised images, and how much the positions of the layers count."""
+        x = self.network.normalised(images, layers)
+        marks = torch.empty(1, 1, *x.shape[-2:], device="meta")
+        found = self.network.touched(marks, layers)
+        sizes = {layer: (shape.shape[-2], shape.shape[-1]) for layer, shape in found.items()}
+        weights = {} if self.mask is None else places(self.mask, self.network, found)
+        return x, _Grid(sizes, weights)
+
+    def _block(
+        self,
+        block: Block,
+        x: Tensor,
+        t: Tensor | None,
+        grid: _Grid,
+        totals: tuple[Sums, Sums],
+        last: bool,
+        first: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Add a block's part to the sums; return its output, and that of the target."""
+        tiles = block.tiles(x.shape[-2], x.shape[-1], cast(int, self.network.passes.tile))
+        several = len(tiles) * len(tiles[0]) > 1
+        recompute = (several or self.network.passes.checkpoint) and torch.is_grad_enabled() and x.requires_grad
+        pieces: list[list[Tensor]] = []
+        ahead: list[list[Tensor]] = []
+        for row in tiles:
+            pieces.append([])
+            ahead.append([])
+            for tile in row:
+                look = self._look(block, tile, grid, last)
+                seen = None if first or t is None else self._seen(block, tile, grid, t)
+                inputs = (x, t, None) if seen is None else (x, None, seen.compared)
+                piece, sums, inside = checkpoint(look, *inputs, use_reentrant=False) if recompute else look(*inputs)
+                _add(totals[0], sums)
+                pieces[-1].append(piece)
+                seen = inside if seen is None else seen
+                if seen is not None:
+                    _add(totals[1], seen.sums)
+                    ahead[-1].append(seen.piece)
+        return x if last else joined(pieces), None if t is None else joined(ahead)
+
+    def _look(self, block: Block, tile: Tile, grid: _Grid, last: bool) -> Callable[..., Any]:
+        """Return what looks at one tile: it gives its part of the output, its sums, and what it saw of ``t``."""
+        asked = block.layers(self.layers)
+
+        def look(
+            x: Tensor, t: Tensor | None, compared: Mapping[str, Tensor] | None
+        ) -> tuple[Tensor, Sums, _Seen | None]:
+            seen = None if t is None else self._seen(block, tile, grid, t)
+            goal = (compared or {}) if seen is None else seen.compared
+            features, out = block.run(tile.crop(x), asked)
+            sums: Sums = {}
+            for layer in asked:
+                step = block.steps[layer]
+                part = tile.of_crop(features[layer], step)
+                beside = tile.of_whole(self.kept[layer], step) if layer in self.kept else goal.get(layer)
+                if part.numel():
+                    weights = grid.of(layer, tile, step, part)
+                    for i, loss in enumerate(self.losses):
+                        if layer in loss.output_layers:
+                            sums[i, layer] = loss.at_places(layer, part, beside, weights)
+            return (x if last else tile.of_crop(out, block.step)), sums, seen and _Seen(seen.sums, seen.piece, {})
+
+        return look
+
+    @torch.no_grad()
+    def _seen(self, block: Block, tile: Tile, grid: _Grid, t: Tensor) -> _Seen:
+        """Look at a tile of the target."""
+        features, out = block.run(tile.crop(t), block.layers(self.raw | self.summed))
+        cut = {layer: tile.of_crop(found, block.steps[layer]) for layer, found in features.items()}
+        sums: Sums = {}
+        for layer in self.summed & cut.keys():
+            if cut[layer].numel():
+                weights = grid.of(layer, tile, block.steps[layer], cut[layer])
+                for i, loss in enumerate(self.losses):
+                    if loss.summarises and layer in loss.target_layers:
+                        sums[i, layer] = loss.at_places(layer, cut[layer], None, weights)
+        return _Seen(sums, tile.of_crop(out, block.step), {layer: cut[layer] for layer in self.raw & cut.keys()})
+
+    def _alone(self, block: Block, t: Tensor, grid: _Grid, sums: Sums, go_on: bool) -> Tensor:
+        """Add a block's part of a target of another size to its sums; return its output."""
+        pieces: list[list[Tensor]] = []
+        for row in block.tiles(t.shape[-2], t.shape[-1], cast(int, self.network.passes.tile)):
+            pieces.append([])
+            for tile in row:
+                seen = self._seen(block, tile, grid, t)
+                _add(sums, seen.sums)
+                pieces[-1].append(seen.piece)
+        return joined(pieces) if go_on else t
+
+    def _finished(self, number: int, loss: NetworkLoss, sums: Sums, of_target: Sums) -> dict[str, Tensor]:
+        """Return a loss's terms from the sums over all tiles."""
+        own = {layer: sums[number, layer] for layer in loss.output_layers}
+        styles = {layer: of_target[number, layer] for layer in loss.target_layers if (number, layer) in of_target}
+        return loss.from_places(own, {**self.kept, **loss.named(styles)})
+
+
+def _add(total: Sums, part: Sums) -> None:
+    for key, value in part.items():
+        total[key] = total[key] + value if key in total else value
