@@ -14,7 +14,7 @@ its lead, over photos drawn again, lies above 0. ``compact`` stands beside them 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def measure_photo(photo: Tensor, networks: Mapping[str, LossNetwork]) -> dict[st
     """Return every distance of a photo (3, H, W) under every distortion, each (kinds, strengths)."""
     distorted = [distort(photo, s)[None] for distort, strengths in STRENGTHS.values() for s in strengths]
     target, found = photo[None], {}
-    measures = {
+    measures: dict[str, Callable[..., Tensor]] = {
         "squared error": lambda x: squared(x, target),
         "1 - SSIM": lambda x: 1 - ssim(x, target),
         **{name: metric_function(name).against(target) for name in YARDSTICKS},

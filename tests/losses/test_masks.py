@@ -309,6 +309,12 @@ def test_under_torch_func(name: str) -> None:
     torch.testing.assert_close(each, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
 
 
+@settings(deadline=None, max_examples=60)
+@given(height=st.integers(1, 300), width=st.integers(1, 300))
+def test_the_scale_of_ones_is_one_at_any_size(height: int, width: int) -> None:
+    assert Weights.of(torch.ones(1, 1, height, width)).scale().item() == 1  # 49 * (1 / 49) is not
+
+
 def test_an_unusable_mask_says_what_to_do() -> None:
     output, target = pictures(8, 11)
     ones = torch.ones(2, 1, 8, 11)

@@ -10,7 +10,17 @@ from torch import Tensor, nn
 from torchvision.models.squeezenet import Fire
 
 
-class BlurPool2d(nn.Module):
+class Averages(nn.Module):
+    """A pool whose values are averages, of weights at least 0, or of maxima: what sees a marked pixel is above 0.
+
+    Attributes:
+        window: its side, and the step from window to window.
+    """
+
+    window: tuple[int, int]
+
+
+class BlurPool2d(Averages):
     """Halve height and width (rounding up) after the binomial filter [1, 3, 3, 1] / 8 in both directions.
 
     Max-pooling hands its gradient to one pixel in four: used as a loss, it leaves a grid. Here all pixels are
@@ -27,6 +37,8 @@ class BlurPool2d(nn.Module):
     tensor([[[[4., 0., 4.]]]])
     """
 
+    window = 4, 2
+
     def forward(self, images: Tensor) -> Tensor:
         """Filter and halve ``images`` of shape (N, C, H, W)."""
         means = F.avg_pool2d(images, 2, stride=1, padding=1, count_include_pad=False)
@@ -34,7 +46,7 @@ class BlurPool2d(nn.Module):
         return F.avg_pool2d(means, 2, stride=2, ceil_mode=True)
 
 
-class MaxBlurPool2d(nn.Module):
+class MaxBlurPool2d(Averages):
     """Halve height and width (rounding up): the maximum of every window of 2 x 2, [1, 2, 1] / 4, every second value.
 
     The maxima are taken at every position and not at every second one, so no pixel is passed over as in
@@ -47,6 +59,8 @@ class MaxBlurPool2d(nn.Module):
     >>> MaxBlurPool2d()(torch.tensor([[[[8.0, 0.0, 0.0, 0.0, 0.0, 8.0]]]]))
     tensor([[[[6., 0., 6.]]]])
     """
+
+    window = 4, 2
 
     def forward(self, images: Tensor) -> Tensor:
         """Filter and halve ``images`` of shape (N, C, H, W)."""

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.squeezenet import Fire
 
-from perceptualloss.features.modules import BlurPool2d, FactorisedConv2d, HeadedConv2d, MaxBlurPool2d
-
-_HALVE = (4, 2)  # window and step of pools that filter
+from perceptualloss.features.modules import Averages, FactorisedConv2d, HeadedConv2d
 
 
 def touched(
@@ -51,7 +49,7 @@ def touched_by(module: nn.Module, marks: Tensor) -> Tensor:
     if isinstance(module, nn.MaxPool2d):
         marked: Tensor = module(marks)
         return marked
-    if isinstance(module, nn.AvgPool2d | BlurPool2d | MaxBlurPool2d):
+    if isinstance(module, nn.AvgPool2d | Averages):
         averaged: Tensor = module(marks)
         return (averaged > 0).to(marks.dtype)
     return marks
@@ -65,7 +63,7 @@ def reach(modules: Iterable[nn.Module]) -> int:
     """
     side, step = 1, 1
     for module in map(_filter_of, modules):
-        size, stride = window(module)
+        size, stride = _window(module)
         side, step = side + (size - 1) * step, step * stride
     return side
 
@@ -98,12 +96,12 @@ def _filter_of(module: nn.Module) -> nn.Module:
     return module.conv if isinstance(module, HeadedConv2d | FactorisedConv2d) else module
 
 
-def window(module: nn.Module) -> tuple[int, int]:
+def _window(module: nn.Module) -> tuple[int, int]:
     """Return the side of the window that a module looks through, and its step."""
     if isinstance(module, nn.Conv2d):
         return (module.kernel_size[0] - 1) * module.dilation[0] + 1, module.stride[0]
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         return tuple(value if isinstance(value, int) else value[0] for value in (module.kernel_size, module.stride))  # type: ignore[return-value]
-    if isinstance(module, BlurPool2d | MaxBlurPool2d):
-        return _HALVE
+    if isinstance(module, Averages):
+        return module.window
     return (3, 1) if isinstance(module, Fire) else (1, 1)

@@ -36,7 +36,8 @@ class Weights(NamedTuple):
     def scale(self) -> Tensor:
         """Return the number of positions over the total, (N,) or (1,): 1 for ones; 0 where nothing counts, not NaN."""
         some = self.total > 0
-        return torch.where(some, self.positions[0].numel() / torch.where(some, self.total, 1), 0)
+        count = torch.full_like(self.total, self.positions[0].numel())  # a number over a tensor is rounded twice
+        return torch.where(some, count / torch.where(some, self.total, 1), 0)
 
 
 def weighted_mean(values: Tensor, weights: Weights | None = None) -> Tensor:

@@ -9,7 +9,6 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.modules import BlurPool2d
-from perceptualloss.features.reach import window
 from perceptualloss.features.view import Change, Shift, View, geometric, shifted
 from perceptualloss.losses.mask import Mask, Weights
 
@@ -28,7 +27,7 @@ def seen_mask(mask: Mask, view: View, change: Change | Shift | None = None) -> M
         remedy = f"Leave {what} out, or say masking='area', which weighs positions."
         raise InputError("pictures shown as they are for masking='exact'", f"{what}={getattr(view, what)!r}", remedy)
     for _ in range(0 if resized else view.halvings):  # what is resized is reduced to each layer's grid at once
-        mask = mask.passed(BlurPool2d(), *window(BlurPool2d()))
+        mask = mask.passed(BlurPool2d(), *BlurPool2d.window)
     if isinstance(change, Shift):
         return mask.passed(lambda marks: shifted(marks, change))
     return mask if change is None else mask.passed(lambda marks: geometric(marks, change))
@@ -51,4 +50,5 @@ def places(mask: Mask, network: LossNetwork, features: Mapping[str, Tensor]) -> 
     outside = network.touched(1 - mask.pixels, features)
     sides = {layer: network.reach(layer) for layer in features}
     deepest_first = sorted(features, key=sides.__getitem__, reverse=True)  # so that an error names the largest region
-    return {layer: mask.counted(1 - outside[layer], layer, sides[layer]) for layer in deepest_first}
+    found = {layer: mask.counted(1 - outside[layer], layer, sides[layer]) for layer in deepest_first}
+    return {layer: found[layer] for layer in features}

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from perceptualloss.losses.distance import squared
+from perceptualloss.losses.mask import each
 from perceptualloss.losses.ssim import structural_similarity
 from perceptualloss.metrics import embedded, ssimulacra2, st_lpips
 from perceptualloss.metrics.lpips import Net, lpips_to, why_no_lpips
@@ -21,7 +22,7 @@ _SHIFTED = "How different the pictures look to an {} that small shifts do not mi
 def _by_network(key: str, label: str, note: str, rank: int, build: Build, bytes_per_pixel: int, **rest: Any) -> Entry:
     """Enter a network's distance; the memory is what a megapixel on a CPU took, target and output together."""
     metric = Metric(key, label, "", False, note, rank=rank)
-    return Entry(metric, build, by_pixels=False, bytes_per_pixel=bytes_per_pixel, **rest)
+    return Entry(metric, build, by_pixels=False, bytes_per_pixel=bytes_per_pixel, masks=True, **rest)
 
 
 def _lpips(net: Net, name: str, bytes_per_pixel: int, **rest: Any) -> Entry:
@@ -55,13 +56,15 @@ def _st_lpips(net: st_lpips.Net, short: str, name: str, rank: int, bytes_per_pix
 ENTRIES = (
     Entry(
         Metric("mse", "mean squared error", "", False, "The mean squared difference of the values, white being 1."),
-        lambda: plain(squared),
+        lambda: plain(lambda output, target, mask=None: squared(output, target, each(mask))),
+        masks=True,
         reports=("course",),
         curve="MSE",
     ),
     Entry(
         Metric("psnr", "PSNR", "dB", True, "How close the pixels are to the original's, on a logarithmic scale."),
         build_psnr,
+        masks=True,
         parameters={"max": 1.0},
         parameter_words={"max": "with MAX {:g}"},
         reports=_EVERYWHERE,
@@ -70,12 +73,14 @@ ENTRIES = (
     Entry(
         Metric("ssim", "SSIM", "", True, "How alike local brightness, contrast and structure are; 1 is identical."),
         lambda: plain(structural_similarity),
+        masks=True,
         reports=("sr", "rgb", "comparison"),
         curve="SSIM",
     ),
     Entry(
         Metric("ms_ssim", "MS-SSIM", "", True, "SSIM at several scales; 1 is identical."),
         build_ms_ssim,
+        masks=True,
         parameters={"scales": 5},
         parameter_words={"scales": "at {} scales"},
     ),
@@ -114,7 +119,7 @@ ENTRIES = (
         "structure and texture (embedded judge)",
         "How different structure and texture are to the embedded judge; texture may lie elsewhere.",
         1,
-        lambda: plain(embedded.structure_texture),
+        lambda: plain(embedded.structure_and_texture),
         540,
     ),
 )

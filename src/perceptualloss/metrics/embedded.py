@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -12,6 +11,10 @@ from perceptualloss.errors import check_same_shape
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.network import loss_network
 from perceptualloss.losses.distance import unit_over_layers
+from perceptualloss.losses.mask import Mask, Masking, Weights, each, weighted
+from perceptualloss.losses.places import places
+from perceptualloss.metrics.metric import Distance, plain
+from perceptualloss.metrics.protocol import masked
 from perceptualloss.numerics import wide
 from perceptualloss.pictures.ranges import check_pair
 
@@ -19,7 +22,9 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 
 
 @torch.no_grad()
-def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
+def perceptual_distance(
+    output: Tensor, target: Tensor, *, weight: Tensor | None = None, masking: Masking = "area"
+) -> Tensor:
     r"""Return the distance that the embedded judge sees, (N,): 0 for equal pictures, larger is worse.
 
     The geometric mean over four layers of :math:`d_j = \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2`
@@ -30,6 +35,9 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
     Args:
         output: pictures (N, 3, H, W) in [0, 1].
         target: the pictures they should look like, of the same shape.
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        masking: "area", a position counts as much as the pixels under it; or "exact", those positions count that see
+            pixels of weight 1 alone.
 
     Raises:
         InputError: for other shapes, types or ranges.
@@ -38,18 +46,19 @@ def perceptual_distance(output: Tensor, target: Tensor) -> Tensor:
     """
     check_same_shape("output", output, "target", target)
     check_pair(output, target)
-    return distance_to(target)(output)
+    return masked(distance_to, output, target, weight, masking)
 
 
 @torch.no_grad()
-def distance_to(target: Tensor) -> Callable[[Tensor], Tensor]:
+def distance_to(target: Tensor) -> Distance:
     """Return the perceptual distance to ``target`` as a function of the output; the target is looked at once."""
     of_target = _features(target)
 
     @torch.no_grad()
-    def distance(output: Tensor) -> Tensor:
+    def distance(output: Tensor, mask: Mask | None = None) -> Tensor:
         features = _features(output)
-        return unit_over_layers(features.values(), of_target.values())
+        weights = None if mask is None else places(mask, judge(), features).values()
+        return unit_over_layers(features.values(), of_target.values(), weights)
 
     return distance
 
@@ -70,7 +79,9 @@ _C = 1e-6
 
 
 @torch.no_grad()
-def structure_texture(output: Tensor, target: Tensor) -> Tensor:
+def structure_texture(
+    output: Tensor, target: Tensor, *, weight: Tensor | None = None, masking: Masking = "area"
+) -> Tensor:
     r"""Return the structure and texture distance by the embedded judge, (N,): 0 for equal pictures, about 1 at most.
 
     For every channel of the picture itself and of four layers, over all places of the picture,
@@ -83,6 +94,9 @@ def structure_texture(output: Tensor, target: Tensor) -> Tensor:
     Args:
         output: pictures (N, 3, H, W) in [0, 1].
         target: the pictures they should look like, of the same shape.
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        masking: "area", a position counts as much as the pixels under it; or "exact", those positions count that see
+            pixels of weight 1 alone.
 
     Raises:
         InputError: for other shapes, types or ranges.
@@ -90,20 +104,34 @@ def structure_texture(output: Tensor, target: Tensor) -> Tensor:
     Source: the form is that of Ding et al., "Image Quality Assessment: Unifying Structure and Texture
     Similarity", 2020.
     """
-    network = judge().to(output.device)
     check_same_shape("output", output, "target", target)
     check_pair(output, target)
-    with torch.autocast(output.device.type, enabled=False):
-        features, of_target = network(output.float()), network(target.float())
-        stages = [(output, target), *((features[layer], of_target[layer]) for layer in LAYERS)]
-        return torch.stack([_stage(x, y) for x, y in stages]).mean(dim=0)
+    return masked(plain(structure_and_texture), output, target, weight, masking)
 
 
-def _stage(x: Tensor, y: Tensor) -> Tensor:
-    x, y = wide(x).flatten(2), wide(y).flatten(2)
-    mean_x, mean_y = x.mean(dim=2, keepdim=True), y.mean(dim=2, keepdim=True)
+@torch.no_grad()
+def structure_and_texture(output: Tensor, target: Tensor, mask: Mask | None = None) -> Tensor:
+    """Return :func:`structure_texture` of pictures that were checked."""
+    features, of_target = _features(output), _features(target)
+    stages = [(output, target), *((features[layer], of_target[layer]) for layer in LAYERS)]
+    weights: list[Weights | None] = [None] * len(stages)
+    if mask is not None:
+        of_layers = places(mask, judge(), features)
+        weights = [each(mask), *(of_layers[layer] for layer in LAYERS)]
+    return torch.stack([_stage(x, y, own) for (x, y), own in zip(stages, weights, strict=True)]).mean(dim=0)
+
+
+def _stage(x: Tensor, y: Tensor, weights: Weights | None) -> Tensor:
+    """Return the distance in a layer; with weights, means and covariances are weighted ones."""
+
+    def mean(values: Tensor) -> Tensor:
+        means = weighted(values, weights).flatten(2).mean(dim=2)
+        return (means if weights is None else means * weights.scale().unsqueeze(1))[..., None, None]
+
+    x, y = wide(x), wide(y)
+    mean_x, mean_y = mean(x), mean(y)
     x, y = x - mean_x, y - mean_y
-    covariance, variances = (x * y).mean(dim=2), (x.square() + y.square()).mean(dim=2)
-    product, squares = (mean_x * mean_y)[..., 0], (mean_x.square() + mean_y.square())[..., 0]
+    covariance, variances = mean(x * y)[..., 0, 0], mean(x.square() + y.square())[..., 0, 0]
+    product, squares = (mean_x * mean_y)[..., 0, 0], (mean_x.square() + mean_y.square())[..., 0, 0]
     texture, structure = (2 * product + _C) / (squares + _C), (2 * covariance + _C) / (variances + _C)
     return 1 - (texture + structure).mean(dim=1) / 2

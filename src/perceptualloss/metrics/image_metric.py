@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, get_args
 
 import torch
 import torchmetrics
 from torch import Tensor
 
-from perceptualloss.errors import InputError, check_idle, check_image_batch, check_same_shape
+from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
+from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics import protocol as conventions
 from perceptualloss.metrics.protocol import Convention, exact_for
 from perceptualloss.metrics.registry import metric, metric_function, why_missing
@@ -31,6 +32,7 @@ class Settings(TypedDict, total=False):
     scale: int | None
     crop_border: int | None
     input_range: InputRange
+    masking: Masking
     compute_on_cpu: bool
     dist_sync_on_step: bool
     process_group: Any
@@ -61,6 +63,7 @@ class ImageMetric(torchmetrics.Metric):
         scale: of "sr": how much larger than their inputs the pictures are.
         crop_border: another border than the protocol's, in pixels at each side.
         input_range: the range of both: (0, 1), (-1, 1), (0, 255), any pair, or "imagenet", as of losses.
+        masking: what a mask at an update means, "area" or "exact" (see :class:`perceptualloss.losses.base.Loss`).
         options: the metric's parameters as values.
         settings: those of ``torchmetrics.Metric``, such as ``sync_on_compute``.
 
@@ -87,6 +90,7 @@ class ImageMetric(torchmetrics.Metric):
         scale: int | None = None,
         crop_border: int | None = None,
         input_range: InputRange = (0.0, 1.0),
+        masking: Masking = "area",
         options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
@@ -95,9 +99,11 @@ class ImageMetric(torchmetrics.Metric):
         metric_function(name, **self.options)  # so that what is wrong shows here
         self.convention = _convention(protocol, scale, crop_border)
         self.input_range = check_input_range(input_range)
+        check_choice("masking", masking, get_args(Masking))
+        self.masking: Masking = masking
         # A collection takes metrics for one where names and values of their states are the same after the first batch,
         # as SSIM's and MS-SSIM's of equal pictures are. So the sum's name says all that the metric depends on.
-        facts = f"{name} {sorted(self.options.items())} {self.convention} {self.input_range}"
+        facts = f"{name} {sorted(self.options.items())} {self.convention} {self.input_range} {masking}"
         self._total = f"total_{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
         self.add_state(self._total, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("pictures", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
@@ -107,8 +113,12 @@ class ImageMetric(torchmetrics.Metric):
         """Say which way the metric points."""
         return metric(self.name.partition(":")[0]).higher_is_better
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take a batch of pictures (N, 3, H, W), and those that they should be."""
+    def update(self, preds: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Take a batch of pictures (N, 3, H, W), those that they should be, and a mask of both if there is one.
+
+        A mask is (N, 1, H, W) or (1, 1, H, W) in [0, 1] and says how much each pixel counts in its picture; pictures
+        count alike however much of them does.
+        """
         check_image_batch("preds", preds)
         check_image_batch("target", target)
         check_same_shape("preds", preds, "target", target)
@@ -116,7 +126,9 @@ class ImageMetric(torchmetrics.Metric):
         check_values("target", target, low, high, finite=False)
         check_values("preds", preds, low, high, FAR, finite=False)
         output, original = to_unit_range(preds, self.input_range), to_unit_range(target, self.input_range)
-        values = metric_function(self.name, **self.options).values(output, original, self.convention)
+        masking: Masking = "area" if weight is None else self.masking
+        function = metric_function(self.name, **self.options)
+        values = function.values(output, original, self.convention, weight=weight, masking=masking)
         total = getattr(self, self._total)
         setattr(self, self._total, total + values.to(total).sum())
         self.pictures = self.pictures + len(preds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Literal, cast
 
@@ -11,7 +10,9 @@ from torch import Tensor
 
 from perceptualloss.features.network import why_no_imagenet
 from perceptualloss.losses import lpips
-from perceptualloss.metrics.metric import Against
+from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.places import places
+from perceptualloss.metrics.metric import Against, Distance
 
 Net = Literal["alex", "vgg", "squeeze"]
 
@@ -39,10 +40,16 @@ def lpips_to(net: Net, weights: str) -> Against:
         with torch.autocast(images.device.type, enabled=False):
             return cast(dict[str, Tensor], loss.network(images.float(), loss.output_layers))
 
-    def against(target: Tensor) -> Callable[[Tensor], Tensor]:
+    def against(target: Tensor) -> Distance:
         with torch.no_grad():
             target_features = features(target)
-        return lambda output: loss.from_features(features(output), target_features)["lpips"]
+
+        def distance(output: Tensor, mask: Mask | None = None) -> Tensor:
+            found = features(output)
+            weights = None if mask is None else places(mask, loss.network, found)
+            return loss.from_features(found, target_features, weights)["lpips"]
+
+        return distance
 
     return against
 

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-Values = Callable[[Tensor, Tensor], Tensor]
-"""Takes output and target, (N, C, H, W) in [0, 1], and gives one value per picture, (N,)."""
-Against = Callable[[Tensor], Callable[[Tensor], Tensor]]
+Values = Callable[..., Tensor]
+"""Takes output and target, (N, C, H, W) in [0, 1], and a mask where one is given; gives one value per picture, (N,)."""
+Distance = Callable[..., Tensor]
+"""Takes output, and a mask where one is given; gives one value per picture, (N,)."""
+Against = Callable[[Tensor], Distance]
 """Takes the target, which is looked at once, and gives the value of each output, (N,)."""
 Build = Callable[..., Against]
 """Takes a metric's parameters by keyword; gives the function."""
@@ -78,6 +80,7 @@ class Entry:
         parameter_words: how a label says that a parameter is another than usual, such as ``{"max": "with MAX {:g}"}``;
             what is not here is not said.
         missing: says why it cannot be had on this machine and how it can, or "".
+        masks: whether its function takes a mask (:class:`perceptualloss.losses.mask.Mask`) as another argument.
         reports: where it is reported without being asked for.
         curve: what validations log it as; they leave it out without.
     """
@@ -89,13 +92,14 @@ class Entry:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parameter_words: Mapping[str, str] = field(default_factory=dict)
     missing: Callable[[], str] = lambda: ""
+    masks: bool = False
     reports: tuple[Report, ...] = ()
     curve: str = ""
 
 
 def plain(function: Values) -> Against:
     """Return a function of output and target as one that is given the target first."""
-    return lambda target: lambda output: function(output, target)
+    return lambda target: lambda output, *mask: function(output, target, *mask)
 
 
 def telling(metrics: Sequence[Metric]) -> Metric:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import EllipsisType
 
 import torch
 from torch import Tensor
 
-from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
+from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
+from perceptualloss.losses.mask import Mask, Masking, check_mask_shape, checked_mask
 from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.ranges import check_pair
 from perceptualloss.pictures.samples import as_8_bits_show
@@ -114,6 +116,42 @@ def measured_pixels(
     window, exact = inside(output, crop_border), exact_for(output)
     pair = output[window].to(exact) / data_range, target[window].to(exact) / data_range
     return (luminance(pair[0]), luminance(pair[1])) if y_channel else pair
+
+
+def measured_mask(
+    weight: Tensor | None, output: Tensor, pixels: Tensor, crop_border: int, masking: Masking
+) -> Mask | None:
+    """Return the mask of pixels that are measured, from one of the whole pictures; None without one.
+
+    Args:
+        weight: (N, 1, H, W) or (1, 1, H, W) in [0, 1].
+        output: the whole pictures, (N, 3, H, W).
+        pixels: what of them is measured, without the border.
+        crop_border: the border, in pixels at each side.
+        masking: "area" or "exact" (see :class:`perceptualloss.losses.base.Loss`).
+
+    Raises:
+        InputError: An unusable mask, one that is empty inside the border, or a meaning without a mask.
+    """
+    if weight is None:
+        check_idle({"masking": masking}, {"masking": "area"}, "without a mask (weight)")
+        return None
+    check_mask_shape(weight, output)
+    return checked_mask(weight[inside(weight, crop_border)], pixels, masking)
+
+
+def masked(
+    against: Callable[[Tensor], Callable[..., Tensor]],
+    output: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    masking: Masking,
+) -> Tensor:
+    """Return the value of each output by a function of the target, under a mask of the same pictures or none."""
+    mask = measured_mask(weight, output, output, 0, masking)
+    if mask is None:
+        return against(target)(output)
+    return against(mask.shown(target, (0.0, 1.0)))(mask.shown(output, (0.0, 1.0)), mask)
 
 
 def inside(images: Tensor, crop_border: int) -> tuple[EllipsisType, slice, slice]:

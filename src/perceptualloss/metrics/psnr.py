@@ -7,8 +7,9 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.distance import squared
+from perceptualloss.losses.mask import Mask, Masking, each
 from perceptualloss.metrics.metric import Against, plain
-from perceptualloss.metrics.protocol import measured_pixels, result_dtype
+from perceptualloss.metrics.protocol import measured_mask, measured_pixels, result_dtype
 
 
 def mse(
@@ -18,6 +19,8 @@ def mse(
     data_range: float = 1.0,
     crop_border: int = 0,
     y_channel: bool = False,
+    weight: Tensor | None = None,
+    masking: Masking = "area",
 ) -> Tensor:
     r"""Return the mean squared error of each picture; less is better.
 
@@ -30,6 +33,8 @@ def mse(
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
         y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
+        weight: A mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        masking: "area", or "exact" for the pixels of weight 1 alone.
 
     Returns:
         (N,).
@@ -40,7 +45,9 @@ def mse(
     >>> mse(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
     tensor([0.0100])
     """
-    return squared(*measured_pixels(output, target, data_range, crop_border, y_channel)).to(result_dtype(output))
+    x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
+    mask = measured_mask(weight, output, x, crop_border, masking)
+    return squared(x, y, each(mask)).to(result_dtype(output))
 
 
 def psnr(
@@ -50,6 +57,8 @@ def psnr(
     data_range: float = 1.0,
     crop_border: int = 0,
     y_channel: bool = False,
+    weight: Tensor | None = None,
+    masking: Masking = "area",
 ) -> Tensor:
     """Return the peak signal-to-noise ratio of each picture in dB; more is better.
 
@@ -62,6 +71,8 @@ def psnr(
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
         y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
+        weight: A mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        masking: "area", or "exact" for the pixels of weight 1 alone.
 
     Returns:
         (N,), in dB.
@@ -72,7 +83,8 @@ def psnr(
     >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
     tensor([20.])
     """
-    error = squared(*measured_pixels(output, target, data_range, crop_border, y_channel))
+    x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
+    error = squared(x, y, each(measured_mask(weight, output, x, crop_border, masking)))
     return (-10 * torch.log10(error)).to(result_dtype(output))
 
 
@@ -80,4 +92,8 @@ def build_psnr(max: float) -> Against:
     """Return 20 log10(max / sqrt(MSE)) for the registry, the mean squared error being that of values in [0, 1]."""
     if not 0 < max < float("inf"):
         raise InputError("max of psnr to be a positive number", f"{max:g}", "It is 1 for white at 1.")
-    return plain(lambda output, target: 20 * torch.log10(max / squared(output, target).sqrt()))
+
+    def values(output: Tensor, target: Tensor, mask: Mask | None = None) -> Tensor:
+        return 20 * torch.log10(max / squared(output, target, each(mask)).sqrt())
+
+    return plain(values)

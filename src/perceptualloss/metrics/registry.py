@@ -13,9 +13,10 @@ from torch import Tensor
 
 from perceptualloss import registry as registries
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics.builtin import ENTRIES
 from perceptualloss.metrics.metric import Against, Entry, Metric, Report, plain
-from perceptualloss.metrics.protocol import Convention
+from perceptualloss.metrics.protocol import Convention, measured_mask
 from perceptualloss.pictures.ranges import check_pair
 
 _ENTRIES = {entry.metric.key: entry for entry in ENTRIES}
@@ -33,7 +34,7 @@ class MetricFunction:
     """A metric that was chosen by name: a function of output and target that gives one value per picture.
 
     ``by_pixels`` says whether it sees the convention's pixels (perhaps luminance) or, as networks do, RGB;
-    ``bytes_per_pixel`` about how much memory it takes.
+    ``bytes_per_pixel`` about how much memory it takes; ``masks`` whether it takes a mask.
     """
 
     metric: Metric
@@ -41,6 +42,7 @@ class MetricFunction:
     by_pixels: bool
     y_channel: bool | None = None
     bytes_per_pixel: int = 0
+    masks: bool = False
 
     def view(self, images: Tensor, convention: Convention, grey: bool = False) -> Tensor:
         """Return what of the pictures (N, 3, H, W) in [0, 1] this metric compares."""
@@ -48,19 +50,54 @@ class MetricFunction:
             return convention.picture(images)
         return convention.pixels(images, grey, self.y_channel)
 
-    def values(self, output: Tensor, target: Tensor, convention: Convention, grey: bool = False) -> Tensor:
-        """Return the value of each picture, (N,), without a look at their range; with a gradient where there is one."""
-        return self.against(self.view(target, convention, grey))(self.view(output, convention, grey))
+    def values(
+        self,
+        output: Tensor,
+        target: Tensor,
+        convention: Convention,
+        grey: bool = False,
+        weight: Tensor | None = None,
+        masking: Masking = "area",
+    ) -> Tensor:
+        """Return the value of each picture, (N,), without a look at their range; with a gradient where there is one.
 
-    def __call__(self, output: Tensor, target: Tensor, convention: Convention, grey: bool = False) -> Tensor:
-        """Return the value of each picture, (N,).
+        Args:
+            output: pictures (N, 3, H, W) in [0, 1].
+            target: as ``output``.
+            convention: what of them is measured.
+            grey: see :meth:`Convention.pixels`.
+            weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1].
+            masking: "area" or "exact".
+        """
+        self.check_masks(weight is not None)
+        x, y = self.view(output, convention, grey), self.view(target, convention, grey)
+        mask = measured_mask(weight, output, x, convention.crop_border, masking)
+        if mask is None:
+            return self.against(y)(x)
+        return self.against(mask.shown(y, (0.0, 1.0)))(mask.shown(x, (0.0, 1.0)), mask)
+
+    def check_masks(self, wanted: bool = True) -> None:
+        """Raise InputError if a mask is wanted and this metric takes none."""
+        if wanted and not self.masks:
+            raise InputError("metrics that take a mask", self.metric.label, "Leave it out, or measure without masks.")
+
+    def __call__(
+        self,
+        output: Tensor,
+        target: Tensor,
+        convention: Convention,
+        grey: bool = False,
+        weight: Tensor | None = None,
+        masking: Masking = "area",
+    ) -> Tensor:
+        """Return the value of each picture, (N,) (see :meth:`values`).
 
         Raises:
-            InputError: Pictures too small for this metric, or of another range.
+            InputError: Pictures too small for this metric, or of another range; a mask that it does not take.
         """
         check_pair(output, target)
         with torch.inference_mode():
-            return self.values(output, target, convention, grey)
+            return self.values(output, target, convention, grey, weight, masking)
 
 
 def list_metrics(report: Report | None = None) -> tuple[str, ...]:
@@ -129,7 +166,7 @@ def metric_function(spec: str, **parameters: Any) -> MetricFunction:
     details = ", ".join(word for word in (*words, _CHANNELS[channel]) if word)
     facts = replace(entry.metric, key=spec, label=f"{entry.metric.label} {details}".rstrip())
     y_channel = None if channel == "convention" else channel == "y"
-    return MetricFunction(facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel)
+    return MetricFunction(facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel, entry.masks)
 
 
 def register_metric(
@@ -195,8 +232,8 @@ def register_metric(
             parameters,
             parameter_words or {},
             missing,
-            reports,
-            curve,
+            reports=reports,
+            curve=curve,
         )
         return function
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from perceptualloss.errors import InputError
+from perceptualloss.losses.mask import Masking
 from perceptualloss.losses.ssim import (
     MS_SSIM_WEIGHTS,
     multi_scale_structural_similarity,
     structural_similarity,
 )
 from perceptualloss.metrics.metric import Against, plain
-from perceptualloss.metrics.protocol import measured_pixels, result_dtype
+from perceptualloss.metrics.protocol import measured_mask, measured_pixels, result_dtype
 
 
 def ssim(
@@ -23,6 +24,8 @@ def ssim(
     data_range: float = 1.0,
     crop_border: int = 0,
     y_channel: bool = False,
+    weight: Tensor | None = None,
+    masking: Masking = "area",
 ) -> Tensor:
     """Return the structural similarity of each picture, 1 for equal ones.
 
@@ -37,6 +40,8 @@ def ssim(
         data_range: Value of white.
         crop_border: Pixels to leave out at each side.
         y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
+        weight: A mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: a window counts as much as the pixel in its middle.
+        masking: "area", or "exact" for windows that see pixels of weight 1 alone.
 
     Returns:
         (N,), in [-1, 1].
@@ -53,7 +58,8 @@ def ssim(
     tensor([1., 1.])
     """
     x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
-    return structural_similarity(x, y).to(result_dtype(output))
+    mask = measured_mask(weight, output, x, crop_border, masking)
+    return structural_similarity(x, y, mask).to(result_dtype(output))
 
 
 def ms_ssim(
@@ -64,6 +70,8 @@ def ms_ssim(
     crop_border: int = 0,
     y_channel: bool = False,
     weights: Sequence[float] = MS_SSIM_WEIGHTS,
+    weight: Tensor | None = None,
+    masking: Masking = "area",
 ) -> Tensor:
     """Return the multi-scale structural similarity of each picture, 1 for equal ones.
 
@@ -77,6 +85,8 @@ def ms_ssim(
         crop_border: Pixels to leave out at each side.
         y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
         weights: The powers, from the finest scale to the coarsest; Wang's five take 161 pixels a side.
+        weight: A mask, as of :func:`ssim`, halved as the pictures are.
+        masking: "area" or "exact".
 
     Returns:
         (N,), in [0, 1].
@@ -92,7 +102,8 @@ def ms_ssim(
     tensor([1., 1.])
     """
     x, y = measured_pixels(output, target, data_range, crop_border, y_channel)
-    return multi_scale_structural_similarity(x, y, weights).to(result_dtype(output))
+    mask = measured_mask(weight, output, x, crop_border, masking)
+    return multi_scale_structural_similarity(x, y, weights, mask).to(result_dtype(output))
 
 
 def build_ms_ssim(scales: int) -> Against:
@@ -100,4 +111,4 @@ def build_ms_ssim(scales: int) -> Against:
     if not 1 <= scales <= len(MS_SSIM_WEIGHTS):
         raise InputError(f"scales of ms_ssim from 1 to {len(MS_SSIM_WEIGHTS)}", f"{scales}")
     weights = MS_SSIM_WEIGHTS[:scales]
-    return plain(lambda output, target: multi_scale_structural_similarity(output, target, weights))
+    return plain(lambda output, target, mask=None: multi_scale_structural_similarity(output, target, weights, mask))

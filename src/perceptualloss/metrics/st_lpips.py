@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError, check_choice, check_image_batch, check_same_shape
+from perceptualloss.features.modules import Averages
+from perceptualloss.features.reach import reach, touched_by
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.losses.distance import learned_over_layers
+from perceptualloss.losses.mask import Mask, Masking, Weights
+from perceptualloss.metrics.metric import Distance
+from perceptualloss.metrics.protocol import masked
 from perceptualloss.pictures.ranges import check_pair, normalised
 
 Net = Literal["alex", "vgg"]
@@ -30,7 +35,14 @@ _VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 @torch.no_grad()
-def st_lpips(output: Tensor, target: Tensor, net: Net = "alex") -> Tensor:
+def st_lpips(
+    output: Tensor,
+    target: Tensor,
+    net: Net = "alex",
+    *,
+    weight: Tensor | None = None,
+    masking: Masking = "area",
+) -> Tensor:
     r"""Return the shift-tolerant learned perceptual image patch similarity of each picture, (N,); lower is nearer.
 
     As LPIPS, :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2` with
@@ -43,6 +55,9 @@ def st_lpips(output: Tensor, target: Tensor, net: Net = "alex") -> Tensor:
         output: pictures (N, 3, H, W) in [0, 1], at least 21 pixels a side for "alex" and 18 for "vgg".
         target: the pictures they should look like, of the same shape.
         net: "alex" or "vgg".
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        masking: "area", a position counts as much as the pixels under it; or "exact", those positions count that see
+            pixels of weight 1 alone.
 
     Raises:
         InputError: for other shapes, types or ranges, without the package, or if its weights are damaged.
@@ -54,7 +69,7 @@ def st_lpips(output: Tensor, target: Tensor, net: Net = "alex") -> Tensor:
     for name, images in (("output", output), ("target", target)):
         check_image_batch(name, images)
     check_pair(output, target, finite=True)
-    return distance_to(target, net)(output)
+    return masked(lambda target: distance_to(target, net), output, target, weight, masking)
 
 
 def weights_file(net: str) -> Path | None:
@@ -74,20 +89,24 @@ def why_missing(net: str) -> str:
 
 
 @torch.no_grad()
-def distance_to(target: Tensor, net: str) -> Callable[[Tensor], Tensor]:
+def distance_to(target: Tensor, net: str) -> Distance:
     """Return ST-LPIPS to ``target`` as a function of the output; the target is looked at once."""
     network = _network(net).to(target.device)
     of_target = network(target)
 
     @torch.no_grad()
-    def distance(output: Tensor) -> Tensor:
-        return learned_over_layers(network(output), of_target, network.heads())
+    def distance(output: Tensor, mask: Mask | None = None) -> Tensor:
+        features = network(output)
+        places = None if mask is None else network.places(mask, features)
+        return learned_over_layers(features, of_target, network.heads(), places)
 
     return distance
 
 
-class _BlurPool(nn.Module):
+class _BlurPool(Averages):
     """Filter with [1, 2, 1] / 4 in both directions and keep every second value, the border mirrored by two."""
+
+    window = 3, 2
 
     def forward(self, images: Tensor) -> Tensor:
         means = F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="reflect"), 2, stride=1)
@@ -127,6 +146,21 @@ class _ShiftTolerant(nn.Module):
                 x = stage(x)
                 features.append(x)
         return features
+
+    def places(self, mask: Mask, features: Sequence[Tensor]) -> list[Weights]:
+        """Return how much each position of the five layers counts under a mask."""
+        names = [f"layer {i + 1} of ST-LPIPS" for i in range(len(features))]
+        if not mask.exact:
+            sizes = [(found.shape[-2], found.shape[-1]) for found in features]
+            return [mask.counted(mask.reduced(size), name) for size, name in zip(sizes, names, strict=True)]
+        passed: list[nn.Module] = []
+        outside, weights = 1 - mask.pixels, []
+        for stage, name in zip(self.stages.children(), names, strict=True):
+            for module in stage.children():
+                outside = touched_by(module, outside)
+                passed.append(module)
+            weights.append(mask.counted(1 - outside, name, reach(passed)))
+        return weights
 
 
 def _conv(inputs: int, outputs: int, size: int, padding: int) -> list[nn.Module]:
