@@ -75,7 +75,7 @@ def test_gradient_is_finite_for_unequal_pictures() -> None:
     [
         (((1, 3, 16, 16), (1, 3, 16, 17)), {}, "same shape"),
         (((3, 16, 16), (3, 16, 16)), {}, r"output of shape \(N, 3, H, W\)"),
-        (((1, 1, 16, 16), (1, 1, 16, 16)), {}, "Repeat a grey picture"),
+        (((1, 1, 16, 16), (1, 1, 16, 16)), {}, "repeat the channel"),
         (((1, 3, 16, 16), (1, 3, 16, 16)), {"crop_border": 8}, "crop_border from 0 to 7 for 16 x 16"),
         (((1, 3, 16, 16), (1, 3, 16, 16)), {"crop_border": -1}, "crop_border from 0"),
         (((1, 3, 16, 16), (1, 3, 16, 16)), {"data_range": 0}, "data_range"),

@@ -76,7 +76,7 @@ def test_values_are_clamped_and_rounded_as_a_file_would(photo: Tensor) -> None:
         (torch.zeros(1, 3, 7, 30), "at least 8 x 8"),
         (torch.full((1, 3, 32, 32), 255.0), "Divide 8-bit values by 255"),
         (torch.full((1, 3, 32, 32), torch.nan), "not finite"),
-        (torch.zeros(1, 1, 32, 32), "Repeat a grey picture"),
+        (torch.zeros(1, 1, 32, 32), "repeat the channel"),
     ],
 )
 def test_errors(output: Tensor, message: str) -> None:

@@ -22,7 +22,7 @@ from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
 from perceptualloss.training.train import result_in, train
 
-PLACES = ("inputs", "photos", "style", "start_from", "autoencoder")  # settings that are paths
+PLACES = ("inputs", "photos", "masks", "style", "start_from", "autoencoder")  # settings that are paths
 SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule", "balance", "adversarial")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 
@@ -103,7 +103,9 @@ def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
             kept[name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     for name in PLACES:
         places = getattr(recipe, name)
-        if places is not None:
+        if isinstance(places, str):  # a word in place of a path
+            kept[name] = places
+        elif places is not None:
             listed = places if isinstance(places, list) else [places]
             whole = [str(place.resolve() if place.exists() else place) for place in listed]  # or a network's name
             kept[name] = whole if isinstance(places, list) else whole[0]

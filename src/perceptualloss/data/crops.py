@@ -12,17 +12,23 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.masks import parted
 from perceptualloss.errors import InputError
 
+TRIES = 8  # draws of a place where something counts under a mask, before one is taken around a pixel that does
+Sample = tuple[Tensor, ...]
+"""Input and target, and a mask of the target where the photos have one."""
 
-class Crops(Dataset[tuple[Tensor, Tensor]]):
+
+class Crops(Dataset[Sample]):
     """Random crops; sample n is a pure function of (seed, n).
 
     So the order needs no state: a resumed run, another number of workers or of machines sees the same
     samples. Photos are equally likely whatever their size.
 
     Args:
-        photos: uint8 pictures, (3, H, W), such as :class:`perceptualloss.data.folder.Photos`.
+        photos: uint8 pictures, (3, H, W), such as :class:`perceptualloss.data.folder.Photos`; with a mask as fourth
+            channel, something counts in every crop, and samples have the mask, (1, crop, crop), as a third part.
         degradation: Makes the input from the crop.
         crop: Height and width of the target, a multiple of the degradation's scale.
         samples: The length of the data set.
@@ -60,17 +66,19 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         """Return the number of samples asked for."""
         return self.samples
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return sample ``index`` as (input, target)."""
+    def __getitem__(self, index: int) -> Sample:
+        """Return sample ``index`` as (input, target) or (input, target, mask)."""
         if not 0 <= index < self.samples:
             raise IndexError(f"sample {index} of {self.samples}")
         random = numbers_of(self.seed, index)
         photo = self.photos[int(random.integers(len(self.photos)))]
-        target = _cut(photo, self.crop, self.degradation.scale, random)
+        top, left = place(photo, self.crop, self.degradation.scale, random)
+        cut = photo[:, top : top + self.crop, left : left + self.crop]
         if self.flip:
-            (target,) = flip([target], random)
-        target = target.contiguous().to(torch.float32).div_(255)
-        return self.degradation(target[None], random)[0], target
+            (cut,) = flip([cut], random)
+        target, mask = parted(cut.contiguous().to(torch.float32).div_(255))
+        low = self.degradation(target[None], random)[0]
+        return (low, target) if mask is None else (low, target, mask)
 
 
 def numbers_of(seed: int, index: int) -> np.random.Generator:
@@ -78,11 +86,11 @@ def numbers_of(seed: int, index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index])))
 
 
-def whole(photo: Tensor, degradation: Degradation, seed: int = 0) -> tuple[Tensor, Tensor]:
+def whole(photo: Tensor, degradation: Degradation, seed: int = 0) -> Sample:
     """Return (input, target) for a whole photo, cropped at the right and bottom to a multiple of the scale.
 
     Args:
-        photo: uint8, or floating point in [0, 1]; (3, H, W).
+        photo: uint8, or floating point in [0, 1]; (3, H, W), or (4, H, W) with a mask, which then comes third.
         degradation: Makes the input from the target.
         seed: Of the degradation's randomness.
 
@@ -97,18 +105,33 @@ def whole(photo: Tensor, degradation: Degradation, seed: int = 0) -> tuple[Tenso
     if not (height and width):
         raise InputError(f"a photo of at least {scale} x {scale} pixels", f"{tuple(photo.shape[-2:])}")
     target = photo[:, :height, :width].to(torch.float32)
-    target = target / 255 if photo.dtype == torch.uint8 else target.contiguous()
-    return degradation(target[None], np.random.default_rng(seed))[0], target
+    target, mask = parted(target / 255 if photo.dtype == torch.uint8 else target.contiguous())
+    low = degradation(target[None], np.random.default_rng(seed))[0]
+    return (low, target) if mask is None else (low, target, mask)
 
 
-def _cut(photo: Tensor, crop: int, scale: int, random: np.random.Generator) -> Tensor:
-    """Return a view of a crop whose corner lies on the input's grid: a multiple of ``scale``."""
+def place(photo: Tensor, crop: int, scale: int, random: np.random.Generator) -> tuple[int, int]:
+    """Return where a crop begins, (top, left), on the input's grid: multiples of ``scale``.
+
+    In a photo with a mask something counts in the crop: a place where nothing does is drawn anew, and after a few draws
+    the crop lies around a pixel that counts.
+
+    Raises:
+        InputError: A photo smaller than the crop.
+    """
     height, width = photo.shape[-2:]
     if min(height, width) < crop:
         raise InputError(f"a crop of at most {min(height, width)} pixels", f"{crop}", "Skip small photos.")
-    top = scale * int(random.integers((height - crop) // scale + 1))
-    left = scale * int(random.integers((width - crop) // scale + 1))
-    return photo[:, top : top + crop, left : left + crop]
+    last = (height - crop) // scale, (width - crop) // scale
+    _, mask = parted(photo)
+    for _ in range(1 if mask is None else TRIES):
+        top, left = (scale * int(random.integers(most + 1)) for most in last)
+        if mask is None or mask[:, top : top + crop, left : left + crop].any():
+            return top, left
+    counts = photo[3].nonzero()
+    middle = counts[int(random.integers(len(counts)))].tolist()
+    top, left = (scale * min(max(at - crop // 2, 0) // scale, most) for at, most in zip(middle, last, strict=True))
+    return top, left
 
 
 def flip(pictures: Sequence[Tensor], random: np.random.Generator) -> list[Tensor]:

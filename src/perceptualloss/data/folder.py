@@ -15,6 +15,7 @@ from typing import Literal, overload
 from PIL import Image
 from torch import Tensor
 
+from perceptualloss.data.masks import Masks, with_mask
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
@@ -26,7 +27,7 @@ Size = tuple[int, int]
 
 
 class Photos(Sequence[Tensor]):
-    """Pictures of a list of files: ``photos[i]`` is uint8, (3, H, W).
+    """Pictures of a list of files: ``photos[i]`` is uint8, (3, H, W), or (4, H, W) with a mask.
 
     What fits into ``memory_limit`` is decoded once, by several threads; the rest at each access. A file that
     does not decode, or is smaller than ``min_size`` on a side, is skipped with a warning in the log. Should a
@@ -37,6 +38,7 @@ class Photos(Sequence[Tensor]):
         min_size: Pixels that each side must have: the crop, for training.
         memory_limit: Bytes to keep decoded pictures in.
         shorter_side: Pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
+        masks: Masks that become a fourth channel; a picture whose mask cannot be used is skipped.
 
     Attributes:
         files: The files in use, in the order given.
@@ -51,10 +53,11 @@ class Photos(Sequence[Tensor]):
         min_size: int = 1,
         memory_limit: int = 2 * 2**30,
         shorter_side: int | None = None,
+        masks: Masks | None = None,
     ) -> None:
         if shorter_side is not None and shorter_side < min_size:
             raise InputError(f"a shorter side from {min_size} pixels, the crop", str(shorter_side))
-        self._decode = partial(decode, shorter_side=shorter_side)
+        self._decode = partial(decode, shorter_side=shorter_side, masks=masks)
         paths = [Path(file) for file in files]
         full_sizes = {path: size for path in paths if (size := picture_size(path)) is not None}
         sizes = {path: _shrunk(size, shorter_side) for path, size in full_sizes.items()}
@@ -154,10 +157,14 @@ def _shrunk(size: Size, shorter_side: int | None) -> Size:
     return round(size[0] * factor), round(size[1] * factor)
 
 
-def decode(path: Path, shorter_side: int | None = None) -> Tensor | None:
-    """Return the picture, uint8 (3, H, W), shrunk to that shorter side; if it does not decode, log why: None."""
+def decode(path: Path, shorter_side: int | None = None, masks: Masks | None = None) -> Tensor | None:
+    """Return the picture, uint8 (3, H, W), shrunk to that shorter side; if it does not decode, log why: None.
+
+    With masks it is (4, H, W).
+    """
     try:
         picture = read_image(path)
+        mask = None if masks is None else masks.of(path, (picture.shape[-2], picture.shape[-1]))
     except InputError as error:
         log.warning("skipped %s: %s", path, error)
         return None
@@ -165,7 +172,8 @@ def decode(path: Path, shorter_side: int | None = None) -> Tensor | None:
     size = _shrunk((height, width), shorter_side)
     if size != (height, width):
         picture = resize(picture, size=size)
-    return to_8_bits(picture[0])
+    photo = to_8_bits(picture[0])
+    return photo if mask is None else with_mask(photo, mask)
 
 
 TRAINING = (

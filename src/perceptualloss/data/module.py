@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,14 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.data.crops import Crops, Numbers, whole
+from perceptualloss.data.crops import Crops, Numbers, Sample, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
+from perceptualloss.data.masks import Masks, MaskSource
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.pictures.images import picture_files
+
+log = logging.getLogger(__name__)
 
 
 class TrainingData(L.LightningDataModule):
@@ -35,7 +39,7 @@ class TrainingData(L.LightningDataModule):
         InputError: for impossible sizes.
     """
 
-    crops: Dataset[tuple[Tensor, Tensor]]
+    crops: Dataset[Sample]
 
     def __init__(self, batch_size: int, workers: int, epoch_samples: int | None = None) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class TrainingData(L.LightningDataModule):
         """How many samples an epoch has unless ``epoch_samples`` says it."""
         raise NotImplementedError
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def train_dataloader(self) -> DataLoader[Sample]:
         """Return the batches of an epoch, from the step at which the trainer is."""
         ranks = 1 if self.trainer is None else self.trainer.world_size
         samples = self.usual_samples if self.epoch_samples is None else self.epoch_samples
@@ -92,6 +96,8 @@ class PhotoData(TrainingData):
         workers: processes that load samples; 0 loads them in the training process.
         epoch_samples: about how many samples an epoch has on all devices, rounded to whole batches, at least one.
             Unless given, one crop for each photo; in a run by steps alone, the whole run is one epoch.
+        masks: "alpha", or a folder, for masks that say which pixels of the targets count (see :class:`Masks`): batches
+            then are (input, target, mask).
 
     Raises:
         InputError: for a folder without usable pictures, a crop that does not fit, or impossible sizes.
@@ -110,6 +116,7 @@ class PhotoData(TrainingData):
         seed: int = 0,
         workers: int = 0,
         epoch_samples: int | None = None,
+        masks: MaskSource | None = None,
     ) -> None:
         super().__init__(batch_size, workers, epoch_samples)
         if photos is None:
@@ -117,7 +124,8 @@ class PhotoData(TrainingData):
             check_idle({"validation": validation}, {"validation": 0.1}, where)
         self.degradation, self.validation_size = degradation, validation_size
         files = builtin_photos() if photos is None else picture_files(photos)
-        usable = Photos(files, min_size=crop, shorter_side=shorter_side)
+        own = None if masks is None else Masks(masks, files)
+        usable = Photos(files, min_size=crop, shorter_side=shorter_side, masks=own)
         if photos is None:
             training, held_out = builtin_photos("training"), builtin_photos("validation")
         else:  # after unusable files are out, so that they do not make up the validation photos
@@ -135,16 +143,21 @@ class PhotoData(TrainingData):
         """One for each photo."""
         return len(self.training_photos)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def val_dataloader(self) -> DataLoader[Sample]:
         """Return the middle of each validation photo, one at a time because their sizes may differ."""
         middles = [middle(photo, self.validation_size) for photo in self.validation_photos]
-        return DataLoader(_Whole(middles, self.degradation), batch_size=1)
+        counted = [photo for photo in middles if len(photo) == 3 or photo[3].any()]
+        if len(counted) < len(middles):
+            log.warning("skipped the middles of %d validation photos: nothing counts", len(middles) - len(counted))
+        if not counted:
+            raise InputError("validation photos of whose middles something counts", "none", "Look at the masks.")
+        return DataLoader(_Whole(counted, self.degradation), batch_size=1)
 
     def validation_pairs(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Yield (name, input, target) of every validation photo, each (1, 3, H, W)."""
         pairs = _Whole(self.validation_photos, self.degradation)
         for i, file in enumerate(self.validation_photos.files):
-            low, high = pairs[i]
+            low, high = pairs[i][:2]
             yield file.stem, low[None], high[None]
 
 
@@ -161,12 +174,12 @@ def _leave_signals_to_the_trainer(_: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-class _Whole(Dataset[tuple[Tensor, Tensor]]):
+class _Whole(Dataset[Sample]):
     def __init__(self, photos: Sequence[Tensor], degradation: Degradation) -> None:
         self.photos, self.degradation = photos, degradation
 
     def __len__(self) -> int:
         return len(self.photos)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Sample:
         return whole(self.photos[index], self.degradation, seed=index)

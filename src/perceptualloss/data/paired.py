@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.data.crops import flip, numbers_of
+from perceptualloss.data.crops import Sample, flip, numbers_of, place
 from perceptualloss.data.folder import decode, picture_size, split_files
+from perceptualloss.data.masks import Masks, MaskSource, parted
 from perceptualloss.data.module import TrainingData
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.pairing import pair_files
 
 log = logging.getLogger(__name__)
-Pair = tuple[Tensor, Tensor]
+Pair = tuple[Tensor, Tensor]  # of 8 bits, the target perhaps with a mask as fourth channel
 
 
 class Pairs:
@@ -32,14 +33,21 @@ class Pairs:
         scale: target size / input size.
         crop: height and width that each target must have.
         memory_limit: bytes to keep decoded pictures in.
+        masks: masks that become the targets' fourth channel; a pair whose mask cannot be used is skipped.
 
     Raises:
         InputError: if no pair is left.
     """
 
     def __init__(
-        self, files: Mapping[str, tuple[Path, Path]], scale: int = 1, crop: int = 1, memory_limit: int = 2 * 2**30
+        self,
+        files: Mapping[str, tuple[Path, Path]],
+        scale: int = 1,
+        crop: int = 1,
+        memory_limit: int = 2 * 2**30,
+        masks: Masks | None = None,
     ) -> None:
+        self._masks = masks
         self.files = {name: pair for name, pair in files.items() if _fit(*pair, scale, crop)}
         self._kept: dict[str, Pair | None] = {}
         self._room = memory_limit
@@ -61,7 +69,7 @@ class Pairs:
         raise InputError("at least one pair that decodes", f"none in {len(names)} any more")
 
     def _read(self, name: str) -> Pair | None:
-        low, high = (decode(file) for file in self.files[name])
+        low, high = decode(self.files[name][0]), decode(self.files[name][1], masks=self._masks)
         pair = None if low is None or high is None else (low, high)
         size = 0 if pair is None else sum(picture.numel() for picture in pair)
         if size <= self._room:
@@ -70,7 +78,7 @@ class Pairs:
         return pair
 
 
-class PairedCrops(Dataset[Pair]):
+class PairedCrops(Dataset[Sample]):
     """Random crops and flips at the same place of input and target; sample n is a pure function of (seed, n).
 
     Args:
@@ -79,7 +87,8 @@ class PairedCrops(Dataset[Pair]):
         crop: height and width of the target, a multiple of the scale.
         seed: whole number from 0.
 
-    A sample is (input, target): float32 in [0, 1], (3, crop / scale, crop / scale) and (3, crop, crop).
+    A sample is (input, target): float32 in [0, 1], (3, crop / scale, crop / scale) and (3, crop, crop); with masks,
+    (1, crop, crop) of which something counts comes third.
 
     Raises:
         InputError: a crop that is no multiple of the scale.
@@ -94,18 +103,18 @@ class PairedCrops(Dataset[Pair]):
         """Return the number of samples: as many as are asked for."""
         return sys.maxsize
 
-    def __getitem__(self, index: int) -> Pair:
-        """Return sample ``index`` as (input, target)."""
+    def __getitem__(self, index: int) -> Sample:
+        """Return sample ``index`` as (input, target) or (input, target, mask)."""
         random = numbers_of(self.seed, index)
         pair = self.pairs[int(random.integers(len(self.pairs)))]
         side = self.crop // self.scale
-        top, left = (int(random.integers(full - side + 1)) for full in pair[0].shape[1:])
+        top, left = (start // self.scale for start in place(pair[1], self.crop, self.scale, random))
         cut = [
             picture[:, scale * top : scale * (top + side), scale * left : scale * (left + side)]
             for picture, scale in zip(pair, (1, self.scale), strict=True)
         ]
         low, high = flip(cut, random)
-        return _unit(low), _unit(high)
+        return _sample(low, high)
 
 
 class PairedData(TrainingData):
@@ -122,6 +131,7 @@ class PairedData(TrainingData):
         seed: of crops and flips.
         workers: processes that load samples.
         epoch_samples: as :class:`PhotoData`; unless given, one crop for each pair.
+        masks: "alpha", or a folder, for masks of the targets (see :class:`Masks`): batches are (input, target, mask).
 
     Raises:
         InputError: for folders without usable pairs, or impossible sizes.
@@ -140,6 +150,7 @@ class PairedData(TrainingData):
         seed: int = 0,
         workers: int = 0,
         epoch_samples: int | None = None,
+        masks: MaskSource | None = None,
     ) -> None:
         super().__init__(batch_size, workers, epoch_samples)
         pairing = pair_files(inputs, targets)
@@ -149,8 +160,9 @@ class PairedData(TrainingData):
         training, _ = split_files([high for _, high in usable.values()], validation)
         chosen = set(training)
         self.scale, self.validation_size = scale, validation_size
-        self.training_pairs = Pairs({name: pair for name, pair in usable.items() if pair[1] in chosen}, scale)
-        self.validation_pairs = Pairs({name: pair for name, pair in usable.items() if pair[1] not in chosen}, scale)
+        own = None if masks is None else Masks(masks, [high for _, high in usable.values()])
+        parts = [{name: pair for name, pair in usable.items() if (pair[1] in chosen) == side} for side in (True, False)]
+        self.training_pairs, self.validation_pairs = (Pairs(part, scale, masks=own) for part in parts)
         self.crops = PairedCrops(self.training_pairs, scale, crop, seed)
 
     @property
@@ -164,24 +176,24 @@ class PairedData(TrainingData):
         """One for each pair."""
         return len(self.training_pairs)
 
-    def val_dataloader(self) -> DataLoader[Pair]:
+    def val_dataloader(self) -> DataLoader[Sample]:
         """Return the middle of each validation pair, one at a time because their sizes may differ."""
         return DataLoader(_Middles(self.validation_pairs, self.scale, self.validation_size), batch_size=1)
 
 
-class _Middles(Dataset[Pair]):
+class _Middles(Dataset[Sample]):
     def __init__(self, pairs: Pairs, scale: int, size: int) -> None:
         self.pairs, self.scale, self.size = pairs, scale, max(1, size // scale)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> Sample:
         low, high = self.pairs[index]
         top, left = (max(0, (side - self.size) // 2) for side in low.shape[1:])
         bottom, right = (min(side, start + self.size) for side, start in zip(low.shape[1:], (top, left), strict=True))
         area = high[:, self.scale * top : self.scale * bottom, self.scale * left : self.scale * right]
-        return _unit(low[:, top:bottom, left:right]), _unit(area)
+        return _sample(low[:, top:bottom, left:right], area)
 
 
 def _fit(low: Path, high: Path, scale: int, crop: int) -> bool:
@@ -193,6 +205,12 @@ def _fit(low: Path, high: Path, scale: int, crop: int) -> bool:
         log.warning("skipped %s: %s for an input of %s, scale %d and crop %d", high, sizes[1], sizes[0], scale, crop)
         return False
     return True
+
+
+def _sample(low: Tensor, high: Tensor) -> Sample:
+    """Return input and target in [0, 1], and the mask where the target has one."""
+    target, mask = parted(_unit(high))
+    return (_unit(low), target) if mask is None else (_unit(low), target, mask)
 
 
 def _unit(picture: Tensor) -> Tensor:

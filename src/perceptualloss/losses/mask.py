@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -169,6 +171,19 @@ class Mask:
         return weights
 
 
+_unread: ContextVar[bool] = ContextVar("unread", default=False)
+
+
+@contextmanager
+def unread_masks() -> Iterator[None]:
+    """Leave the values of masks unread inside: a picture of which nothing counts gives no error and no gradient."""
+    token = _unread.set(True)
+    try:
+        yield
+    finally:
+        _unread.reset(token)
+
+
 def each(mask: Mask | None) -> Weights | None:
     """Return the weights of the pixels, for what looks at each by itself; None without a mask."""
     return None if mask is None else mask.counted(mask.pixels, "each pixel")
@@ -190,7 +205,7 @@ def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = 
     check_choice("masking", masking, get_args(Masking))
     check_mask_shape(weight, output)
     pixels = weight.detach().to(torch.promote_types(output.dtype, torch.float32))
-    readable = read and values_can_be_read()
+    readable = read and values_can_be_read() and not _unread.get()
     if readable:
         least, most = (value.item() for value in torch.aminmax(pixels))
         if not (least >= 0 and most <= 1):  # also catches NaN

@@ -10,6 +10,7 @@ from torch import nn
 
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.losses.base import Loss
+from perceptualloss.losses.mask import Masking
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.balance import Balancing
 from perceptualloss.training.game import Game
@@ -36,6 +37,10 @@ class Recipe:
         style_strength: multiplies the loss's style terms.
         stability: weight of a term against flicker in videos (see :class:`StyleTransfer`).
         photos: a folder with photos; without it, the built-in ones.
+        masks: which pixels of the photos count: "alpha" for their own transparency, or a folder with grey pictures of
+            their names and sizes, white where a pixel counts (see :class:`Masks`); None for all.
+        masking: what a mask means: "area", a layer's positions count as much as the pixels under them; or "exact",
+            those count that see white pixels alone (see :class:`Loss`).
         validation: how many of the photos, the last by name, are for validation; below 1, what share.
         shorter_side: pixels to which the shorter side of larger photos is shrunk before they are cropped, such as 256
             for crops that see whole scenes; None leaves the photos.
@@ -79,6 +84,8 @@ class Recipe:
     style_strength: float = 1.0
     stability: float = 0.0
     photos: Path | None = None
+    masks: Literal["alpha"] | Path | None = None
+    masking: Masking = "area"
     validation: float = 0.1
     shorter_side: int | None = None
     crop: int = 64

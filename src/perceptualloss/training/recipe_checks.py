@@ -105,6 +105,10 @@ def _check_kind(recipe: Recipe) -> None:
         for name in ("degradation", "inputs", "adversarial", "balance"):
             if (other := getattr(recipe, name)) is not None:
                 raise InputError(f"a style without {name}", f"{name}={shown(other)}")
+    for name in ("style", "adversarial"):
+        if recipe.masks is not None and getattr(recipe, name) is not None:
+            remedy = "A critic sees whole pictures." if name == "adversarial" else "A style is compared as a whole."
+            raise InputError(f"masks without {name}", f"masks={shown(str(recipe.masks))}", remedy)
     sources = (recipe.style, recipe.degradation, recipe.inputs)
     if all(source is None for source in sources) and has_style_term(recipe.loss):
         raise InputError("the picture of a style", "none", "Name one: --style picture.jpg.")
@@ -125,7 +129,8 @@ def _check_idle(recipe: Recipe) -> None:
     needs = {  # what each setting needs to have an effect
         "style": ("style_size", "style_strength", "stability"),
         "adversarial": ("critic",),
-        "photos": ("validation",),
+        "photos": ("validation", "masks"),
+        "masks": ("masking",),
     }
     for needed, names in needs.items():
         for name in names:

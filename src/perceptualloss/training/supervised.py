@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import lightning as L
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss
+from perceptualloss.losses.distance import squared
+from perceptualloss.losses.mask import Masking, Weights, unread_masks
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.registry import curves
 from perceptualloss.metrics.report import measure
@@ -52,6 +54,8 @@ class Supervised(L.LightningModule):
             (:class:`AverageStatistics`).
         freeze: names of the network's submodules that are not trained; their batch norms keep their statistics.
         balance: shares of the gradient's norm that weigh the terms of the loss, after the warm-up.
+        masking: what the masks in batches (input, target, mask) mean, "area" or "exact" (see :class:`Loss`). Loss and
+            validation are then those under the mask; a picture of which nothing counts gives no gradient.
 
     Attributes:
         result: the network that the training made: the average, where there is one.
@@ -77,11 +81,14 @@ class Supervised(L.LightningModule):
         ema: float = 0.0,
         freeze: Sequence[str] = (),
         balance: Balancing | None = None,
+        masking: Masking = "area",
     ) -> None:
         super().__init__()
         if not gradient_clip >= 0:
             raise InputError("gradient_clip from 0", repr(gradient_clip), "0 leaves gradients as they are.")
         check_reduced(loss)
+        check_choice("masking", masking, get_args(Masking))
+        self.masking: Masking = masking
         freeze_parts(network, freeze)
         self.network = network.to(memory_format=torch.channels_last)
         self.loss, self.pixel_loss = loss, MSELoss()
@@ -114,14 +121,18 @@ class Supervised(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor | None:
         """Return the loss of one batch, for the trainer to minimise."""
-        _, target = batch
+        target, mask = batch[1], mask_in(batch)
         output, own = self.outputs(batch, self.global_step)
         if self.global_step == 0:
             self.check_shares(output, target, own)
-        if self.global_step < self.warm_up_steps:
-            return self.total({**self.pixel_loss.terms(output, target), **own}, output, target)
-        terms = {**self.loss.terms(output, target), **own}
-        return self.total(self.balanced(terms, output, self.global_step - self.warm_up_steps), output, target)
+        warming = self.global_step < self.warm_up_steps
+        with unread_masks():  # a crop of which nothing counts gives no gradient, and does not end the training
+            masking: Masking = "area" if mask is None else self.masking
+            values = (self.pixel_loss if warming else self.loss).terms(output, target, mask, masking=masking)
+        terms = {**values, **own}
+        if not warming:
+            terms = self.balanced(terms, output, self.global_step - self.warm_up_steps)
+        return self.total(terms, output, target, mask)
 
     def check_shares(self, output: Tensor, target: Tensor, others: Iterable[str]) -> None:
         """Raise InputError for a share of a term that there is not, whenever it starts."""
@@ -142,9 +153,9 @@ class Supervised(L.LightningModule):
             self.log_dict({f"Weight/{part}": weight for part, weight in balance.weights.items()})
         return terms
 
-    def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor) -> Tensor:
-        """Return the sum of the terms of the loss, and log it, them and the PSNR."""
-        error = (output.detach().float() - target).square().mean(dim=(1, 2, 3))
+    def total(self, terms: dict[str, Tensor], output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the sum of the terms of the loss, and log it, them and the PSNR, under a mask if there is one."""
+        error = squared(output.detach(), target, None if mask is None else Weights.of(mask))
         total = self.sum_of(terms)
         self.log("train PSNR", (-10 * error.log10()).mean(), prog_bar=True)
         return total
@@ -159,7 +170,7 @@ class Supervised(L.LightningModule):
 
     def pictures(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Return the pictures of a row for TensorBoard."""
-        low, target = batch
+        low, target = batch[:2]
         return {"input": low, "output": self(low), "target": target}
 
     def configure_callbacks(self) -> list[L.Callback]:
@@ -205,9 +216,9 @@ class Supervised(L.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Measure one validation photo."""
-        low, target = batch
-        tags = curves()
-        for name, value in measure(self(low), target).items():
+        low, target = batch[:2]
+        tags, mask = curves(), mask_in(batch)
+        for name, value in measure(self(low), target, mask, "area" if mask is None else self.masking).items():
             self.log(tags[name], value.mean(), batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
@@ -264,6 +275,11 @@ class Supervised(L.LightningModule):
         factor = over_run(self.schedule, self.trainer, self.warm_up_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def mask_in(batch: Sequence[Tensor]) -> Tensor | None:
+    """Return the mask of a batch (input, target) or (input, target, mask)."""
+    return batch[2] if len(batch) > 2 else None
 
 
 def freeze_parts(network: nn.Module, names: Sequence[str]) -> None:

@@ -104,7 +104,7 @@ def training_data(recipe: Recipe) -> TrainingData:
         InputError: for settings that do not go together, or a folder without usable pictures.
     """
     options: dict[str, Any] = {
-        name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers")
+        name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers", "masks")
     }
     if recipe.inputs is None:
         options["shorter_side"] = recipe.shorter_side
@@ -134,6 +134,8 @@ def _losses(recipe: Recipe) -> list[Loss]:
 def _task(recipe: Recipe, losses: list[Loss]) -> Supervised:
     names = ("learning_rate", "warm_up_steps", "betas", "schedule", "gradient_clip", "ema", "freeze", "balance")
     options: dict[str, Any] = {name: getattr(recipe, name) for name in names}
+    if recipe.masks is not None:
+        options["masking"] = recipe.masking
     if recipe.style is not None:
         pictures = [style_picture(file, recipe.style_size) for file in style_files(recipe.style)]
         options |= {"stability": recipe.stability, "seed": recipe.seed}
@@ -160,6 +162,7 @@ def _card(recipe: Recipe, settings: Mapping[str, str], files: Mapping[str, Any])
         "loss",
         "degradation",
         "inputs",
+        "masks",
         "style",
         "adversarial",
         "balance",

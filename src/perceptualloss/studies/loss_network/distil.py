@@ -46,8 +46,9 @@ def distillation_data(photos: Path, validation: float, crop: int, batch_size: in
     damages = [Noise((0.01, 0.25)), Enlarged(), Jpeg((5, 90)), Light(), Clouds(), Blocks(), Blur(), MotionBlur()]
     several = InTurn([Enlarged((1.0, 4.0)), Noise((0.0, 0.1)), Light((0.0, 0.3)), Jpeg((20, 95))], chance=0.5)
     damage = OneOf([*damages, several])
-    sizes = {"crop": crop, "batch_size": batch_size, "validation_size": 256}
-    return PhotoData(damage, photos, validation=validation, seed=seed, **sizes)
+    return PhotoData(
+        damage, photos, validation=validation, seed=seed, crop=crop, batch_size=batch_size, validation_size=256
+    )
 
 
 def vgg16_teacher(weights: Path) -> LossNetwork:

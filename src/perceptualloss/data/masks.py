@@ -1,0 +1,86 @@
+"""Masks that go with photos: from their alpha channel, or from a folder with files of the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.images import open_picture, picture_files
+from perceptualloss.pictures.pairing import match_names
+from perceptualloss.pictures.samples import to_8_bits
+
+MaskSource = Literal["alpha"] | Path
+"""Where masks come from: the photos' own transparency, or a folder."""
+
+
+class Masks:
+    """The masks of photos: white, or opaque, counts, and black, or transparent, does not.
+
+    Args:
+        source: "alpha" for the photos' own transparency, where a photo without any counts whole; or a folder with grey
+            pictures of the photos' sizes and names (see :func:`perceptualloss.pictures.pairing.match_names`).
+        photos: the photos.
+
+    Raises:
+        InputError: a folder without a mask for any photo.
+    """
+
+    def __init__(self, source: MaskSource, photos: Sequence[Path]) -> None:
+        self.source = source
+        self._files: dict[Path, Path] = {}
+        if isinstance(source, Path):
+            masks, named = {file.name: file for file in picture_files(source)}, {file.name: file for file in photos}
+            self._files = {named[photo]: masks[mask] for mask, photo in match_names([*masks], [*named]).items()}
+            if not self._files:
+                raise InputError(
+                    f"masks of the photos' names in {source}",
+                    "none",
+                    "photo.jpg has the mask photo.png or photo_mask.png.",
+                )
+
+    def of(self, photo: Path, size: tuple[int, int]) -> Tensor:
+        """Return how much each pixel of a photo counts, (1, 1, H, W) in [0, 1].
+
+        Raises:
+            InputError: a photo without a mask in the folder, or a mask of another size than ``size``, with colours, or
+                in which nothing counts.
+        """
+        if self.source == "alpha":
+            alpha = open_picture(photo).alpha
+            mask = torch.ones(1, 1, *size) if alpha is None else alpha
+        elif photo not in self._files:
+            raise InputError(f"a mask for {photo} in {self.source}", "none of its name")
+        else:
+            mask = _grey(self._files[photo])
+        if tuple(mask.shape[-2:]) != size:
+            got = f"{mask.shape[-2]} x {mask.shape[-1]}"
+            raise InputError(f"a mask of {size[0]} x {size[1]} pixels for {photo}", got)
+        if not mask.any():
+            raise InputError(f"a mask of which something counts for {photo}", "an empty one")
+        return mask
+
+
+def _grey(file: Path) -> Tensor:
+    """Return a file's grey values, (1, 1, H, W) in [0, 1]."""
+    picture = open_picture(file)
+    if not picture.grey:
+        raise InputError(f"a grey picture as the mask {file}", "one with colours", "White counts, black does not.")
+    return picture.colours[:, :1]
+
+
+def with_mask(photo: Tensor, mask: Tensor) -> Tensor:
+    """Return a photo (3, H, W) of 8 bits and its mask (1, 1, H', W'), reduced to its size, as one of four channels."""
+    if mask.shape[-2:] != photo.shape[-2:]:
+        mask = F.interpolate(mask, size=photo.shape[-2:], mode="area")
+    return torch.cat([photo, to_8_bits(mask[0])])
+
+
+def parted(photo: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return a photo (3 or 4, H, W) and its mask (1, H, W), None where it has none."""
+    return photo[:3], photo[3:] if len(photo) > 3 else None
