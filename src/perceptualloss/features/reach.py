@@ -78,7 +78,7 @@ def margins(modules: Iterable[nn.Module]) -> tuple[int, int, int]:
     """
     before, step, chain = 0, 1, list(modules)
     for module in map(_filter_of, chain):
-        before, step = before + _padding(module) * step, step * window(module)[1]
+        before, step = before + _padding(module) * step, step * _window(module)[1]
     return before, max(0, reach(chain) - before - step), step
 
 
@@ -88,7 +88,7 @@ def _padding(module: nn.Module) -> int:
         return int(module._reversed_padding_repeated_twice[0])
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         return int(module.padding if isinstance(module.padding, int) else module.padding[0])
-    return int(isinstance(module, BlurPool2d | MaxBlurPool2d | Fire))
+    return int(isinstance(module, Averages | Fire))
 
 
 def _filter_of(module: nn.Module) -> nn.Module:
