@@ -26,6 +26,7 @@ from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.registry import build_loss
+from perceptualloss.losses.settings import check_loss_settings, loss_from_settings
 from perceptualloss.losses.sliced_wasserstein import SlicedWassersteinLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 
@@ -297,3 +298,24 @@ def _own_backbone() -> Loss:
 def test_errors_name_the_remedy(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         wrong()
+
+
+def test_presets_and_recipes_take_the_settings_too() -> None:
+    wanted = {"checkpoint": True, "chunk": 2, "tile": 32}
+    check_loss_settings({"perceptual": {"weight": 2.0, **wanted}, "LPIPS": {"net": "squeeze", **wanted}})
+    parts = [
+        *build_loss("johnson", **wanted).modules(),
+        *loss_from_settings({"perceptual": {"weight": 2.0, **wanted}, "L1Loss": 1.0}).modules(),
+        *loss_from_settings({"FeatureReconstructionLoss": {"network": "compact", **wanted}}).modules(),
+    ]
+    networks = [part.network for part in parts if isinstance(part, NetworkLoss)]
+    assert len(networks) == 3
+    assert all(network.passes == Passes(**wanted) for network in networks)
+    for wrong, message in (
+        ({"L1Loss": {"chunk": 2}}, "option of L1Loss"),
+        ({"perceptual": {"chunk": "two"}}, "chunk of perceptual to be a whole number"),
+        ({"perceptual": {"checkpoint": 1}}, "checkpoint of perceptual to be"),
+        ({"perceptual": {"tile": 2}}, "tile, a whole number from 8"),
+    ):
+        with pytest.raises(InputError, match=message):
+            loss_from_settings(wrong)

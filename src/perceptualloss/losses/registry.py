@@ -6,17 +6,19 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.features.passes import Passes
 from perceptualloss.losses.balanced import BalancedLoss
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
 from perceptualloss.losses.lpips import LPIPS
+from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.presets import PRESETS, Preset, Weights
@@ -51,6 +53,8 @@ _CLASSES: tuple[type[Loss], ...] = (
 )
 LOSSES: dict[str, Builder] = {**PRESETS, **{kind.__name__: kind for kind in _CLASSES}}
 SUMS = (WeightedLoss.__name__, BalancedLoss.__name__)  # no entries, as recipes write their parts
+PASSES: dict[str, Any] = get_type_hints(Passes)
+"""The options of memory with their types: of presets, too, which do not name them."""
 _USUAL = {"network": None, "weights": "default", "style": None, "input_range": (0.0, 1.0)}
 
 
@@ -145,7 +149,8 @@ def check_options(name: str, options: Iterable[str]) -> None:
         if option in _USUAL and option not in taken:
             takers = ", ".join(other for other in LOSSES if option in options_of(other))
             raise InputError(f"a loss that takes {option} ({takers})", repr(name), f"Leave {option} away.")
-        check_choice(f"option of {name}", str(option), (*taken, "reduction"))
+        memory = PASSES if "weights" in taken else ()  # of all that look through a network
+        check_choice(f"option of {name}", str(option), dict.fromkeys((*taken, "reduction", *memory)))
 
 
 def build_loss(
@@ -169,7 +174,8 @@ def build_loss(
         input_range: the range of the images (see :class:`Loss`); presets give the same value for the same pictures in
             any.
         reduction: over the pictures of a batch (see :class:`Loss`).
-        options: other arguments of the class or function.
+        options: other arguments of the class or function; and of all that look through a network ``checkpoint``,
+            ``chunk`` and ``tile`` (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown name, something that the loss does not take, or weights that cannot be had.
@@ -184,11 +190,15 @@ def build_loss(
     check_options(name, given)
     check_choice("reduction", reduction, get_args(Reduction))
     takes_reduction = "reduction" in inspect.signature(builder).parameters
+    later = {option: given.pop(option) for option in PASSES if option in given and option not in options_of(name)}
     loss = builder(**given, **({"reduction": reduction} if takes_reduction else {}))
     if not isinstance(loss, Loss):
         raise InputError(f"{name} to return a loss", type(loss).__name__)
     if not takes_reduction and reduction != "mean":
         loss.reduction = reduction
+    for part in loss.modules() if later else ():
+        if isinstance(part, NetworkLoss):
+            part.network.passes = Passes(**later)
     return loss
 
 

@@ -9,7 +9,7 @@ from perceptualloss.arguments import checked, checked_arguments, short_name, sho
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.balanced import BalancedLoss
 from perceptualloss.losses.base import Loss, Reduction
-from perceptualloss.losses.registry import LOSSES, SUMS, build_loss, builder_of, check_options
+from perceptualloss.losses.registry import LOSSES, PASSES, SUMS, build_loss, builder_of, check_options, options_of
 from perceptualloss.losses.sums import WeightedLoss
 
 LONGEST = 10**9  # steps
@@ -104,6 +104,8 @@ def _checked(name: str, settings: Any) -> tuple[float, dict[str, Any]]:
     arguments = {}
     if "reduction" in options:  # which not every function takes that returns a loss
         arguments["reduction"] = checked(f"reduction of {name}", options.pop("reduction"), Reduction)
+    for option in [option for option in options if option in PASSES and option not in options_of(name)]:
+        arguments[option] = checked(f"{option} of {name}", options.pop(option), PASSES[option], largest=LARGEST)
     return factor, arguments | checked_arguments(builder_of(name), options, name, largest=LARGEST)
 
 
