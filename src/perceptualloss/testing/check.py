@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -55,21 +54,19 @@ def check_loss(
 ) -> LossReport:
     """Put a loss to the laws that those of this package obey.
 
-    ======================  =====================================================================================
-    ``equal``               equal pictures give ``minimum``, and a gradient of zero
-    ``finite``              equal, black, grey and white pictures give finite values and gradients
-    ``bf16``                so they do under autocast to bf16, and others the value of 32 bits within 5 percent
-    ``inputs``              no gradient reaches the target, and neither picture is changed
-    ``ranges``              pictures of 8 bits for another range, and what is not finite, are refused (a ``Loss``)
-    ``network_range``       loss networks inside get black and white as they expect them
-    ``precision``           values and gradients are those of 64 bits within 1e-4 and 1 percent
-    ``gradient``            the gradient is the slope of the values, by finite differences in 64 bits
-    ``training``            neither ``train()`` nor calls after it change a value (a module)
-    ``parameters``          nothing of it is in ``parameters()`` or ``state_dict()`` (a module)
-    ``repeatable``          two calls give the same bits in evaluation
-    ``batch``               a batch gives the mean over its pictures, or what its ``reduction`` says, in any order
-    ``mask``                a mask of ones (``weight``) changes no bit, an empty one is refused, where it takes one
-    ======================  =====================================================================================
+    - ``equal``: equal pictures give ``minimum``, and a gradient of zero
+    - ``finite``: equal, black, grey and white pictures give finite values and gradients
+    - ``bf16``: so they do under autocast to bf16, and others the value of 32 bits within 5 percent
+    - ``inputs``: no gradient reaches the target, and neither picture is changed
+    - ``ranges``: pictures of 8 bits for another range, and what is not finite, are refused (a ``Loss``)
+    - ``network_range``: loss networks inside get black and white as they expect them
+    - ``precision``: values and gradients are those of 64 bits within 1e-4 and 1 percent
+    - ``gradient``: the gradient is the slope of the values, by finite differences in 64 bits
+    - ``training``: neither ``train()`` nor calls after it change a value (a module)
+    - ``parameters``: nothing of it is in ``parameters()`` or ``state_dict()`` (a module)
+    - ``repeatable``: two calls give the same bits in evaluation
+    - ``batch``: a batch gives the mean over its pictures, or what its ``reduction`` says, in any order
+    - ``mask``: a mask of ones (``weight``) changes no bit, an empty one is refused, where it takes one
 
     The loss itself is left as it is: a module is copied. Random generators are left as they were.
 
@@ -110,13 +107,10 @@ def check_loss(
     given = getattr(loss, "input_range", None) if isinstance(loss, Loss) else None
     if given is not None and input_range is not None and check_input_range(input_range) != given:
         raise InputError("no input_range for a Loss, which has its own", repr(input_range))
-    subject = Subject(
-        copy.deepcopy(loss).eval() if isinstance(loss, nn.Module) else loss,
-        tuple(shape),
-        check_input_range(given or input_range or (0.0, 1.0)),
-        minimum,
-        may_draw(loss) if random is None else random,
-    ).copied()
+    pictures = check_input_range(given or input_range or (0.0, 1.0))
+    subject = Subject(loss, tuple(shape), pictures, minimum, bool(random)).copied()
+    if random is None:
+        subject = replace(subject, random=may_draw(subject.loss))
     checked: dict[str, str] = {}
     idle: dict[str, str] = {}
     broken: dict[str, str] = {}

@@ -134,10 +134,10 @@ class Subject:
         return moved.to(self.device, self.dtype)
 
     def copied(self) -> Subject:
-        """Return the same with a copy of the loss that was not called yet."""
+        """Return the same with a copy of the loss, in evaluation mode, that was not called yet."""
         if self.module is None:
             return self
-        module = copy.deepcopy(self.module)
+        module = copy.deepcopy(self.module).eval()
         for part in module.modules():
             if isinstance(part, Loss | LossNetwork):
                 part._values_checked = False
@@ -168,16 +168,19 @@ def seeded() -> Iterator[None]:
 
 
 def may_draw(loss: Any) -> bool:
-    """Return whether a loss of this package says that it draws at random: positions, changes of pictures, slices."""
+    """Return whether a loss of this package says that it draws in training: positions, changes of pictures, slices."""
     if not isinstance(loss, Loss):
         return False
-    parts = [part for part in copy.deepcopy(loss).train().modules() if isinstance(part, Loss)]
-    return any(
+    mode = loss.training
+    loss.train()
+    found = any(
         getattr(part, "draws", False)
         or getattr(getattr(part, "view", None), "augment", None) is not None
         or getattr(part, "share", 1.0) < 1
-        for part in parts
+        for part in loss.modules()
     )
+    loss.train(mode)
+    return found
 
 
 def off_by(found: Tensor, expected: Tensor) -> float:
