@@ -1,6 +1,6 @@
 """Memory and time of losses through VGG-16 where memory is short, beside today's way and the packages lpips and piq.
 
-    python benchmarks/memory.py [--rounds 3] [--size 512] [--large 2048]
+    python benchmarks/memory.py [--rounds 3] [--tables lpips relu4_3 large]
 
 Forward and backward in 32 bits of 2 x 3 x 512 x 512 pixels: LPIPS (VGG-16), and features at relu4_3, with all features
 held until the backward pass, recomputed, in chunks, in tiles, and with a prepared target; beside lpips.LPIPS and piq's
@@ -42,13 +42,14 @@ PASSES: dict[str, dict[str, Any]] = {
     "checkpoint": {"checkpoint": True},
     "chunk 1": {"chunk": 1},
     "tile 128": {"tile": 128},
-    "tile 64": {"tile": 64},
     "chunk 1, tile 128": {"chunk": 1, "tile": 128},
+    "chunk 1, tile 96": {"chunk": 1, "tile": 96},
     "chunk 1, tile 64, checkpoint": {"chunk": 1, "tile": 64, "checkpoint": True},
     "prepared, chunk 1": {"chunk": 1},
 }
+TABLES = ("lpips", "relu4_3", "large")
 PEERS = {"lpips": ("lpips", "piq"), "relu4_3": ("piq",)}
-LARGE = {"all held": {}, "tile 128": {"tile": 128}, "tile 256": {"tile": 256}}
+LARGE = {"tile 256": {"tile": 256}}
 
 
 def ours(kind: str, file: Path, passes: dict[str, Any]) -> Any:
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--large", type=int, default=2048)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -139,8 +141,10 @@ def main() -> None:
         file = Path(folder) / "vgg16.safetensors"
         save_file(vgg16(weights=None).features.state_dict(), file)
         for kind, peers in PEERS.items():
-            table(kind, [*PASSES, *peers], file, (2, options.size), options.rounds)
-        table("relu4_3", list(LARGE)[1:], file, (1, options.large), 1)
+            if kind in options.tables:
+                table(kind, [*PASSES, *peers], file, (2, options.size), options.rounds)
+        if "large" in options.tables:
+            table("relu4_3", list(LARGE), file, (1, options.large), options.rounds)
 
 
 if __name__ == "__main__":

@@ -272,6 +272,11 @@ class _Doubled(FeatureReconstructionLoss):
         return {name: 2 * value for name, value in super().from_features(*features).items()}
 
 
+def _odd(*modules: nn.Module) -> None:
+    LossNetwork(nn.Sequential(*modules), ["conv1_1"]).passes = Passes(tile=16)
+    LossNetwork(nn.Sequential(*modules), ["pool1"]).passes = Passes(tile=16)
+
+
 def _own_backbone() -> Loss:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 4, 3, padding=1))
     return FeatureReconstructionLoss(LossNetwork(network, ["2"]), ["2"])
@@ -289,6 +294,9 @@ def _own_backbone() -> Loss:
         (lambda: SlicedWassersteinLoss("compact", tile=16)(*pair(1)), "SlicedWassersteinLoss.*sorts all positions"),
         (lambda: with_passes(_Doubled("compact"), tile=16)(*pair(1)), "_Doubled.*does not say what part"),
         (lambda: with_passes(_own_backbone(), tile=16), "a chain of convolutions and pools .* got custom"),
+        (lambda: _odd(nn.Conv2d(3, 4, (3, 5))), "as far in rows as in columns"),
+        (lambda: _odd(nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular")), "circular"),
+        (lambda: _odd(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, 1, dilation=2)), "MaxPool2d"),
         (
             lambda: grad(FeatureReconstructionLoss("compact", chunk=1))(*pair(1)),
             "without checkpoint, chunk and tile under torch.func",

@@ -14,6 +14,7 @@ from perceptualloss.features.backbone import Backbone
 from perceptualloss.features.chain import Chain
 from perceptualloss.features.frozen import check_values_exist, keeping_values, trainable_through
 from perceptualloss.features.passes import Passes
+from perceptualloss.features.reach import fits_tiles
 from perceptualloss.pictures.ranges import (
     FAR,
     IMAGENET_MEAN,
@@ -133,6 +134,10 @@ class LossNetwork(nn.Module):
         if passes.tile is not None and not isinstance(self.body, Chain):
             remedy = "chunk=1 looks at one picture at a time."
             raise InputError("a chain of convolutions and pools (VGG's kind) for tile", self.name, remedy)
+        odd = [module for module in self.body.modules if passes.tile is not None and not fits_tiles(module)]
+        if odd:
+            expected = "modules that see as far in rows as in columns, and not around the edge, for tile"
+            raise InputError(expected, repr(odd[0]), "chunk=1 looks at one picture at a time.")
         self._passes = passes
 
     @property

@@ -151,6 +151,8 @@ def smallest_side(modules: Iterable[nn.Module], side: int = 1) -> int:
 
     >>> smallest_side([nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.MaxPool2d(2)])
     4
+    >>> smallest_side([nn.Conv2d(3, 8, 3, dilation=4)])
+    9
     """
     for module in reversed(list(modules)):
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):

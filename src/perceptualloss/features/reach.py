@@ -82,6 +82,24 @@ def margins(modules: Iterable[nn.Module]) -> tuple[int, int, int]:
     return before, max(0, reach(chain) - before - step), step
 
 
+def fits_tiles(module: nn.Module) -> bool:
+    """Return whether a module sees as far in rows as in columns and not around the edge, as :func:`margins` counts.
+
+    >>> fits_tiles(nn.Conv2d(3, 8, 3, padding=1)), fits_tiles(nn.Conv2d(3, 8, (3, 5)))
+    (True, False)
+    """
+    module = _filter_of(module)
+    if isinstance(module, nn.Conv2d):
+        around = module._reversed_padding_repeated_twice
+        pairs = (module.kernel_size, module.stride, module.dilation, around[::2], around[1::2])
+        return module.padding_mode != "circular" and all(len({*pair}) == 1 for pair in pairs)
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        values = (module.kernel_size, module.stride, module.padding)
+        even = all(isinstance(value, int) or len({*value}) == 1 for value in values)
+        return even and getattr(module, "dilation", 1) in (1, (1, 1))
+    return True
+
+
 def _padding(module: nn.Module) -> int:
     """Return how many positions before its own a module's window begins."""
     if isinstance(module, nn.Conv2d):
