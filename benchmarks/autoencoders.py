@@ -23,9 +23,9 @@ from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import read_image
 from tables import SHARED
 
-CODES = {"kl": "KL code, 1 bit a pixel", "fsq": "FSQ code, 0.25 bits a pixel"}
+CODES = {"kl": "upper rows: KL code, 1 bit a pixel", "fsq": "lower row: FSQ code, 0.25 bits a pixel"}
 LOSSES = {"l1": "L1", "perceptual": "L1 + perceptual", "adversarial": "L1 + perceptual + adversarial"}
-COLUMN, DETAIL, QUALITY = 200, 64, 86
+COLUMN, DETAIL, QUALITY = 200, 96, 78
 
 
 def decoded(runs: Path, picture: Tensor) -> dict[tuple[str, str], Tensor]:
