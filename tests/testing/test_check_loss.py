@@ -211,6 +211,11 @@ FAULTS: dict[str, tuple[str, Callable[..., Tensor], str]] = {
         function(lambda d: (d.abs() + (d * 1e6).sin().abs().detach()).mean()),
         "finite differences",
     ),
+    "cut off": (
+        "gradient",
+        function(lambda d: (d.abs().mean() + 0 * d.sum()).detach() + 0 * d.sum()),
+        "have no gradient",
+    ),
     "batch norm trains": ("training", InTraining(), "Dropout or batch norm trains"),
     "statistics move": ("training", Statistics(), "after calls in training mode"),
     "its network is a child": (

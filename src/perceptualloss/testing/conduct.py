@@ -99,18 +99,15 @@ def _numbers(colour: Tensor) -> str:
 
 def training(s: Subject) -> str:
     """See that neither train() nor calls after it change a value."""
-    if s.module is None:
+    copied = s.copied()
+    if copied.module is None:
         raise IdleError("it is no module")
     (output, target), before = s.pictures(), s.usual[0]
-    trained = s.copied()
-    modules = [part for part in [trained.module] if part is not None]
-    for module in modules:
-        module.train()
-    within = trained(output, target)
-    trained(target, output)
-    for module in modules:
-        module.eval()
-    after = trained(output, target)
+    copied.module.train()
+    within = copied(output, target)
+    copied(target, output)
+    copied.module.eval()
+    after = copied(output, target)
     if not torch.equal(after, before):
         figure = f"after calls in training mode the value of evaluation is {off_by(after, before):.2g} off"
         raise BrokenError(figure, _FROZEN)

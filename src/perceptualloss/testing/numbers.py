@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from perceptualloss.testing.subject import BrokenError, IdleError, Subject, most, norm, off_by
+from perceptualloss.testing.subject import TINY, BrokenError, IdleError, Subject, most, norm, off_by
 
 _NEVER_ZERO = "Let no root, norm or division see zero: an epsilon under the root, in 32 bits, or a where."
 
@@ -23,7 +23,7 @@ def equal(s: Subject) -> str:
     if not off <= 1e-5 * most(usual.abs()) + 1e-7:
         cause = "Both pictures must go the same way through it; if the least value is another one, say minimum=."
         raise BrokenError(f"{most(value):.3g} for equal pictures, not {minimum:g}", cause)
-    ratio = norm(gradient) / norm(usual_gradient)
+    ratio = norm(gradient) / max(norm(usual_gradient), TINY)
     if not ratio <= 1e-3:
         figure = f"at equal pictures a gradient of {ratio:.3g} of that at others"
         raise BrokenError(figure, f"The least value has none. {_NEVER_ZERO}")
@@ -72,7 +72,7 @@ def precision(s: Subject) -> str:
     """See that values of 32 bits are those of 64 within 1e-4, and gradients within 1 percent."""
     value, gradient = s.usual
     exact, exact_gradient = s.wide.usual
-    off, bent = off_by(value, exact), norm(gradient - exact_gradient) / norm(exact_gradient)
+    off, bent = off_by(value, exact), norm(gradient - exact_gradient) / max(norm(exact_gradient), TINY)
     figure = f"value {off:.2g}, gradient {bent:.2g} off those of 64 bits"
     if not (off <= 1e-4 and bent <= 1e-2):
         cause = "A difference of nearly equal numbers, or a sum in a short type: compute it from centred values."
@@ -82,6 +82,8 @@ def precision(s: Subject) -> str:
 
 def gradient(s: Subject) -> str:
     """See that in 64 bits the gradient is the slope of the values, by finite differences in two directions."""
+    if not norm(s.usual[1]) > 0:
+        raise BrokenError("pictures that differ have no gradient", "Rounding, a threshold or a detach cuts it off.")
     wide = s.wide
     output, target = wide.pictures()
     _, slope = wide.usual

@@ -19,6 +19,8 @@ from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Loss
 from perceptualloss.pictures.ranges import InputRange, normalised
 
+TINY = 1e-30
+
 
 class BrokenError(Exception):
     """A law that does not hold: the figure, and its likely cause."""
@@ -185,7 +187,7 @@ def may_draw(loss: Any) -> bool:
 
 def off_by(found: Tensor, expected: Tensor) -> float:
     """Return how far values are off, relative to the largest of what they should be."""
-    return most((found.double() - expected.double()).abs()) / max(most(expected.abs()), 1e-30)
+    return most((found.double() - expected.double()).abs()) / max(most(expected.abs()), TINY)
 
 
 def most(values: Tensor) -> float:
