@@ -272,13 +272,47 @@ class _Doubled(FeatureReconstructionLoss):
         return {name: 2 * value for name, value in super().from_features(*features).items()}
 
 
+def test_the_first_call_of_all_may_recompute_also_through_any_backbone() -> None:
+    output, target = pair(4, 2)
+    losses = {
+        "compact": lambda: FeatureReconstructionLoss("compact", LAYERS),
+        "backbone": _own_backbone,
+    }
+    for build in losses.values():
+        torch.manual_seed(8)
+        expected = step(build().double(), output.double(), target.double())
+        for passes in ({"checkpoint": True}, {"chunk": 1}):
+            torch.manual_seed(8)
+            assert_same(step(with_passes(build(), **passes).double(), output.double(), target.double()), expected)
+
+
+def test_under_an_exact_mask_tiles_give_the_same() -> None:
+    output, target = (x.double() for x in pair(5, 2, 44, 40))
+    mask = torch.zeros(1, 1, 44, 40)
+    mask[..., 3:40, 5:] = 1
+    loss = (
+        FeatureReconstructionLoss("compact", LAYERS, "l1") + StyleReconstructionLoss("compact", ["relu1_2"])
+    ).double()
+    found = []
+    for passes in (Passes(), Passes(tile=16), Passes(True, 1)):
+        for part in loss.losses.values():
+            part.network.passes = passes
+        x = output.clone().requires_grad_()
+        value = loss(x, target, mask, masking="exact")
+        value.backward()
+        found.append((value.detach(), x.grad))
+    for one in found[1:]:
+        assert_same(one, found[0])
+    assert found[1][1][..., :3, :].abs().max() == 0
+
+
 def _odd(*modules: nn.Module) -> None:
     LossNetwork(nn.Sequential(*modules), ["conv1_1"]).passes = Passes(tile=16)
     LossNetwork(nn.Sequential(*modules), ["pool1"]).passes = Passes(tile=16)
 
 
 def _own_backbone() -> Loss:
-    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 4, 3, padding=1))
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1))
     return FeatureReconstructionLoss(LossNetwork(network, ["2"]), ["2"])
 
 

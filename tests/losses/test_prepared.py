@@ -94,6 +94,14 @@ def test_with_prepared_targets_values_and_gradients_are_the_same(
     assert passes == 0
 
 
+def test_prepared_in_inference_mode_it_trains_all_the_same() -> None:
+    output, target = pair(1)
+    loss = FeatureReconstructionLoss("compact", LAYERS, "unit") + L1Loss()
+    with torch.inference_mode():
+        prepared = loss.prepare(target.clone())
+    torch.testing.assert_close(step(loss, output, prepared), step(loss, output, target))
+
+
 def test_a_style_serves_a_whole_batch_and_is_small() -> None:
     loss = StyleReconstructionLoss("compact", ["relu1_2"])
     output, style = torch.rand(3, 3, 24, 20), torch.rand(1, 3, 40, 40)

@@ -201,6 +201,7 @@ class Loss(nn.Module):
             check_values("target", picture, low, high)
         check_values("output", output, low, high, slack=FAR)
 
+    @torch.inference_mode(False)
     def prepare(self, target: Tensor) -> Prepared:
         """Return what this loss needs of targets that stay the same, computed once: ``loss(output, prepared)``.
 
