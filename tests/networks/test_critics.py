@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.errors import InputError
+from perceptualloss.losses.adversarial import GANLoss
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.critics import CriticNetwork, MultiScaleCritic, Norm, PatchCritic, SpectralConv2d
 from perceptualloss.networks.projected_critic import ProjectedCritic
@@ -218,6 +219,22 @@ def test_a_critic_compiles_in_one_graph(name: str) -> None:
     compiled = torch.compile(critic, backend="eager", fullgraph=True)
     for one, other in zip(listed(compiled(images)), expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "course"])  # ends in 1 x 1 here: docs/training.md
+def test_gradients_in_16_bits_are_those_in_32(name: str) -> None:
+    critic = small(name).eval()
+    images = torch.rand(2, 3, 24, 24)
+    found = []
+    for precise in (True, False):
+        seen = images.clone().contiguous(memory_format=torch.channels_last).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+            value = GANLoss("non_saturating").generator_loss(critic(seen))
+        inputs = [seen, *critic.parameters()]
+        slopes = torch.autograd.grad(value, inputs, allow_unused=True)
+        found.append([slopes[0].flatten(), torch.cat([s.flatten() for s in slopes[1:] if s is not None])])
+    for one, other in zip(*found, strict=True):
+        assert torch.nn.functional.cosine_similarity(one, other, dim=0) > 0.9  # of few channels
 
 
 def test_bad_settings_are_refused() -> None:

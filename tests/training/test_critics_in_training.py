@@ -25,6 +25,7 @@ from perceptualloss.training.adversarial import Adversarial
 from perceptualloss.training.balance import Balancing
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.game import Game, ranked_right
+from perceptualloss.training.regularisers import check_critic
 from perceptualloss.training.run import Budget, fit
 
 SIDE = 16
@@ -175,9 +176,10 @@ def test_resuming_changes_nothing(name: str, small_photos: Path, tmp_path: Path)
 
 def test_several_maps_count_with_the_mean_of_their_means() -> None:
     real = [torch.tensor([[1.0], [0.0]]), torch.zeros(2, 1, 4, 4)]
-    fake = [torch.tensor([[0.0], [3.0]]), torch.full((2, 1, 2, 2), 0.5)]
-    assert float(ranked_right(real, fake)) == 0.5
-    assert float(ranked_right(real[1], fake[1])) == 0
+    fake = [torch.tensor([[0.0], [3.0]]), torch.full((2, 1, 2, 2), 1.5)]  # of the first pair 0.5 is below 0.75
+    assert float(ranked_right(real, fake)) == 0
+    assert float(ranked_right(fake, real)) == 1
+    assert float(ranked_right(real[0], fake[0])) == 0.5
 
 
 class OfOnesOwn(nn.Module):
@@ -229,3 +231,8 @@ def test_a_share_of_a_game_that_starts_late_starts_no_earlier(small_photos: Path
     assert watch.logged[0]["Weight/adversarial"] == 0
     assert watch.logged[1]["Weight/adversarial"] > 0
     assert watch.logged[1]["Weight/feature_matching"] > 0
+
+
+def test_a_compiled_critic_is_not_refused() -> None:
+    critic: Any = torch.compile(PatchCritic(2, 1, "none"), backend="eager")
+    check_critic(critic, Game("hinge", feature_matching=1.0))

@@ -47,20 +47,20 @@ class Game:
 
     kind: Kind = "wasserstein"
     weight: float = 1e-3
-    start: int = 0
     ramp_steps: int = 0
-    feature_matching: float = 0.0
     n_critic: int = 1
     generator_every: int = 1
     fresh_fakes: bool = False
     clip: float | None = None
     penalty: float | None = None
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+    start: int = 0
+    feature_matching: float = 0.0
     r1: float | None = None
     r2: float | None = None
     penalty_every: int = 1
     lecam: float | None = None
-    learning_rate: float = 1e-4
-    betas: tuple[float, float] = (0.0, 0.9)
 
     def check(self) -> None:
         """Raise InputError for "wasserstein" without a bound, ``clip`` and ``penalty`` at once, or impossible numbers.

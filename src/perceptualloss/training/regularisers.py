@@ -75,7 +75,7 @@ def check_critic(critic: nn.Module, game: Game) -> None:
     if penalties and any(isinstance(module, _BatchNorm) for module in critic.modules()):
         expected = f"a critic that scores every picture by itself, for {' and '.join(penalties)}"
         raise InputError(expected, "batch norm", "Take another norm, such as instance.")
-    if game.feature_matching and "features" not in inspect.signature(critic.forward).parameters:
+    if game.feature_matching and not _gives_features(critic):
         remedy = "Those of this package do, such as PatchCritic."
         raise InputError(
             "a critic that gives its features, critic(images, features=True)", type(critic).__name__, remedy
@@ -83,3 +83,9 @@ def check_critic(critic: nn.Module, game: Game) -> None:
     if game.feature_matching and getattr(critic, "augment", False):
         remedy = "Build it with augment=False."
         raise InputError("a critic that sees pictures as they are, for feature_matching", "augment=True", remedy)
+
+
+def _gives_features(critic: nn.Module) -> bool:
+    """Return whether a critic takes ``features=True``, as far as its signature says; one that is wrapped takes all."""
+    parameters = inspect.signature(critic.forward).parameters
+    return "features" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
