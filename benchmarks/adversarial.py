@@ -1,4 +1,4 @@
-"""Does an adversarial training stay bounded? Gap, balance and gradient norms over its steps, for several rules.
+"""Does an adversarial training stay bounded? Gap, ranking and gradient norms over its steps, for several rules.
 
     python benchmarks/adversarial.py [--steps 400] [--photos FOLDER] [--out runs/adversarial]
     python benchmarks/adversarial.py --show runs/mine runs/other      curves of finished trainings
@@ -32,7 +32,7 @@ GAMES = {
     "wasserstein-clip": Game(weight=0.01, ramp_steps=50, clip=0.1, betas=(0.0, 0.99)),
     "wasserstein-penalty": Game(weight=0.001, ramp_steps=50, penalty=10.0),
 }
-CURVES = ("critic/gap", "critic/balance", "critic/gradient norm", "generator/gradient norm")
+CURVES = ("critic/gap", "critic/ranked right", "critic/gradient norm", "generator/gradient norm")
 LOSS = {  # as the recipe residual4x-perceptual has it
     "FeatureReconstructionLoss": {
         "network": "compact",

@@ -22,7 +22,7 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.training.adversarial import CRITIC, GENERATOR, Adversarial
 from perceptualloss.training.checkpoints import newest_checkpoint
-from perceptualloss.training.game import WINDOW, Balance, Game, verdict
+from perceptualloss.training.game import WINDOW, Game, Standing, verdict
 from perceptualloss.training.run import Budget, fit
 
 
@@ -186,10 +186,20 @@ def test_resuming_changes_nothing(small_photos: Path, tmp_path: Path) -> None:
     assert whole.history["mse"][-1] == second.history["mse"][-1]
 
 
+def test_a_checkpoint_from_before_has_its_standing() -> None:
+    state = {name.replace("standing.", "balance."): value for name, value in small_task().state_dict().items()}
+    state["balance.averages"] = torch.tensor([0.5, 1.0, 2.0])
+    checkpoint = {"state_dict": state, "history": {}, "seconds": 0.0}
+    task = small_task()
+    task.on_load_checkpoint(checkpoint)
+    task.load_state_dict(checkpoint["state_dict"])
+    assert task.standing.averages.tolist() == [0.5, 1.0, 2.0]
+
+
 def test_what_is_logged(small_photos: Path, tmp_path: Path) -> None:
     run(small_task(gradient_clip=1e-3), small_photos, tmp_path, 3)
     tags = set(EventAccumulator(str(tmp_path)).Reload().Tags()["scalars"])
-    critic = {f"critic/{name}" for name in ("loss", "penalty", "gap", "balance", "gradient norm")}
+    critic = {f"critic/{name}" for name in ("loss", "penalty", "gap", "ranked right", "gradient norm")}
     assert critic | {"Loss", "Loss/adversarial", "generator/gradient norm", "PSNR"} <= tags
 
 
@@ -266,31 +276,31 @@ def test_who_has_won() -> None:
 
 
 def test_a_step_that_is_not_finite_leaves_the_averages() -> None:
-    balance, one = Balance(), torch.ones(())
+    standing, one = Standing(), torch.ones(())
     for value in (one, one * float("nan"), one * float("inf")):
-        balance.update(one, value, one)
-    assert balance.averages.tolist() == [1, 1, 1]
+        standing.update(one, value, one)
+    assert standing.averages.tolist() == [1, 1, 1]
 
 
 def test_a_warning_comes_once() -> None:
-    balance, one = Balance(), torch.ones(())
+    standing, one = Standing(), torch.ones(())
     for _ in range(WINDOW):
-        balance.update(one, one, one)
-    assert balance.warning(ahead_is_well=False) == ""
-    average = balance.update(one, one, one)
+        standing.update(one, one, one)
+    assert standing.warning(ahead_is_well=False) == ""
+    average = standing.update(one, one, one)
     assert float(average) == pytest.approx(1)
-    assert balance.warning(ahead_is_well=False).startswith("the critic has won")
-    assert balance.warning(ahead_is_well=False) == ""
+    assert standing.warning(ahead_is_well=False).startswith("the critic has won")
+    assert standing.warning(ahead_is_well=False) == ""
     for _ in range(5 * WINDOW):
-        balance.update(0 * one, one, one)
-    assert balance.warning(ahead_is_well=False).startswith("the generator has won")
+        standing.update(0 * one, one, one)
+    assert standing.warning(ahead_is_well=False).startswith("the generator has won")
 
 
 def test_the_run_warns(small_photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     task = Adversarial(Scale(0.1), MeanCritic(), MSELoss(), Game("hinge"), learning_rate=1e-6)
-    task.balance.steps.fill_(2 * WINDOW)
-    task.balance.averages.fill_(1.0)
-    task.balance.first.fill_(1.0)
+    task.standing.steps.fill_(2 * WINDOW)
+    task.standing.averages.fill_(1.0)
+    task.standing.first.fill_(1.0)
     with caplog.at_level(logging.WARNING, "perceptualloss"):
         run(task, small_photos, tmp_path, 1)
     assert "the critic has won" in caplog.text

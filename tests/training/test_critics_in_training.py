@@ -107,7 +107,7 @@ def test_feature_matching_takes_one_pass_for_scores_and_features(
     run(task, small_photos, tmp_path, 1, watch)
     assert calls == [False, False, True, True]  # the critic's update, then the generator's: real and generated
     assert watch.logged[0]["Loss/feature_matching"] > 0
-    assert {"Loss/adversarial", "Loss/l1", "critic/gap", "critic/balance"} <= watch.logged[0].keys()
+    assert {"Loss/adversarial", "Loss/l1", "critic/gap", "critic/ranked right"} <= watch.logged[0].keys()
 
 
 def test_feature_matching_alone_moves_the_generator_by_its_gradient(small_photos: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_before_the_start_the_critic_rests(small_photos: Path, tmp_path: Path) -
     assert kept == [True, True, False, False]
     assert task.global_step == 4
     assert ["Loss/adversarial" in logged for logged in watch.logged] == kept[::-1]
-    assert int(task.balance.steps) == 2
+    assert int(task.standing.steps) == 2
 
 
 def test_penalties_come_at_every_kth_update_and_weigh_k_times(small_photos: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from perceptualloss.losses.critic_penalties import clip_weights
 from perceptualloss.losses.feature_matching import feature_matching
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.balance import ADVERSARIAL, MATCHING, check_game
-from perceptualloss.training.game import WINDOW, Balance, Game, ranked_right
+from perceptualloss.training.game import WINDOW, Game, Standing, ranked_right
 from perceptualloss.training.processes import (
     average_gradients,
     average_over_processes,
@@ -70,8 +70,8 @@ class Adversarial(Supervised):
 
     Logs, beside what :class:`Supervised` does: "Loss/adversarial" and "Loss/feature_matching" (weighted),
     "generator/gradient norm", and "critic/" loss, penalty, r1, r2, lecam, gap (mean score of real minus generated
-    pictures), balance (see :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one side
-    has won, as :func:`verdict` defines it.
+    pictures), ranked right (see :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one
+    side has won, as :func:`verdict` defines it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Adversarial(Supervised):
         self.automatic_optimization = False
         self.critic = critic.to(memory_format=torch.channels_last)
         self.game, self.adversarial_loss = game, GANLoss(game.kind)
-        self.regularisers, self.balance = Regularisers(game, critic, seed), Balance()
+        self.regularisers, self.standing = Regularisers(game, critic, seed), Standing()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Update the critic, then the generator."""
@@ -113,15 +113,15 @@ class Adversarial(Supervised):
             return (generate(gradient=False) if shared is None else shared)[0].detach()
 
         norm, ranked = self._update_critic(target, fakes, step)
-        own = self.balance.averages[2]
+        own = self.standing.averages[2]
         if plays:
             generated = generate(gradient=True) if shared is None else shared
             own = self._update_generator(*generated, target, step)
-        self.log("critic/balance", self.balance.update(average_over_processes(ranked), norm, own))
+        self.log("critic/ranked right", self.standing.update(average_over_processes(ranked), norm, own))
         if (
             step % WINDOW == 0
             and self.trainer.is_global_zero
-            and (said := self.balance.warning(ahead_is_well=self.game.kind == "wasserstein"))
+            and (said := self.standing.warning(ahead_is_well=self.game.kind == "wasserstein"))
         ):
             log.warning("step %d: %s", step, said)
 
@@ -240,6 +240,13 @@ class Adversarial(Supervised):
             adam(self.network, self.learning_rate, self.betas),
             adam(self.critic, self.game.learning_rate, self.game.betas),
         ]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on, also from a checkpoint in which the standing had the name that recipes give weights now."""
+        state: dict[str, Tensor] = checkpoint["state_dict"]
+        for name in [name for name in state if name.startswith("balance.")]:
+            state[name.replace("balance.", "standing.", 1)] = state.pop(name)
+        super().on_load_checkpoint(checkpoint)
 
     def on_fit_start(self) -> None:
         """Refuse what two optimisers in turn, or several processes, do not work with."""

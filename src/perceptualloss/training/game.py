@@ -116,7 +116,7 @@ def ranked_right(real: Scores, fake: Scores) -> Tensor:
     return (mean_scores(real) > mean_scores(fake)).float().mean()
 
 
-def verdict(balance: float, norms: tuple[float, float], first: tuple[float, float], *, ahead_is_well: bool) -> str:
+def verdict(ranked: float, norms: tuple[float, float], first: tuple[float, float], *, ahead_is_well: bool) -> str:
     """Say who has won, in a sentence, or nothing.
 
     - The critic has won when it ranks more than 99% of the pairs right: its loss hardly changes with what the
@@ -125,7 +125,7 @@ def verdict(balance: float, norms: tuple[float, float], first: tuple[float, floa
     - Nobody wins when the gradient of one of them has grown to 100 times its first average: it runs away.
 
     Args:
-        balance: the moving average of :func:`ranked_right`.
+        ranked: the moving average of :func:`ranked_right`.
         norms: moving averages of the norms of the critic's and the generator's gradient.
         first: the same after the first 100 steps.
         ahead_is_well: whether the critic may rank all right.
@@ -136,17 +136,17 @@ def verdict(balance: float, norms: tuple[float, float], first: tuple[float, floa
     for name, norm, before in zip(("critic", "generator"), norms, first, strict=True):
         if not norm <= RUNAWAY * max(before, 1e-12):  # also NaN
             return f"the {name}'s gradient runs away ({before:.2g} at first, {norm:.2g} now): lower its learning rate"
-    if balance > AHEAD and not ahead_is_well:
+    if ranked > AHEAD and not ahead_is_well:
         return (
             "the critic has won (it ranks 99% of the pairs right): lower its learning rate or the number of its steps"
         )
-    if balance < BEHIND:
+    if ranked < BEHIND:
         return "the generator has won (the critic prefers its pictures): lower the adversarial weight or raise n_critic"
     return ""
 
 
-class Balance(nn.Module):
-    """Moving averages over about 100 steps of the critic's ranking and of both gradients' norms.
+class Standing(nn.Module):
+    """How the game stands: moving averages over about 100 steps of the critic's ranking and of both gradients' norms.
 
     They are buffers, so that a checkpoint has them.
     """
@@ -176,8 +176,8 @@ class Balance(nn.Module):
         """Return the verdict if it is a new one; reads the values, so that a GPU is waited for."""
         if int(self.steps) <= WINDOW:
             return ""
-        (balance, *norms), (_, *first) = self.averages.tolist(), self.first.tolist()
-        why = verdict(balance, (norms[0], norms[1]), (first[0], first[1]), ahead_is_well=ahead_is_well)
+        (ranked, *norms), (_, *first) = self.averages.tolist(), self.first.tolist()
+        why = verdict(ranked, (norms[0], norms[1]), (first[0], first[1]), ahead_is_well=ahead_is_well)
         kind = why.partition("(")[0]
         if kind == self.said:
             return ""
