@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "PerceptualLoss": {"network": "compact", "layers": ["relu1_1"], "style_layers": ["relu1_2"], "style_scales": 2},
 }
 MINIMUM = {"CharbonnierLoss": 1e-3, "johnson_style": None, "dped": None}  # these two have total variation in them
-SHAPE = (3, 34, 37)
+SHAPE = (3, 24, 27)
 
 
 def thin(configuration: str) -> nn.Sequential:
