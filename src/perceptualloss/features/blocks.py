@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -110,11 +110,6 @@ def joined(pieces: Sequence[Sequence[Tensor]]) -> Tensor:
     """Return the map of tiles' pieces, row by row."""
     rows = [row[0] if len(row) == 1 else torch.cat(list(row), dim=3) for row in pieces]
     return rows[0] if len(rows) == 1 else torch.cat(rows, dim=2)
-
-
-def in_turn(tiles: Sequence[Sequence[Tile]]) -> list[tuple[int, int]]:
-    """Return the places of tiles in their rows."""
-    return list(product(range(len(tiles)), range(len(tiles[0]))))
 
 
 def _begins(before: nn.Module, module: nn.Module) -> bool:

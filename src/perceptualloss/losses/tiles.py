@@ -93,13 +93,13 @@ class _Pass:
         self.losses, self.kept, self.mask = losses, kept, mask
         self.network = losses[0].network
         self.layers = tuple(dict.fromkeys(layer for loss in losses for layer in loss.output_layers))
+        self.chain = cast(Chain, self.network.body).blocks(self.layers)
         missing = [] if kept else losses
         self.raw = {layer for loss in missing if not loss.summarises for layer in loss.target_layers}
         self.summed = {layer for loss in missing if loss.summarises for layer in loss.target_layers}
 
     def terms(self, output: Tensor, target: Tensor | None) -> list[dict[str, Tensor]]:
         """Run block after block, and finish the losses from their sums."""
-        body = cast(Chain, self.network.body)
         sums: Sums = {}
         of_target: Sums = {}
         x, grid = self._input(output, self.layers)
@@ -110,14 +110,14 @@ class _Pass:
             with torch.no_grad():
                 t, target_grid = self._input(target, tuple(wanted))
         beside = t is not None and t.shape == x.shape
-        chain = body.blocks(self.layers)
-        for number, block in enumerate(chain):
-            later = [layer for following in chain[number + 1 :] for layer in following.layers(wanted)]
+        for number, block in enumerate(self.chain):
+            later = [layer for following in self.chain[number + 1 :] for layer in following.layers(wanted)]
             if t is not None and not beside:
                 t = self._alone(block, t, target_grid, of_target, bool(later))
-            last = number + 1 == len(chain)
-            x, ahead = self._block(block, x, t if beside else None, grid, (sums, of_target), last, number == 0)
-            t = (ahead if beside else t) if later else None
+            own = t if beside else None
+            ahead = self._block(block, x, own, grid, (sums, of_target), number == 0)
+            x = x if block is self.chain[-1] else joined(ahead[0])
+            t = (joined(ahead[1]) if beside else t) if later else None
         return [self._finished(i, loss, sums, of_target) for i, loss in enumerate(self.losses)]
 
     def _input(self, images: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, _Grid]:
@@ -136,21 +136,21 @@ class _Pass:
         t: Tensor | None,
         grid: _Grid,
         totals: tuple[Sums, Sums],
-        last: bool,
         first: bool,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Add a block's part to the sums; return its output, and that of the target."""
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        """Add a block's part to the sums; return its output, and that of the target, in their tiles."""
         tiles = block.tiles(x.shape[-2], x.shape[-1], cast(int, self.network.passes.tile))
         several = len(tiles) * len(tiles[0]) > 1
         recompute = (several or self.network.passes.checkpoint) and torch.is_grad_enabled() and x.requires_grad
+        again = first and bool(block.layers(self.raw))  # the target, too
         pieces: list[list[Tensor]] = []
         ahead: list[list[Tensor]] = []
         for row in tiles:
             pieces.append([])
             ahead.append([])
             for tile in row:
-                look = self._look(block, tile, grid, last)
-                seen = None if first or t is None else self._seen(block, tile, grid, t)
+                look = self._look(block, tile, grid)
+                seen = None if again or t is None else self._seen(block, tile, grid, t)
                 inputs = (x, t, None) if seen is None else (x, None, seen.compared)
                 piece, sums, inside = checkpoint(look, *inputs, use_reentrant=False) if recompute else look(*inputs)
                 _add(totals[0], sums)
@@ -159,9 +159,9 @@ class _Pass:
                 if seen is not None:
                     _add(totals[1], seen.sums)
                     ahead[-1].append(seen.piece)
-        return x if last else joined(pieces), None if t is None else joined(ahead)
+        return pieces, ahead
 
-    def _look(self, block: Block, tile: Tile, grid: _Grid, last: bool) -> Callable[..., Any]:
+    def _look(self, block: Block, tile: Tile, grid: _Grid) -> Callable[..., Any]:
         """Return what looks at one tile: it gives its part of the output, its sums, and what it saw of ``t``."""
         asked = block.layers(self.layers)
 
@@ -181,7 +181,8 @@ class _Pass:
                     for i, loss in enumerate(self.losses):
                         if layer in loss.output_layers:
                             sums[i, layer] = loss.at_places(layer, part, beside, weights)
-            return (x if last else tile.of_crop(out, block.step)), sums, seen and _Seen(seen.sums, seen.piece, {})
+            piece = x if block is self.chain[-1] else tile.of_crop(out, block.step)
+            return piece, sums, seen and _Seen(seen.sums, seen.piece, {})
 
         return look
 
