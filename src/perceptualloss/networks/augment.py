@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from perceptualloss.numerics import wide
+
 BRIGHTNESS, SHIFT, CUTOUT = 0.25, 0.125, 0.5
 GREY = 0.5  # what comes in from outside
 
@@ -13,9 +15,9 @@ def differentiable_augmentation(images: Tensor) -> Tensor:
     """Change colour, place and a hole of each picture of (N, 3, H, W) in [0, 1] at random; differentiable.
 
     Brightness by up to 0.25, saturation by a factor from 0 to 2, contrast by one from 0.5 to 1.5; a shift of up to an
-    eighth of each side; and a rectangle of half of each side grey, at any place, also partly outside. Values may leave
-    [0, 1]. Drawn by torch's generator of the pictures' device. Give a critic real and generated pictures that were both
-    changed, in its own updates and in the generator's.
+    eighth of each side; and a rectangle of half of each side grey, at any place, also partly outside. In 32 bits or
+    more; values may leave [0, 1]. Drawn by torch's generator of the pictures' device. Give a critic real and generated
+    pictures that were both changed, in its own updates and in the generator's.
 
     Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, for pictures in
     [-1, 1].
@@ -23,6 +25,7 @@ def differentiable_augmentation(images: Tensor) -> Tensor:
     >>> differentiable_augmentation(torch.rand(2, 3, 8, 12)).shape
     torch.Size([2, 3, 8, 12])
     """
+    images = wide(images)
     height, width = images.shape[-2:]
     r = torch.rand(7, len(images), device=images.device)
     brightness, saturation, contrast = (r[n].to(images.dtype)[:, None, None, None] for n in range(3))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -143,11 +142,12 @@ def _frozen(network: str | LossNetwork, layers: tuple[str, ...], weights: str | 
             raise InputError("a loss network for pictures in [0, 1]", str(network.input_range))
         frozen = network
     else:
-        sketched = torch.empty(0).device.type == "meta"  # a recipe's check of the heads' size; it reads the sizes below
-        with torch.device("cpu") if sketched else nullcontext(), torch.random.fork_rng(devices=[]):
+        device = torch.empty(0).device  # the default one; "meta" where a recipe's critic is outlined, which needs sizes
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
             if weights is None:
-                torch.manual_seed(0)  # they are in no state, so every critic has the same ones
+                torch.default_generator.manual_seed(0)  # they are in no state, so every critic has the same ones
             frozen = loss_network(network, layers, weights)
+        frozen = frozen if device.type == "meta" else frozen.to(device)
     frozen._values_checked = True  # the critic checks pictures before they are changed
     return frozen
 
