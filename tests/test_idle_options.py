@@ -57,6 +57,8 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["train", "{recipe}", "--autoencoder", "{folder}"], "a network or an autoencoder"),
     (["train", "{recipe}", "--validation", "2"], "validation together with photos"),
     (["train", "{recipe}", "--critic", "Critic"], "critic together with adversarial"),
+    (["train", "{recipe}", "--masks", "alpha"], "masks together with photos"),
+    (["train", "{recipe}", "--masking", "exact"], "masking together with masks"),
     (["train", "{recipe}", "--style-size", "64"], "style_size together with style"),
     (["train", "{recipe}", "--style-strength", "2"], "style_strength together with style"),
     (["train", "{recipe}", "--stability", "2"], "stability together with style"),
@@ -99,6 +101,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "kind": lambda: upscale(PICTURE, network=ResidualUpscaler(2, 4, 1), kind="perceptual"),
     "the kind 'mse'": lambda: shipped_network(2, "mse", perception=0.5),
     "validation without": lambda: PhotoData(Noise(), validation=3),
+    "masking without masks": lambda: evaluate([Path("a")], Path("b"), masking="exact"),
     "scale with the protocol": lambda: evaluate([Path("a")], Path("b"), scale=4, protocol="rgb"),
     "loss_network for mse and l1": lambda: compare(Settings(losses=("mse", "l1"), loss_network="vgg16"), Path("none")),
     **{

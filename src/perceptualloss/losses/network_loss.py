@@ -30,10 +30,9 @@ class NetworkLoss(Loss):
     """A loss between what a frozen network sees of output and target.
 
     A subclass says which layers it wants and implements :meth:`from_features`; one that takes no ``weights`` refuses
-    masks. Several of them in a sum that
-    look through the same network, at the same size and under the same augmentation, share one pass of the
-    output, which records a graph, and one of the target, which records none and stops at the deepest layer
-    that is asked of it.
+    masks. Several of them in a sum that look through the same network, at the same size and under the same
+    augmentation, share one pass of the output, which records a graph, and one of the target, which records none and
+    stops at the deepest layer that is asked of it.
 
     Args:
         network: the loss network.

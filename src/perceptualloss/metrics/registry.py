@@ -69,12 +69,25 @@ class MetricFunction:
             weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1].
             masking: "area" or "exact".
         """
+        return self.beside(target, convention, grey, weight, masking)(output)
+
+    def beside(
+        self,
+        target: Tensor,
+        convention: Convention,
+        grey: bool = False,
+        weight: Tensor | None = None,
+        masking: Masking = "area",
+    ) -> Callable[[Tensor], Tensor]:
+        """Return :meth:`values` of one target as a function of the output; the target is looked at once."""
         self.check_masks(weight is not None)
-        x, y = self.view(output, convention, grey), self.view(target, convention, grey)
-        mask = measured_mask(weight, output, x, convention.crop_border, masking)
+        y = self.view(target, convention, grey)
+        mask = measured_mask(weight, target, y, convention.crop_border, masking)
         if mask is None:
-            return self.against(y)(x)
-        return self.against(mask.shown(y, (0.0, 1.0)))(mask.shown(x, (0.0, 1.0)), mask)
+            plain = self.against(y)
+            return lambda output: plain(self.view(output, convention, grey))
+        masked = self.against(mask.shown(y, (0.0, 1.0)))
+        return lambda output: masked(mask.shown(self.view(output, convention, grey), (0.0, 1.0)), mask)
 
     def check_masks(self, wanted: bool = True) -> None:
         """Raise InputError if a mask is wanted and this metric takes none."""

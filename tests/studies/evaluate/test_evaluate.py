@@ -17,7 +17,9 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.files import json_text, to_json
+from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.registry import metric
+from perceptualloss.metrics.ssim import ssim
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.pictures.images import read_image, write_image
@@ -252,3 +254,40 @@ def test_sentences_say_better_noise_or_too_few() -> None:
     few = compare_paired([2.0, 3.0], [1.0, 1.0], higher_is_better=True)
     assert "so few pictures do not tell: chance alone gives that in 50%" in sentence(psnr, "new", "old", few)
     assert "do not differ" in sentence(psnr, "new", "old", compare_paired(b, b, higher_is_better=True))
+
+
+@pytest.mark.parametrize("masks", ["alpha", "folder"])
+def test_under_masks_only_what_counts_is_measured(masks: str, tmp_path: Path) -> None:
+    for folder in ("out", "targets", "masks"):
+        (tmp_path / folder).mkdir()
+    target, output = torch.rand(2, 3, 40, 48)
+    alpha = torch.zeros(1, 40, 48)
+    alpha[:, :30] = 1
+    for name in ("a", "b", "c"):
+        write_image(target, tmp_path / "targets" / f"{name}.png", alpha=alpha if masks == "alpha" else None)
+        write_image(output, tmp_path / "out" / f"{name}.png")
+        if name != "c" or masks == "alpha":
+            write_image(alpha.expand(3, -1, -1), tmp_path / "masks" / f"{name}.png", grey=True)
+    names = ["psnr", "ssim", "perceptual_distance"]
+    where = "alpha" if masks == "alpha" else tmp_path / "masks"
+    found = evaluate([tmp_path / "out"], tmp_path / "targets", masks=where, masking="exact", metrics=names)
+    cut = [read_image(tmp_path / folder / "a.png")[..., :30, :] for folder in ("out", "targets")]
+    values = found.values["out"]
+    assert values["psnr"]["a"] == pytest.approx(float(psnr(*cut)), abs=1e-4)
+    assert values["ssim"]["b"] == pytest.approx(float(ssim(*cut)), abs=1e-4)
+    assert len(values["psnr"]) == (3 if masks == "alpha" else 2)
+    assert masks == "alpha" or "a mask for" in found.problems["c"]
+    assert not values["perceptual_distance"]  # a position of relu4_2 sees 92 pixels
+    assert "92 x 92 pixels" in " ".join(found.problems.values())
+
+
+def test_a_measure_without_masks_is_left_out_unless_it_was_asked_for(tmp_path: Path) -> None:
+    for folder in ("out", "targets"):
+        (tmp_path / folder).mkdir()
+        write_image(torch.rand(3, 40, 48), tmp_path / folder / "a.png", alpha=torch.ones(1, 40, 48))
+    found = evaluate([tmp_path / "out"], tmp_path / "targets", masks="alpha")
+    assert found.missing["ssimulacra2"] == "SSIMULACRA 2 takes no mask"
+    with pytest.raises(InputError, match="metrics that take a mask, got SSIMULACRA 2"):
+        evaluate([tmp_path / "out"], tmp_path / "targets", masks="alpha", metrics=["ssimulacra2"])
+    with pytest.raises(InputError, match="no masking without masks"):
+        evaluate([tmp_path / "out"], tmp_path / "targets", masking="exact")

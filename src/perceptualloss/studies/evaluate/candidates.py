@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from perceptualloss.data.masks import Masks
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import read_image
@@ -41,13 +42,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A target and its finished outputs, (1, 3, H, W) in [0, 1], and the small picture that networks begin with."""
+    """A target and its finished outputs, (1, 3, H, W) in [0, 1], and the small picture that networks begin with.
+
+    ``mask`` says how much each pixel counts, (1, 1, H, W) in [0, 1].
+    """
 
     task: Task
     target: Tensor
     outputs: Mapping[str, Tensor]
     low: Tensor | None
     grey: bool
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -106,16 +111,17 @@ def scale_of(networks: Sequence[str], scale: int | None) -> int | None:
     return known.pop() if known else None
 
 
-def load(task: Task, scale: int | None, shrink: bool) -> Loaded:
-    """Read a target and its outputs; for networks, shrink the target (bicubic, to 8 bits).
+def load(task: Task, scale: int | None, shrink: bool, masks: Masks | None = None) -> Loaded:
+    """Read a target, its mask if there is one, and its outputs; for networks, shrink the target (bicubic, to 8 bits).
 
     The target loses what is beyond a multiple of ``scale``, as in all evaluations of super-resolution, if
     networks need it or the outputs have that size.
 
     Raises:
-        InputError: A picture that does not decode, or outputs of another size.
+        InputError: A picture that does not decode, outputs of another size, or an unusable mask.
     """
     target = read_image(task.target)
+    mask = None if masks is None else masks.of(task.target, (target.shape[-2], target.shape[-1]))
     outputs = {name: read_image(file) for name, file in task.outputs.items()}
     height, width = target.shape[-2:]
     if scale is not None and (shrink or any(output.shape != target.shape for output in outputs.values())):
@@ -138,7 +144,7 @@ def load(task: Task, scale: int | None, shrink: bool) -> Loaded:
     low = as_8_bits_show(resize(target, 1 / scale)) if shrink and scale else None
     with Image.open(task.target) as picture:
         grey = picture.mode in _ONE_CHANNEL
-    return Loaded(task, target, outputs, low, grey)
+    return Loaded(task, target, outputs, low, grey, None if mask is None else mask[..., :height, :width])
 
 
 def complete(loaded: Loaded, candidates: Sequence[Candidate]) -> Loaded:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from perceptualloss.apply.device import find_device
+from perceptualloss.data.masks import Masks, MaskSource
 from perceptualloss.errors import InputError, check_idle
+from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics import protocol as conventions
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.registry import at_hand, metric_function
@@ -32,6 +34,8 @@ def evaluate(
     protocol: Literal["sr", "course", "rgb"] | None = None,
     metrics: Sequence[str] | None = None,
     crop_border: int | None = None,
+    masks: MaskSource | None = None,
+    masking: Masking = "area",
     device: Device = "auto",
     workers: int | None = None,
     seed: int = 0,
@@ -51,6 +55,10 @@ def evaluate(
         metrics: names with parameters (see :func:`perceptualloss.metrics.registry.metric_function`); by default the
             protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
         crop_border: another border than the protocol's, in pixels at each side.
+        masks: which pixels count: "alpha" for the targets' transparency, or a folder with grey pictures of their names
+            and sizes, white where a pixel counts; None for all.
+        masking: what a mask means: "area", a position of a network counts as much as the pixels under it, or "exact",
+            those count that see white pixels alone.
         device: auto, cpu, cuda or mps; for the networks.
         workers: threads that read pictures; by default one for each core, at most 8.
         seed: of the bootstrap.
@@ -72,9 +80,18 @@ def evaluate(
     if len(set(names)) < len(names):
         raise InputError("different metrics", " ".join(names))
     measures = [metric_function(name) for name in names]
+    if masks is None:
+        check_idle({"masking": masking}, {"masking": "area"}, "without masks")
+    elif metrics:
+        for measure in measures:
+            measure.check_masks()
+    else:
+        missing |= {m.metric.key: f"{m.metric.label} takes no mask" for m in measures if not m.masks}
+        measures = [measure for measure in measures if measure.masks]
     place = str(find_device(device))
     line = line_up(outputs, targets, networks, scale, place)
-    plan = Plan(line.candidates, measures, convention, scale, place, workers)
+    own = None if masks is None else Masks(masks, [task.target for task in line.tasks])
+    plan = Plan(line.candidates, measures, convention, scale, place, workers, own, masking)
     result = measure_all(plan, line.tasks, progress)
     if not any(values for by_metric in result.values.values() for values in by_metric.values()):
         raise InputError("pictures that can be measured", "none", next(iter(result.problems.values()), ""))
@@ -87,6 +104,7 @@ def evaluate(
     pairs = _against_first(result.values, kinds, seed)
     settings = {"targets": str(targets), "protocol": f"{protocol}: {convention.words}"}
     settings |= {"scale": str(scale)} if scale else {}
+    settings |= {"masks": f"{masks}, {masking}"} if masks else {}
     versions = ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch"))
     return Evaluation(
         metrics=kinds,

@@ -13,7 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.apply.device import free_memory
+from perceptualloss.data.masks import Masks
 from perceptualloss.errors import InputError
+from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.registry import MetricFunction
 from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
@@ -40,6 +42,8 @@ class Plan:
     scale: int | None
     device: str
     workers: int | None = None
+    masks: Masks | None = None
+    masking: Masking = "area"
 
     @property
     def shrink(self) -> bool:
@@ -73,7 +77,7 @@ def _load_ahead(
     """Yield the pictures in order of their size, read a few ahead; name those that do not decode."""
     waiting: deque[tuple[str, Future[Loaded]]] = deque()
     for task in sorted(tasks, key=_size):
-        waiting.append((task.name, pool.submit(load, task, plan.scale, plan.shrink)))
+        waiting.append((task.name, pool.submit(load, task, plan.scale, plan.shrink, plan.masks)))
         if len(waiting) > 2 * workers:
             yield from _finished(*waiting.popleft(), measured)
     while waiting:
@@ -94,6 +98,7 @@ def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
     for picture in pictures:
         area = picture.target.shape[-2] * picture.target.shape[-1]
         alike = batch and (batch[0].target.shape, batch[0].grey) == (picture.target.shape, picture.grey)
+        alike = alike and picture.mask is None  # with masks one by one, so that a bad one spoils no other
         if batch and (not alike or (len(batch) + 1) * area > most):
             yield batch
             batch = []
@@ -107,15 +112,16 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], meas
     jobs = [(loaded, pool.submit(_pixel_values, plan, loaded)) for loaded in batch]
     names = [loaded.task.name for loaded in batch]
     target = torch.cat([loaded.target for loaded in batch]).to(plan.device)
+    weight = None if batch[0].mask is None else batch[0].mask.to(plan.device)
     outputs = {c.name: torch.cat([loaded.outputs[c.name] for loaded in batch]) for c in plan.candidates}
     for measure in plan.measures:
         if not measure.by_pixels:
             try:
                 _check_memory(measure, target)
                 with torch.inference_mode():
-                    values = measure.against(plan.convention.picture(target))
+                    values = measure.beside(target, plan.convention, weight=weight, masking=plan.masking)
                     for candidate, output in outputs.items():
-                        each = values(plan.convention.picture(output.to(plan.device))).tolist()
+                        each = values(output.to(plan.device)).tolist()
                         measured.values[candidate][measure.metric.key].update(zip(names, each, strict=True))
             except InputError as error:
                 measured.problems.update({f"{name}: {measure.metric.label}": str(error) for name in names})
@@ -146,7 +152,9 @@ def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, MetricFunction]
         for measure in plan.measures:
             if measure.by_pixels:
                 try:
-                    values[name, measure] = float(measure(output, loaded.target, plan.convention, loaded.grey))
+                    grey, mask = loaded.grey, loaded.mask
+                    value = measure(output, loaded.target, plan.convention, grey, mask, plan.masking)
+                    values[name, measure] = float(value)
                 except InputError as error:
                     values[name, measure] = error
     return values
