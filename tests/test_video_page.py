@@ -30,7 +30,7 @@ def test_loops_are_short() -> None:
 
 
 def test_a_video_model(small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = run(LOOPS[0], "24, 8, 12", small_photos, tmp_path, monkeypatch)["history"]
+    history = run(LOOPS[0], "16, 8, 24", small_photos, tmp_path, monkeypatch)["history"]
     assert isinstance(history, list)
     assert list(history[0]) == ["video/l1", "video/feature/relu1_2", "video/feature/relu2_2", "temporal"]
     assert history[-1]["temporal"] < history[0]["temporal"]

@@ -161,6 +161,8 @@ def test_what_is_hidden_does_not_count_and_both_frames_get_a_gradient() -> None:
 
 def test_flows_that_do_not_go_are_refused() -> None:
     clip, flow = moving()
+    spot = torch.zeros(1, 1, 3, 16, 16)
+    spot[..., 8, 8] = 1.0
     loss = WarpingLoss(L1Loss())
     for make, message in {
         lambda: loss(clip): "no flow",
@@ -169,6 +171,10 @@ def test_flows_that_do_not_go_are_refused() -> None:
         lambda: loss(clip, flow.long()): "int64",
         lambda: loss(clip, flow.transpose(1, 2)): "NTCHW",
         lambda: WarpingLoss(L1Loss())(clip, flow + 100): "in pixels",
+        lambda: loss(
+            clip, flow, torch.nn.functional.pad(torch.ones(1, 1, 3, 1, 16), (0, 0, 0, 15))
+        ): "something counts",
+        lambda: WarpingLoss(FEATURES)(clip, flow, spot, masking="exact"): "region of full weight",
         lambda: WarpingLoss(L1Loss())(255 * clip, flow): "255",
         lambda: loss(clip[:, :, :1], flow[:, :, :1]): "two frames",
     }.items():

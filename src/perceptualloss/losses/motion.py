@@ -57,8 +57,8 @@ def warp(pictures: Tensor, flow: Tensor) -> Tensor:
 
     >>> ramp = torch.arange(4.0).expand(1, 1, 2, 4)
     >>> flow = torch.tensor([0.5, 0.0]).view(1, 2, 1, 1).expand(1, 2, 2, 4)
-    >>> warp(ramp, flow)[0, 0, 0].tolist(), inside(flow)[0, 0, 0].tolist()
-    ([0.5, 1.5, 2.5, 3.0], [1.0, 1.0, 1.0, 0.0])
+    >>> print(warp(ramp, flow)[0, 0, 0], inside(flow)[0, 0, 0])
+    tensor([0.5000, 1.5000, 2.5000, 3.0000]) tensor([1., 1., 1., 0.])
     """
     pictures = wide(pictures)
     height, width = pictures.shape[-2:]

@@ -27,7 +27,8 @@ class StackLoss(WrappedLoss):
 
     A mask has the layout of the stacks, with one channel. Each picture counts as much as the mean of its mask, so that
     the loss is the mean over all that counts, and pictures of which nothing counts (frames that fill a batch up) may be
-    there; with a share, over all that counts in those that are drawn.
+    there; with a share, over all that counts in those that are drawn. Under an exact mask every other picture needs a
+    region that is as large as the loss inside asks for.
 
     A share of them is drawn anew at every call, without repetition and for each stack of a batch by itself, by torch's
     generator of the stack's device, as ``augment`` draws: ``torch.manual_seed`` repeats it, and with ``SeededSteps`` a
@@ -116,7 +117,11 @@ class StackLoss(WrappedLoss):
             raise InputError(f"a mask (weight) of shape {wanted} or {(1, *wanted[1:])}", got, remedy)
         tall = weight.reshape(len(weight), 1, -1, wanted[-1])  # all pictures of a stack below each other
         found = super()._mask(output.new_empty(wanted).flatten(1, -2).unsqueeze(1), None, tall, masking)
-        return None if found is None else StackMask.made(found, tuple(weight.shape))
+        if found is None:
+            return None
+        mask = StackMask(found.pixels.reshape(weight.shape), masking, found._readable)
+        check_counts(mask.pixels, mask)
+        return mask
 
     def _mask_shape(self, output: Tensor) -> tuple[int, ...]:
         """Return the shape of a mask for stacks (N, C, S, H, W)."""
@@ -133,22 +138,16 @@ class StackLoss(WrappedLoss):
 class StackMask(Mask):
     """The mask of stacks: its pixels have five dimensions, in the stacks' layout."""
 
-    @classmethod
-    def made(cls, tall: Mask, shape: tuple[int, ...]) -> StackMask:
-        """Return the mask of that shape with the pixels of one of stacks whose pictures lie below each other.
-
-        Raises:
-            InputError: for a stack of which nothing counts.
-        """
-        mask = cls(tall.pixels.reshape(shape), "exact" if tall.exact else "area", tall._readable)
-        if mask._readable and bool((mask.pixels.flatten(1).amax(dim=1) <= 0).any()):
-            what = "a mask of which something counts in full" if mask.exact else "a mask of which something counts"
-            raise InputError(f"{what} in every clip or volume", "an empty one")
-        return mask
-
     def shown(self, images: Tensor, input_range: InputRange) -> Tensor:
         """Return images as they are: their pictures are shown one by one."""
         return images
+
+
+def check_counts(pixels: Tensor, mask: Mask) -> None:
+    """Raise InputError, where a mask's values may be read, if nothing counts of a stack's pixels (N, ., ., H, W)."""
+    if mask._readable and bool((pixels.flatten(1).amax(dim=1) <= 0).any()):
+        what = "a mask of which something counts in full" if mask.exact else "a mask of which something counts"
+        raise InputError(f"{what} in every clip or volume", "an empty one")
 
 
 def picture_mask(mask: Mask, pixels: Tensor) -> Mask:

@@ -12,7 +12,7 @@ from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.differences import check_subtractable, check_two_frames, distance, looked_at
 from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.motion import Shift, inside, warp
-from perceptualloss.losses.stacks import counting, picture_mask
+from perceptualloss.losses.stacks import check_counts, counting, picture_mask
 from perceptualloss.losses.video import ClipLoss, Layout
 from perceptualloss.pictures.ranges import FAR, check_values, range_bounds
 
@@ -106,7 +106,10 @@ class WarpingLoss(ClipLoss):
         flow = flow.expand(len(frames), -1, -1, -1, -1)
         followed = inside(flow.flatten(0, 1)).unflatten(0, flow.shape[:2])
         followed = followed if pixels is None else followed * pixels
-        mask = Mask(followed, "exact" if weight is not None and weight.exact else "area", readable=False)
+        mask = Mask(followed, "area", readable=False)
+        if weight is not None:
+            check_counts(followed, weight)
+            mask = picture_mask(weight, followed)
         return self._mean_over(partial(self._along, mask), [frames[:, :-1], frames[:, 1:], flow], followed)
 
     def _along(self, mask: Mask, before: Tensor, after: Tensor, flow: Tensor, pixels: Tensor) -> dict[str, Tensor]:
