@@ -73,4 +73,9 @@ def test_what_cannot_be_compared_says_why(runs: list[Path], small_photos: Path, 
     with pytest.raises(InputError, match="runs with the same photos"):
         compare_runs([runs[0], tmp_path / "other"], tmp_path / "new")
     assert not (tmp_path / "new").exists()
+    masked = Path(shutil.copytree(runs[0], tmp_path / "masked"))
+    with (masked / "config.yaml").open("a") as file:
+        file.write("masks: alpha\n")
+    with pytest.raises(InputError, match="runs without masks, whose targets are whole photos"):
+        compare_runs([runs[1], masked], tmp_path / "new")
     assert run("compare", "--runs", *runs, "--steps", 5, "--out", tmp_path) == 2

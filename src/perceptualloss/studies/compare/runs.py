@@ -45,7 +45,7 @@ CODE = Metric(
     "What is kept of a picture; a KL code's numbers count 16 bits each.",
     digits=3,
 )
-_SAME = ("photos", "inputs", "validation", "shorter_side", "degradation")  # of all runs, as they say what is measured
+_SAME = ("photos", "validation", "shorter_side", "degradation")  # of all runs, as they say what is measured
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,15 @@ def compare_runs(
         first.
 
     Raises:
-        InputError: for fewer than two runs, one that is not finished, or runs on other photos than the first.
+        InputError: for fewer than two runs, one that is not finished, one of styles, pairs or masks, or runs on other
+            photos than the first.
     """
     if len(runs) < 2 or len({run.resolve().name for run in runs}) < len(runs):
         raise InputError("two or more folders of runs, of different names", " ".join(map(str, runs)) or "none")
     finished = [read_finished(run) for run in runs]
     _check_same(finished)
     data = training_data(finished[0].recipe)
-    if not isinstance(data, PhotoData):
-        raise InputError("runs whose inputs are made of photos", f"pairs in {runs[0]}", "perceptualloss evaluate")
+    assert isinstance(data, PhotoData)  # as there are no pairs
     say(f"Measuring {len(data.validation_photos)} whole validation photos")
     photos, scores = _measured(finished, data)
     comparison = _comparison(finished, scores, runs)
@@ -143,6 +143,10 @@ def read_finished(folder: Path) -> Finished:
 
 
 def _check_same(finished: Sequence[Finished]) -> None:
+    for run in finished:
+        for name in ("style", "inputs", "masks"):
+            if (given := getattr(run.recipe, name)) is not None:
+                raise InputError(f"runs without {name}, whose targets are whole photos", f"{given} in {run.folder}")
     first = finished[0]
     for other in finished[1:]:
         for name in _SAME:
