@@ -93,7 +93,8 @@ def compare_runs(
         InputError: for fewer than two runs, one that is not finished, one of styles, pairs or masks, or runs on other
             photos than the first.
     """
-    if len(runs) < 2 or len({run.resolve().name for run in runs}) < len(runs):
+    names = {run.resolve().name for run in runs} - {INPUT, INTERPOLATION}
+    if len(runs) < 2 or len(names) < len(runs):
         raise InputError("two or more folders of runs, of different names", " ".join(map(str, runs)) or "none")
     finished = [read_finished(run) for run in runs]
     _check_same(finished)
