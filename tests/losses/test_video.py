@@ -174,10 +174,13 @@ def test_it_is_a_loss_as_any_other() -> None:
 def test_it_compiles_into_one_graph(loss: Loss, channels: int) -> None:
     output, target = pair(1, channels, 3, 8, 8)
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    mask = torch.ones_like(output[:, :1])
+    mask[..., :3] = 0.5
+    mask[:, :, 0] = 0
     found = []
     for call in (compiled, loss):
         leaf = output.clone().requires_grad_()
-        value = call(leaf, target)
+        value = call(leaf, target, mask)
         value.backward()
         found.append((value.detach(), leaf.grad))
     for one, other in zip(*found, strict=True):
