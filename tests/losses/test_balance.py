@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, distributed, multiprocessing, nn
+from torch.utils.checkpoint import checkpoint
 
 from perceptualloss.errors import InputError, warn_once
 from perceptualloss.losses.balance import GradientBalance
@@ -24,6 +25,8 @@ from perceptualloss.losses.gradient_norms import gradient_norms
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.losses.total_variation import TotalVariationLoss
+from perceptualloss.losses.video import VideoLoss
+from perceptualloss.testing import check_loss
 
 
 def leaf(*values: float) -> Tensor:
@@ -376,6 +379,34 @@ def test_a_balanced_loss_measures_with_the_weights_it_has() -> None:
     torch.testing.assert_close(copy.deepcopy(loss)(output, target), trained)
     summed = loss + L1Loss(reduction="none")
     assert next(iter(summed.terms(output, target))) == "balanced/l1"
+
+
+def test_under_a_checkpoint_a_step_counts_once() -> None:
+    output, target = picture_pair()
+    loss, other = (BalancedLoss(LOSSES, {"l1": 1.0, "features": 0.25}, average=0.5) for _ in range(2))
+    for _ in range(2):
+        value: Any = checkpoint(loss, output, target, use_reentrant=False)
+        torch.testing.assert_close(
+            torch.autograd.grad(value, output), torch.autograd.grad(other(output, target), output)
+        )
+    assert loss.balance.steps == 2
+    assert of(loss) == of(other)
+
+
+def test_frames_in_chunks_have_one_balance_outside() -> None:
+    losses = {"l1": VideoLoss(L1Loss(), "NCTHW", chunk=1), "mse": VideoLoss(MSELoss(), "NCTHW", chunk=1)}
+    output, target = torch.rand(2, 3, 2, 8, 8, requires_grad=True), torch.rand(2, 3, 2, 8, 8)
+    terms = BalancedLoss(losses, {"l1": 1.0, "mse": 1.0}).terms(output, target)
+    norms = gradient_norms(terms, output)
+    assert float(norms[0]) == pytest.approx(float(norms[1]), rel=1e-5)
+    inside = BalancedLoss({"l1": L1Loss(), "mse": MSELoss()}, {"l1": 1.0, "mse": 1.0})
+    VideoLoss(inside, "NCTHW")
+    with pytest.raises(InputError, match="Put the balance outside"):
+        VideoLoss(inside, "NCTHW", chunk=1)
+
+
+def test_a_balanced_loss_keeps_the_laws() -> None:
+    check_loss(BalancedLoss(LOSSES, {"l1": 1.0, "features": 0.25}), (3, 32, 32), skip=["parameters"])
 
 
 @pytest.mark.parametrize("masking", ["area", "exact"])

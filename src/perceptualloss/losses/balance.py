@@ -50,6 +50,8 @@ class GradientBalance(nn.Module):
       sharded (FSDP), ``wrt`` is the output.
     - **Gradient accumulation**: weights follow every call, so give ``step`` if ``start`` and ``ramp`` are to count the
       optimiser's steps, and ``average``, as a small batch's norms are noisy.
+    - **Checkpointing** (torch.utils.checkpoint): the measurement is of the first computation; computing again in the
+      backward pass changes nothing.
     - **torch.compile**: compile network and loss apart and leave this outside, after
       ``torch._functorch.config.donated_buffer = False``: their backward pass runs more than once.
 
@@ -186,7 +188,8 @@ class GradientBalance(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
     def update(self, terms: Mapping[str, Tensor], wrt: Tensor, *, step: int | None = None, scaler: Any = None) -> None:
         """Measure the gradients and let the weights follow; nothing in evaluation."""
-        if not (self.training and torch.is_grad_enabled()):
+        again = torch._C._current_graph_task_id() != -1  # within a backward pass: a checkpoint computes a step again
+        if again or not (self.training and torch.is_grad_enabled()):
             return
         if not wrt.requires_grad:
             remedy = "Give the network's output as it came, or a parameter that is trained."

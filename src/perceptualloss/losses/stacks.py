@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.passes import Passes
+from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.mask import Mask, Masking, Weights, weighted_mean
 from perceptualloss.losses.passes import recomputes
@@ -49,7 +50,8 @@ class StackLoss(WrappedLoss):
         reduction: by default that of ``loss``; over the stacks of a batch (see :class:`Loss`).
 
     Raises:
-        InputError: for an unusable share or chunk.
+        InputError: for an unusable share or chunk, or chunks of a :class:`BalancedLoss`, whose weights would follow
+            each of them.
     """
 
     def __init__(
@@ -61,6 +63,9 @@ class StackLoss(WrappedLoss):
         if not (isinstance(share, int | float) and 0 < share <= 1):
             raise InputError("share above 0 and up to 1", repr(share), "Such as 0.25 for every fourth picture, drawn.")
         self.passes = Passes(checkpoint, chunk)
+        if not self.passes.plain and any(isinstance(part, GradientBalance) for part in loss.modules()):
+            remedy = f"Put the balance outside: BalancedLoss({{name: {type(self).__name__}(part, ...), ...}}, shares)."
+            raise InputError("chunks and checkpoint of a loss with weights that stay", "a BalancedLoss", remedy)
         self.share = float(share)
         self.channels = None
 
