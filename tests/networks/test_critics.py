@@ -210,7 +210,7 @@ def test_a_picture_far_from_0_to_1_is_refused_and_one_from_minus_1_warned_of() -
         PatchCritic(1, 1)(2 * torch.rand(1, 3, 16, 16) - 1)
 
 
-@pytest.mark.parametrize("name", ["unet", "projected"])
+@pytest.mark.parametrize("name", ["patch, spectral", "projected"])
 def test_a_critic_compiles_in_one_graph(name: str) -> None:
     critic: CriticNetwork = ProjectedCritic(layers=("relu1_1",), width=2) if name == "projected" else small(name)
     critic.eval()
