@@ -49,7 +49,7 @@ PASSES: dict[str, dict[str, Any]] = {
 }
 TABLES = ("lpips", "relu4_3", "large")
 PEERS = {"lpips": ("lpips", "piq"), "relu4_3": ("piq",)}
-LARGE = {"tile 256": {"tile": 256}}
+LARGE = {"tile 128, checkpoint": {"tile": 128, "checkpoint": True}}
 
 
 def ours(kind: str, file: Path, passes: dict[str, Any]) -> Any:

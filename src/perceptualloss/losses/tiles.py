@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -24,11 +24,10 @@ Sums = dict[tuple[int, str], Tensor]
 
 
 class _Seen(NamedTuple):
-    """What is seen of a target at a tile: its sums, its part of the next block's input, and the features to compare."""
+    """What is seen of a target: its sums, and of each block the features to compare, tile by tile."""
 
     sums: Sums
-    piece: Tensor
-    compared: dict[str, Tensor]
+    compared: dict[int, list[dict[str, Tensor]]]
 
 
 @dataclass
@@ -99,26 +98,20 @@ class _Pass:
         self.summed = {layer for loss in missing if loss.summarises for layer in loss.target_layers}
 
     def terms(self, output: Tensor, target: Tensor | None) -> list[dict[str, Tensor]]:
-        """Run block after block, and finish the losses from their sums."""
-        sums: Sums = {}
-        of_target: Sums = {}
-        x, grid = self._input(output, self.layers)
-        t: Tensor | None = None
-        target_grid = grid
-        wanted = self.raw | self.summed
+        """Run block after block, first of the target, and finish the losses from their sums."""
+        t, seen = None, _Seen({}, {})
+        wanted = tuple(self.raw | self.summed)
         if wanted and target is not None:
             with torch.no_grad():
-                t, target_grid = self._input(target, tuple(wanted))
-        beside = t is not None and t.shape == x.shape
+                t, grid = self._input(target, wanted)
+                seen = self._target(t, grid, wanted)
+        x, grid = self._input(output, self.layers)
+        sums: Sums = {}
         for number, block in enumerate(self.chain):
-            later = [layer for following in self.chain[number + 1 :] for layer in following.layers(wanted)]
-            if t is not None and not beside:
-                t = self._alone(block, t, target_grid, of_target, bool(later))
-            own = t if beside else None
-            ahead = self._block(block, x, own, grid, (sums, of_target), number == 0)
-            x = x if block is self.chain[-1] else joined(ahead[0])
-            t = (joined(ahead[1]) if beside else t) if later else None
-        return [self._finished(i, loss, sums, of_target) for i, loss in enumerate(self.losses)]
+            again = t if number == 0 and block.layers(self.raw) else None
+            pieces = self._block(block, x, again, seen.compared.get(number), grid, sums)
+            x = x if block is self.chain[-1] else joined(pieces)
+        return [self._finished(i, loss, sums, seen.sums) for i, loss in enumerate(self.losses)]
 
     def _input(self, images: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, _Grid]:
         """Return normalised images, and how much the positions of the layers count."""
@@ -129,47 +122,69 @@ class _Pass:
         weights = {} if self.mask is None else places(self.mask, self.network, found)
         return x, _Grid(sizes, weights)
 
+    def _target(self, t: Tensor, grid: _Grid, wanted: Sequence[str]) -> _Seen:
+        """Run a target block after block: its sums, and the features to compare, of all blocks but the first."""
+        seen = _Seen({}, {})
+        for number, block in enumerate(self.chain):
+            pieces: list[list[Tensor]] = []
+            later = any(following.layers(wanted) for following in self.chain[number + 1 :])
+            for row in self._tiles(block, t):
+                pieces.append([])
+                for tile in row:
+                    features, out = block.run(tile.crop(t), block.layers(wanted))
+                    cut = {layer: tile.of_crop(found, block.steps[layer]) for layer, found in features.items()}
+                    for i, loss in enumerate(self.losses):
+                        for layer in cut.keys() & {*loss.target_layers} if loss.summarises else ():
+                            if cut[layer].numel():
+                                weights = grid.of(layer, tile, block.steps[layer], cut[layer])
+                                _add(seen.sums, {(i, layer): loss.at_places(layer, cut[layer], None, weights)})
+                    if number and self.raw:
+                        compared = {layer: _compact(cut[layer]) for layer in self.raw & cut.keys()}
+                        seen.compared.setdefault(number, []).append(compared)
+                    if later:
+                        pieces[-1].append(_compact(tile.of_crop(out, block.step)))
+            if not later:
+                break
+            t = joined(pieces)
+        return seen
+
+    def _tiles(self, block: Block, x: Tensor) -> list[list[Tile]]:
+        return block.tiles(x.shape[-2], x.shape[-1], cast(int, self.network.passes.tile))
+
     def _block(
         self,
         block: Block,
         x: Tensor,
         t: Tensor | None,
+        compared: Sequence[dict[str, Tensor]] | None,
         grid: _Grid,
-        totals: tuple[Sums, Sums],
-        first: bool,
-    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-        """Add a block's part to the sums; return its output, and that of the target, in their tiles."""
-        tiles = block.tiles(x.shape[-2], x.shape[-1], cast(int, self.network.passes.tile))
+        sums: Sums,
+    ) -> list[list[Tensor]]:
+        """Add a block's part to the sums; return its output in its tiles."""
+        tiles = self._tiles(block, x)
         several = len(tiles) * len(tiles[0]) > 1
         recompute = (several or self.network.passes.checkpoint) and torch.is_grad_enabled() and x.requires_grad
-        again = first and bool(block.layers(self.raw))  # the target, too
         pieces: list[list[Tensor]] = []
-        ahead: list[list[Tensor]] = []
-        for row in tiles:
+        for r, row in enumerate(tiles):
             pieces.append([])
-            ahead.append([])
-            for tile in row:
+            for c, tile in enumerate(row):
                 look = self._look(block, tile, grid)
-                seen = None if again or t is None else self._seen(block, tile, grid, t)
-                inputs = (x, t, None) if seen is None else (x, None, seen.compared)
-                piece, sums, inside = checkpoint(look, *inputs, use_reentrant=False) if recompute else look(*inputs)
-                _add(totals[0], sums)
+                inputs = (x, t, {} if compared is None else compared[r * len(row) + c])
+                piece, part = checkpoint(look, *inputs, use_reentrant=False) if recompute else look(*inputs)
+                _add(sums, part)
                 pieces[-1].append(piece)
-                seen = inside if seen is None else seen
-                if seen is not None:
-                    _add(totals[1], seen.sums)
-                    ahead[-1].append(seen.piece)
-        return pieces, ahead
+        return pieces
 
-    def _look(self, block: Block, tile: Tile, grid: _Grid) -> Callable[..., Any]:
-        """Return what looks at one tile: it gives its part of the output, its sums, and what it saw of ``t``."""
+    def _look(self, block: Block, tile: Tile, grid: _Grid) -> Callable[..., tuple[Tensor, Sums]]:
+        """Return what looks at one tile: it gives its part of the output, and its sums."""
         asked = block.layers(self.layers)
 
-        def look(
-            x: Tensor, t: Tensor | None, compared: Mapping[str, Tensor] | None
-        ) -> tuple[Tensor, Sums, _Seen | None]:
-            seen = None if t is None else self._seen(block, tile, grid, t)
-            goal = (compared or {}) if seen is None else seen.compared
+        def look(x: Tensor, t: Tensor | None, compared: Mapping[str, Tensor]) -> tuple[Tensor, Sums]:
+            goal = {**compared}
+            if t is not None:
+                with torch.no_grad():
+                    features = block.run(tile.crop(t), block.layers(self.raw))[0]
+                goal = {layer: tile.of_crop(found, block.steps[layer]) for layer, found in features.items()}
             features, out = block.run(tile.crop(x), asked)
             sums: Sums = {}
             for layer in asked:
@@ -181,35 +196,9 @@ class _Pass:
                     for i, loss in enumerate(self.losses):
                         if layer in loss.output_layers:
                             sums[i, layer] = loss.at_places(layer, part, beside, weights)
-            piece = x if block is self.chain[-1] else tile.of_crop(out, block.step)
-            return piece, sums, seen and _Seen(seen.sums, seen.piece, {})
+            return x if block is self.chain[-1] else tile.of_crop(out, block.step), sums
 
         return look
-
-    @torch.no_grad()
-    def _seen(self, block: Block, tile: Tile, grid: _Grid, t: Tensor) -> _Seen:
-        """Look at a tile of the target."""
-        features, out = block.run(tile.crop(t), block.layers(self.raw | self.summed))
-        cut = {layer: tile.of_crop(found, block.steps[layer]) for layer, found in features.items()}
-        sums: Sums = {}
-        for layer in self.summed & cut.keys():
-            if cut[layer].numel():
-                weights = grid.of(layer, tile, block.steps[layer], cut[layer])
-                for i, loss in enumerate(self.losses):
-                    if loss.summarises and layer in loss.target_layers:
-                        sums[i, layer] = loss.at_places(layer, cut[layer], None, weights)
-        return _Seen(sums, tile.of_crop(out, block.step), {layer: cut[layer] for layer in self.raw & cut.keys()})
-
-    def _alone(self, block: Block, t: Tensor, grid: _Grid, sums: Sums, go_on: bool) -> Tensor:
-        """Add a block's part of a target of another size to its sums; return its output."""
-        pieces: list[list[Tensor]] = []
-        for row in block.tiles(t.shape[-2], t.shape[-1], cast(int, self.network.passes.tile)):
-            pieces.append([])
-            for tile in row:
-                seen = self._seen(block, tile, grid, t)
-                _add(sums, seen.sums)
-                pieces[-1].append(seen.piece)
-        return joined(pieces) if go_on else t
 
     def _finished(self, number: int, loss: NetworkLoss, sums: Sums, of_target: Sums) -> dict[str, Tensor]:
         """Return a loss's terms from the sums over all tiles."""
@@ -221,3 +210,8 @@ class _Pass:
 def _add(total: Sums, part: Sums) -> None:
     for key, value in part.items():
         total[key] = total[key] + value if key in total else value
+
+
+def _compact(part: Tensor) -> Tensor:
+    """Return a part of a map that does not keep the whole in memory."""
+    return part.contiguous(memory_format=torch.channels_last)
