@@ -111,17 +111,17 @@ def test_a_region_that_is_too_small_for_a_layer_is_refused_with_the_size_it_need
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_by_area_pictures_of_a_batch_do_not_meet_and_what_is_far_does_not_count(name: str) -> None:
-    output, target = pictures(96, 96)
-    masks = torch.cat([rectangle((96, 96), 0, 0, 20, 20), torch.rand(1, 1, 96, 96)])
+    output, target = pictures(72, 72)
+    masks = torch.cat([rectangle((72, 72), 0, 0, 12, 12), torch.rand(1, 1, 72, 72)])
     loss = built(name).eval()
     both, gradient = value_and_gradient(loss, output, target, masks)
     one, _ = value_and_gradient(loss, output[:1], target[:1], masks[:1])
     for term, values in both.items():
         torch.testing.assert_close(values[:1], one[term], rtol=1e-4, atol=1e-6)
     assert gradient.isfinite().all()
-    assert gradient[0, :, :20, :20].abs().max() > 0
+    assert gradient[0, :, :12, :12].abs().max() > 0
     if name not in DEEPEST and name != "course":
-        assert gradient[0, :, 80:, 80:].abs().max() == 0
+        assert gradient[0, :, 60:, 60:].abs().max() == 0
 
 
 @settings(deadline=None, max_examples=15)
@@ -162,8 +162,9 @@ def test_distances_of_weighted_positions(name: str) -> None:
         for i, n in enumerate(whole)
     ]
     torch.testing.assert_close(measure(f, g, Weights.of(whole)), torch.cat(repeated))
-    weights = Weights.of(torch.rand(2, 1, 6, 7, dtype=torch.float64))
-    assert torch.autograd.gradcheck(lambda x: measure(x, g, weights), f.requires_grad_())
+    weights = Weights.of(torch.rand(2, 1, 2, 3, dtype=torch.float64))
+    f, g = f[:, :3, :2, :3].clone().requires_grad_(), g[:, :3, :2, :3]
+    assert torch.autograd.gradcheck(lambda x: measure(x, g, weights), f)
     assert torch.autograd.gradgradcheck(lambda x: measure(x, g, weights), f)
 
 
@@ -276,23 +277,20 @@ def test_chunks_and_recomputing_with_masks_give_the_same() -> None:
 
 
 def test_compiled_in_one_graph_and_an_empty_mask_gives_no_nan_there() -> None:
-    output, target = pictures(24, 24)
-    masks = torch.rand(2, 1, 24, 24)
-    loss = FeatureReconstructionLoss("compact", SHALLOW, "unit") + SSIMLoss() + L1Loss()
+    output, target = pictures(20, 20)
+    loss = FeatureReconstructionLoss("compact", ["relu1_2"], "unit") + SSIMLoss() + L1Loss()
     torch.compiler.reset()
     compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    masks = torch.cat([torch.ones(1, 1, 20, 20), rectangle((20, 20), 0, 0, 20, 18)])
     for masking in ("area", "exact"):
-        torch.testing.assert_close(
-            compiled(output, target, torch.ones_like(masks), masking=masking), loss(output, target)
-        )
-    torch.testing.assert_close(compiled(output, target, masks), loss(output, target, masks))
-    output.requires_grad_()
-    masks[1] = 0
-    compiled(output, target, masks).backward()
-    assert output.grad is not None
-    assert output.grad.isfinite().all()
-    assert output.grad[0].abs().max() > 0
-    assert output.grad[1].abs().max() == 0
+        output = output.detach().requires_grad_()
+        expected = loss(output, target, masks, masking=masking)
+        torch.testing.assert_close(compiled(output, target, masks, masking=masking), expected)
+        compiled(output, target, masks * torch.tensor([1.0, 0.0]).view(2, 1, 1, 1), masking=masking).backward()
+        assert output.grad is not None
+        assert output.grad.isfinite().all()
+        assert output.grad[0].abs().max() > 0
+        assert output.grad[1].abs().max() == 0
 
 
 @pytest.mark.parametrize("name", ["perceptual", "SSIMLoss", "StyleReconstructionLoss", "SlicedWassersteinLoss"])

@@ -215,11 +215,8 @@ def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = 
     if readable:
         empty = (pixels.amax(dim=(1, 2, 3)) <= 0).nonzero()
         if len(empty):
-            expected, got = (
-                "a mask of which something counts in every picture",
-                f"an empty one for picture {empty[0, 0]}",
-            )
-            raise InputError(expected, got, "Leave the picture out.")
+            got = f"an empty one for picture {empty[0, 0]}"
+            raise InputError("a mask of which something counts in every picture", got, "Leave the picture out.")
     return mask
 
 
