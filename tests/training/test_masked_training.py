@@ -125,7 +125,8 @@ def test_a_recipe_trains_under_masks(photos: Path, settings: dict[str, Any], tmp
     assert (tmp_path / "run" / "network.safetensors").is_file()
 
 
-def test_what_does_not_count_moves_no_weight(photos: Path) -> None:
+def test_what_does_not_count_moves_no_weight(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither values outside nor a crop of which nothing counts, which ends no training but is said at its start."""
     gradients = []
     for noise in (0.0, 1.0):
         torch.manual_seed(0)
@@ -139,17 +140,20 @@ def test_what_does_not_count_moves_no_weight(photos: Path) -> None:
         total = _step(task, (low, target, mask))
         total.backward()
         gradients.append(torch.cat([p.grad.flatten() for p in task.parameters() if p.grad is not None]))
-        empty = _step(task, (low, target, mask * 0))  # a crop without anything does not end a training
+        empty = _step(task, (low, target, mask * 0))
         empty.backward()
         assert all(p.grad.isfinite().all() for p in task.parameters() if p.grad is not None)
     assert torch.equal(*gradients)
+    assert not caplog.text
+    _step(task, (low, target, mask[:1] * (torch.arange(24) < 9)), step=0)
+    assert "no gradient: expected a region of full weight of 11 x 11 pixels, as a window of SSIM sees" in caplog.text
     assert gradients[0].abs().max() > 0
 
 
-def _step(task: Supervised, batch: tuple[Tensor, ...]) -> Tensor:
+def _step(task: Supervised, batch: tuple[Tensor, ...], step: int = 5) -> Tensor:
     from unittest.mock import PropertyMock, patch  # noqa: PLC0415
 
-    with patch.object(Supervised, "global_step", new_callable=PropertyMock, return_value=5):
+    with patch.object(Supervised, "global_step", new_callable=PropertyMock, return_value=step):
         total = task.training_step(batch, 0)
     assert total is not None
     return total

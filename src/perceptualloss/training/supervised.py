@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, cast, get_args
@@ -24,6 +25,8 @@ from perceptualloss.training.balance import Balancing
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
+
+log = logging.getLogger(__name__)
 
 
 def check_reduced(loss: Loss) -> None:
@@ -125,6 +128,7 @@ class Supervised(L.LightningModule):
         output, own = self.outputs(batch, self.global_step)
         if self.global_step == 0:
             self.check_shares(output, target, own)
+            self.say_what_counts(output, target, mask)
         warming = self.global_step < self.warm_up_steps
         with unread_masks():  # a crop of which nothing counts gives no gradient, and does not end the training
             masking: Masking = "area" if mask is None else self.masking
@@ -140,6 +144,15 @@ class Supervised(L.LightningModule):
             with torch.no_grad():
                 terms = self.loss.terms(output.detach(), target)
             self.gradient_balance.check_terms([*terms, *others])
+
+    def say_what_counts(self, output: Tensor, target: Tensor, mask: Tensor | None) -> None:
+        """Warn in the log if nothing counts in a picture of the first batch, with what it would take."""
+        if mask is not None:
+            try:
+                with torch.no_grad():
+                    self.loss.terms(output.detach(), target, mask, masking=self.masking)
+            except InputError as error:
+                log.warning("such pictures give no gradient: %s", error)
 
     def balanced(self, terms: dict[str, Tensor], output: Tensor, step: int) -> dict[str, Tensor]:
         """Return the terms of a step after the warm-up with their weights, and log those that follow gradients."""
