@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import grad, vmap
@@ -122,6 +122,26 @@ def test_by_area_pictures_of_a_batch_do_not_meet_and_what_is_far_does_not_count(
     assert gradient[0, :, :12, :12].abs().max() > 0
     if name not in DEEPEST and name != "course":
         assert gradient[0, :, 60:, 60:].abs().max() == 0
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from([name for name in LOSSES if name not in ("gatys", "johnson_style", "EdgeLoss")]),
+    size=st.tuples(st.integers(22, 40), st.integers(22, 40)),
+    seed=st.integers(0, 1000),
+)
+def test_at_any_size_ones_are_no_mask_and_half_a_mask_is_the_mask(name: str, size: tuple[int, int], seed: int) -> None:
+    output, target = pictures(*size)
+    loss = built(name).eval()
+    plain, gradient = value_and_gradient(loss, output, target)
+    ones, same = value_and_gradient(loss, output, target, torch.ones(2, 1, *size))
+    assert all(torch.equal(ones[term], plain[term]) for term in plain)
+    assert torch.equal(same, gradient)
+    mask = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(seed))
+    values, _ = value_and_gradient(loss, output, target, mask)
+    halves, _ = value_and_gradient(loss, output, target, mask / 2)  # means are weighted, not sums
+    for term, value in values.items():
+        torch.testing.assert_close(halves[term], value)
 
 
 @settings(deadline=None, max_examples=15)
