@@ -106,10 +106,9 @@ def blocks(modules: Sequence[nn.Module], names: Sequence[str], run: Run) -> list
     return [Block(modules[start:end], names[start:end], run) for start, end in pairwise(starts)]
 
 
-def joined(pieces: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Return the map of tiles' pieces, row by row."""
-    rows = [row[0] if len(row) == 1 else torch.cat(list(row), dim=3) for row in pieces]
-    return rows[0] if len(rows) == 1 else torch.cat(rows, dim=2)
+def joined(pieces: Sequence[Tensor], axis: int) -> Tensor:
+    """Return the row of tiles' pieces (axis 3), or the map of such rows (axis 2)."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dim=axis)
 
 
 def _begins(before: nn.Module, module: nn.Module) -> bool:

@@ -109,8 +109,7 @@ class _Pass:
         sums: Sums = {}
         for number, block in enumerate(self.chain):
             again = t if number == 0 and block.layers(self.raw) else None
-            pieces = self._block(block, x, again, seen.compared.get(number), grid, sums)
-            x = x if block is self.chain[-1] else joined(pieces)
+            x = self._block(block, x, again, seen.compared.get(number), grid, sums)
         return [self._finished(i, loss, sums, seen.sums) for i, loss in enumerate(self.losses)]
 
     def _input(self, images: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, _Grid]:
@@ -126,10 +125,10 @@ class _Pass:
         """Run a target block after block: its sums, and the features to compare, of all blocks but the first."""
         seen = _Seen({}, {})
         for number, block in enumerate(self.chain):
-            pieces: list[list[Tensor]] = []
+            rows: list[Tensor] = []
             later = any(following.layers(wanted) for following in self.chain[number + 1 :])
             for row in self._tiles(block, t):
-                pieces.append([])
+                pieces: list[Tensor] = []
                 for tile in row:
                     features, out = block.run(tile.crop(t), block.layers(wanted))
                     cut = {layer: tile.of_crop(found, block.steps[layer]) for layer, found in features.items()}
@@ -142,10 +141,12 @@ class _Pass:
                         compared = {layer: _compact(cut[layer]) for layer in self.raw & cut.keys()}
                         seen.compared.setdefault(number, []).append(compared)
                     if later:
-                        pieces[-1].append(_compact(tile.of_crop(out, block.step)))
+                        pieces.append(tile.of_crop(out, block.step))
+                if later:
+                    rows.append(joined(pieces, 3))
             if not later:
                 break
-            t = joined(pieces)
+            t = joined(rows, 2)
         return seen
 
     def _tiles(self, block: Block, x: Tensor) -> list[list[Tile]]:
@@ -159,21 +160,22 @@ class _Pass:
         compared: Sequence[dict[str, Tensor]] | None,
         grid: _Grid,
         sums: Sums,
-    ) -> list[list[Tensor]]:
-        """Add a block's part to the sums; return its output in its tiles."""
+    ) -> Tensor:
+        """Add a block's part to the sums; return its output, but of the last one nothing new."""
         tiles = self._tiles(block, x)
         several = len(tiles) * len(tiles[0]) > 1
         recompute = (several or self.network.passes.checkpoint) and torch.is_grad_enabled() and x.requires_grad
-        pieces: list[list[Tensor]] = []
+        rows: list[Tensor] = []
         for r, row in enumerate(tiles):
-            pieces.append([])
+            pieces: list[Tensor] = []
             for c, tile in enumerate(row):
                 look = self._look(block, tile, grid)
                 inputs = (x, t, {} if compared is None else compared[r * len(row) + c])
                 piece, part = checkpoint(look, *inputs, use_reentrant=False) if recompute else look(*inputs)
                 _add(sums, part)
-                pieces[-1].append(piece)
-        return pieces
+                pieces.append(piece)
+            rows.append(x if block is self.chain[-1] else joined(pieces, 3))
+        return x if block is self.chain[-1] else joined(rows, 2)
 
     def _look(self, block: Block, tile: Tile, grid: _Grid) -> Callable[..., tuple[Tensor, Sums]]:
         """Return what looks at one tile: it gives its part of the output, and its sums."""
