@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -141,13 +141,21 @@ class Taps:
         self._go(images, listing)
         return listing
 
+    def _without_values(self) -> nn.Module:
+        """Return a copy of the network without values, with these hooks: other threads may run the network."""
+        known: dict[int, Any] = {id(self._runs): self._runs}
+        for parameter in self.model.parameters():
+            known[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
+        known |= {id(buffer): buffer.to("meta") for buffer in self.model.buffers()}
+        return copy.deepcopy(self.model, known)
+
     def _go(self, images: Tensor | tuple[int, int], run: _Run | Listing) -> None:
         self._runs[_thread()] = run
         try:
             if isinstance(images, Tensor):
                 self.model(images)
             else:
-                _run_without_values(self.model, *images)
+                _run_without_values(self._without_values(), *images)
         except _Reached:
             return
         finally:
@@ -157,9 +165,9 @@ class Taps:
 @torch.no_grad()
 def _run_without_values(model: nn.Module, height: int, width: int) -> None:
     """Run a network on a picture that has a size alone, on torch's "meta" device: no memory, no arithmetic."""
-    state = {name: x.to("meta") for name, x in chain(model.named_parameters(), model.named_buffers())}
-    dtype = next((x.dtype for x in state.values() if x.is_floating_point()), torch.float32)
-    functional_call(model, state, (torch.empty(1, 3, height, width, dtype=dtype, device="meta"),))
+    state = chain(model.named_parameters(), model.named_buffers())
+    dtype = next((x.dtype for _, x in state if x.is_floating_point()), torch.float32)
+    model(torch.empty(1, 3, height, width, dtype=dtype, device="meta"))
 
 
 def _thread() -> int:
