@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -86,9 +87,9 @@ def assert_same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -
 def test_recomputed_and_in_chunks_the_values_and_gradients_are_the_same(
     name: str, seed: int, count: int, height: int, width: int, chunk: int | None
 ) -> None:
-    loss = LOSSES[name]().double()
+    loss = built(name)
     output, target = (x.double() for x in pair(seed, count, height, width))
-    expected = step(loss, output, target)
+    expected = step(with_passes(loss), output, target)
     assert_same(step(with_passes(loss, checkpoint=True, chunk=chunk), output, target), expected)
     drawn = torch.rand(1)
     step(with_passes(loss), output, target)
@@ -96,12 +97,18 @@ def test_recomputed_and_in_chunks_the_values_and_gradients_are_the_same(
 
 
 TILED: dict[str, Callable[[], Loss]] = {
-    **{name: loss for name, loss in LOSSES.items() if name not in ("instance", "wasserstein")},
+    **{name: loss for name, loss in LOSSES.items() if name not in ("instance", "wasserstein", "mse", "charbonnier")},
     "steps of 4": lambda: LPIPS("alex", weights=None),
     "blurred pools": lambda: FeatureReconstructionLoss("judge", ["relu1_1", "pool2", "conv3_2"]),
     "style of another size": lambda: StyleReconstructionLoss("judge", ["relu1_1", "relu2_1"], "l1"),
     "no padding": lambda: FeatureReconstructionLoss(_unpadded(), ["conv1_1", "relu2_1", "pool2", "relu3_2"], "l1"),
 }
+
+
+@functools.cache
+def built(name: str) -> Loss:
+    torch.manual_seed(5)
+    return {**LOSSES, **TILED}[name]().double()
 
 
 def _unpadded() -> LossNetwork:
@@ -112,7 +119,7 @@ def _unpadded() -> LossNetwork:
 
 
 @pytest.mark.parametrize("name", TILED)
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 @given(
     seed=st.integers(0, 2**31),
     height=st.integers(31, 60),
@@ -124,8 +131,7 @@ def _unpadded() -> LossNetwork:
 def test_in_tiles_the_values_and_gradients_are_the_same(
     name: str, seed: int, height: int, width: int, tile: int, masked: bool, passes: dict[str, Any]
 ) -> None:
-    torch.manual_seed(5)
-    loss = TILED[name]().double()
+    loss = built(name)
     if name == "no padding":
         height, width = height + 20, width + 20
     output, target = (x.double() for x in pair(seed, 2, height, width))
@@ -134,7 +140,7 @@ def test_in_tiles_the_values_and_gradients_are_the_same(
         target = torch.rand(1, 3, 45, 33, dtype=torch.float64)
     elif masked:
         mask = torch.rand(2, 1, height, width, dtype=torch.float64)
-    expected = step(loss, output, target, mask)
+    expected = step(with_passes(loss), output, target, mask)
     prepared = None if mask is not None or name in ("augmented", "fixed style") else loss.prepare(target)
     with_passes(loss, tile=tile, **passes)
     assert_same(step(loss, output, target, mask), expected)
@@ -176,11 +182,11 @@ def held_and_most(loss: Loss, output: Tensor, target: Any) -> tuple[int, int]:
 
 
 def test_the_graph_holds_no_features_and_chunks_take_their_share() -> None:
-    output, target = pair(1, 4, 64, 64)
+    output, target = pair(1, 4, 32, 32)
     loss = FeatureReconstructionLoss(loss_network("vgg16", ["relu3_3"], None), ["relu3_3"])
     held, most = held_and_most(loss, output, target)
     assert held > 40 * output.nbytes
-    kept = 4 * 256 * 16 * 16 * 4  # of the target
+    kept = 4 * 256 * 8 * 8 * 4  # of the target
     recomputed, still = held_and_most(with_passes(loss, checkpoint=True), output, target)
     assert recomputed < 1.01 * (kept + 3 * output.nbytes)  # the pictures are two halves of one tensor
     assert still < 1.1 * most
@@ -190,13 +196,13 @@ def test_the_graph_holds_no_features_and_chunks_take_their_share() -> None:
 
 
 def test_in_tiles_a_step_takes_a_fraction() -> None:
-    output, target = (x[:1] for x in pair(1, 2, 128, 128))
+    output, target = (x[:1] for x in pair(1, 2, 96, 96))
     loss = FeatureReconstructionLoss("vgg16", ["relu1_2", "relu2_2", "relu3_3"], "unit", weights=None)
     held, most = held_and_most(loss, output, target)
-    tiled_held, tiled = held_and_most(with_passes(loss, tile=32), output, target)
+    tiled_held, tiled = held_and_most(with_passes(loss, tile=24), output, target)
     assert tiled_held < held / 2
     assert tiled < most / 2
-    recomputed, least = held_and_most(with_passes(loss, tile=32, checkpoint=True), output, target)
+    recomputed, least = held_and_most(with_passes(loss, tile=24, checkpoint=True), output, target)
     assert recomputed < held / 4
     assert least < most / 3
 
@@ -231,7 +237,7 @@ def test_compiled_into_one_graph_it_gives_the_same(tiny_network: TinyNetwork, pa
     torch.compiler.reset()
     output, target = pair(3, 2, 14, 24)
     network = tiny_network("relu1_1", "relu2_1")
-    loss = FeatureReconstructionLoss(network, ["relu2_1"], "unit") + StyleReconstructionLoss(network, ["relu1_1"])
+    loss = FeatureReconstructionLoss(network, ["relu1_1", "relu2_1"], "unit")
     expected = step(loss, output, target)
     with_passes(loss, **passes)
     compiled = torch.compile(loss.per_image, backend="aot_eager", fullgraph=True)
