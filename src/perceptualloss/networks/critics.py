@@ -150,8 +150,8 @@ class MultiScaleCritic(CriticNetwork):
     Source: Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs" (pix2pixHD),
     CVPR 2018.
 
-    >>> [tuple(scores.shape) for scores in MultiScaleCritic(2, width=2)(torch.rand(1, 3, 96, 96))]
-    [(1, 1, 10, 10), (1, 1, 4, 4)]
+    >>> print(*(tuple(scores.shape) for scores in MultiScaleCritic(2, width=2)(torch.rand(1, 3, 96, 96))))
+    (1, 1, 10, 10) (1, 1, 4, 4)
     """
 
     def __init__(self, scales: int = 3, width: int = 64, n_layers: int = 3, norm: Norm = "instance") -> None:

@@ -61,8 +61,8 @@ class ProjectedCritic(CriticNetwork):
     looks through an EfficientNet, and norms within heads are over the batch; here each picture has its own.
 
     >>> critic = ProjectedCritic(width=4)
-    >>> [tuple(scores.shape) for scores in critic(torch.rand(2, 3, 64, 64))]
-    [(2, 1, 8, 8), (2, 1, 8, 8), (2, 1, 8, 8), (2, 1, 8, 8)]
+    >>> print(*(tuple(scores.shape) for scores in critic(torch.rand(2, 3, 64, 64))))
+    (2, 1, 8, 8) (2, 1, 8, 8) (2, 1, 8, 8) (2, 1, 8, 8)
     """
 
     def __init__(

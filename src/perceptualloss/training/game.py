@@ -96,8 +96,8 @@ class Game:
     def share_at(self, step: int) -> float:
         """Return what share of its weight the critic's part of the generator's loss has, at a step after the warm-up.
 
-        >>> [Game(penalty=10, start=3, ramp_steps=4).share_at(step) for step in (2, 5, 9)]
-        [0.0, 0.5, 1.0]
+        >>> print(*(Game(penalty=10, start=3, ramp_steps=4).share_at(step) for step in (2, 5, 9)))
+        0.0 0.5 1.0
         """
         played = step - self.start
         return float(played >= 0) if not self.ramp_steps else min(1.0, max(0.0, played / self.ramp_steps))
