@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.features.view import Change, Shift, View, draw_change, draw_shift, geometric, shifted
+from perceptualloss.features.view import Change, PixelShift, View, draw_change, draw_shift, geometric, shifted
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.style import StyleReconstructionLoss
 
@@ -156,9 +156,9 @@ def test_a_shift_keeps_the_pixels_and_moves_the_place_of_the_grid() -> None:
     images = torch.rand(2, 3, 20, 23)
     for top, left in ((0, 0), (7, 7), (3, 5)):
         expected = images[..., top : top + 13, left : left + 16]
-        assert torch.equal(shifted(images, Shift(torch.tensor([top, left]))), expected)
+        assert torch.equal(shifted(images, PixelShift(torch.tensor([top, left]))), expected)
     with pytest.raises(InputError, match="at least 8 x 8"):
-        shifted(images[..., :7], Shift(torch.tensor([0, 0])))
+        shifted(images[..., :7], PixelShift(torch.tensor([0, 0])))
 
 
 def test_shifts_reach_every_place_of_the_grid_and_follow_the_seed() -> None:

@@ -39,11 +39,11 @@ class View:
     halvings: int = 0
     augment: Augment | None = None
 
-    def draw(self, images: Tensor) -> Change | Shift | None:
+    def draw(self, images: Tensor) -> Change | PixelShift | None:
         """Draw the random change of one call, for as many pictures as ``images`` has."""
         return {None: lambda _: None, "geometric": draw_change, "shift": draw_shift}[self.augment](images)
 
-    def show(self, images: Tensor, change: Change | Shift | None) -> Tensor:
+    def show(self, images: Tensor, change: Change | PixelShift | None) -> Tensor:
         """Return what the network gets to see of ``images``, in 32 bits or more where they are changed."""
         if self == View():
             return images
@@ -52,7 +52,7 @@ class View:
             images = F.interpolate(images, size=self.resize, mode="bilinear", align_corners=False)
         for _ in range(self.halvings):
             images = BlurPool2d()(images)
-        if isinstance(change, Shift):
+        if isinstance(change, PixelShift):
             return shifted(images, change)
         return images if change is None else geometric(images, change)
 
@@ -121,7 +121,7 @@ def _middles(count: int, images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Shift:
+class PixelShift:
     """A shift of a batch by whole pixels.
 
     Args:
@@ -131,12 +131,12 @@ class Shift:
     offset: Tensor
 
 
-def draw_shift(images: Tensor) -> Shift:
+def draw_shift(images: Tensor) -> PixelShift:
     """Draw one shift for a batch of pictures, by torch's generator of their device."""
-    return Shift(torch.randint(PLACES, (2,), device=images.device))
+    return PixelShift(torch.randint(PLACES, (2,), device=images.device))
 
 
-def shifted(images: Tensor, shift: Shift) -> Tensor:
+def shifted(images: Tensor, shift: PixelShift) -> Tensor:
     """Return ``images`` (N, 3, H, W) without ``offset`` rows and columns at their start, and 7 fewer in all.
 
     Pixels keep their values, in contrast to :func:`geometric`; what changes is where they lie on the grid of a network

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.passes import Passes
-from perceptualloss.features.view import Change, Shift
+from perceptualloss.features.view import Change, PixelShift
 from perceptualloss.losses.mask import Mask
 from perceptualloss.losses.places import places, seen_mask
 from perceptualloss.losses.prepared import Prepared
@@ -49,7 +49,7 @@ def one_pass(
 
 
 def _goal(
-    losses: Sequence[NetworkLoss], target: Tensor | Prepared, change: Change | Shift | None, mask: Mask | None
+    losses: Sequence[NetworkLoss], target: Tensor | Prepared, change: Change | PixelShift | None, mask: Mask | None
 ) -> Callable[[slice | None], Maps]:
     """Return what gives, for a part of a batch, what losses of one pass need of the target; None is the whole batch.
 
@@ -161,7 +161,7 @@ def _tiled(
     losses: Sequence[NetworkLoss],
     output: Tensor,
     target: Tensor | Prepared,
-    change: Change | Shift | None,
+    change: Change | PixelShift | None,
     mask: Mask | None,
 ) -> Terms:
     """Return the terms of losses through one network, tile by tile and, if that is said, some pictures at a time."""

@@ -9,13 +9,13 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.modules import BlurPool2d
-from perceptualloss.features.view import Change, Shift, View, geometric, shifted
+from perceptualloss.features.view import Change, PixelShift, View, geometric, shifted
 from perceptualloss.losses.mask import Mask, Weights
 
 Places = Mapping[str, Weights]
 
 
-def seen_mask(mask: Mask, view: View, change: Change | Shift | None = None) -> Mask:
+def seen_mask(mask: Mask, view: View, change: Change | PixelShift | None = None) -> Mask:
     """Return the mask of the pictures that a network gets to see.
 
     Raises:
@@ -28,7 +28,7 @@ def seen_mask(mask: Mask, view: View, change: Change | Shift | None = None) -> M
         raise InputError("pictures shown as they are for masking='exact'", f"{what}={getattr(view, what)!r}", remedy)
     for _ in range(0 if resized else view.halvings):  # what is resized is reduced to each layer's grid at once
         mask = mask.passed(BlurPool2d(), *BlurPool2d.window)
-    if isinstance(change, Shift):
+    if isinstance(change, PixelShift):
         return mask.passed(lambda marks: shifted(marks, change))
     return mask if change is None else mask.passed(lambda marks: geometric(marks, change))
 
