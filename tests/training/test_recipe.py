@@ -119,6 +119,22 @@ def test_a_start_from_another_network(small_photos: Path, tmp_path: Path) -> Non
     )
 
 
+def test_a_start_from_a_network_of_another_scale(
+    small_photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = SubPixelUpscaler(4, width=8, blocks=1, detail=4)
+    file = save_network(other, tmp_path / "start.safetensors")
+    network = SubPixelUpscaler(2, width=8, blocks=1)
+    options = {"degradation": Downscale(2), "start_from": file, "freeze": ("body",), "steps": 1}
+    train(replace(small(small_photos, **options), network=network), tmp_path / "run")
+    assert "start_from gives 9 of 10 weights; these begin anew: last.weight" in caplog.text
+    ours = load_network(tmp_path / "run" / "network.safetensors").state_dict()
+    assert torch.equal(ours["body.1.weight"], other.state_dict()["body.1.weight"])
+    wide = SubPixelUpscaler(2, width=9, blocks=1)
+    with pytest.raises(InputError, match="1 of 10 weights fit"):
+        train(replace(small(small_photos, **options), network=wide), tmp_path / "wide")
+
+
 def test_pairs_of_folders_train(small_photos: Path, tmp_path: Path) -> None:
     assert train(small(small_photos, degradation=None, inputs=small_photos), tmp_path)["mse"] < 0.1
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData, TrainingData
@@ -30,6 +33,8 @@ from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
+
+log = logging.getLogger(__name__)
 
 VALIDATION_STYLE = 512  # pixels: the largest side of validation photos in style transfer, of larger ones the middle
 
@@ -183,4 +188,15 @@ def _start_from(network: TransformationNetwork, file: Path) -> None:
     saved = load_network(file)
     if type(saved) is not type(network):
         raise InputError(f"a saved {type(network).__name__} to start from", f"{type(saved).__name__} in {file}")
-    network.load_state_dict(saved.state_dict())
+    own = network.state_dict()
+    fitting = {name: value for name, value in saved.state_dict().items() if _fits(value, own.get(name))}
+    if 2 * sum(value.numel() for value in fitting.values()) < sum(value.numel() for value in own.values()):
+        got = f"one of which {len(fitting)} of {len(own)} weights fit, in {file}"
+        raise InputError(f"a {type(network).__name__} of nearly the same sizes to start from", got)
+    if new := [name for name in own if name not in fitting]:
+        log.warning("start_from gives %d of %d weights; these begin anew: %s", len(fitting), len(own), ", ".join(new))
+    network.load_state_dict(own | fitting)
+
+
+def _fits(value: Tensor, place: Tensor | None) -> bool:
+    return place is not None and place.shape == value.shape
