@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torchvision.models import alexnet, squeezenet1_1, vgg16
 
 from loss_network_photos import PHOTOS
-from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from timing import side_by_side

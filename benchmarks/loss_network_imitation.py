@@ -23,7 +23,7 @@ from perceptualloss.features.network import loss_network
 from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.style_objective import style_picture
 from perceptualloss.metrics.imitation import Imitation
-from perceptualloss.pictures.images import picture_files
+from perceptualloss.pictures.listing import picture_files
 
 KINDS = ("blur", "motion", "noise", "speckle", "jpeg", "down-up", "pixelate", "quantise", "gamma", "wave")
 STRENGTH = 2  # the middle one of five

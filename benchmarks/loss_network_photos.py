@@ -12,7 +12,8 @@ from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.folder import builtin_photos, split_files
 from perceptualloss.data.module import PhotoData, middle
 from perceptualloss.networks.named import load_network
-from perceptualloss.pictures.images import picture_files, read_image
+from perceptualloss.pictures.images import read_image
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.compare import INTERPOLATION
 from perceptualloss.studies.compare.settings import read_settings

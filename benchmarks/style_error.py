@@ -34,7 +34,8 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, shipped_styles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from style_transfer import HELD_OUT, ROUNDS, style_file, timed
 from tables import SHARED, markdown

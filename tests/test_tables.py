@@ -13,7 +13,8 @@ from perceptualloss.errors import InputError
 from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.listing import picture_files
 
 TEXT = "# Title\n\n<!-- table: {} -->\nold\n<!-- end -->\n\nAfter.\n"
 

@@ -17,7 +17,7 @@ PART = ".part"  # the ending of what is being written, or was when the power wen
 
 
 @contextmanager
-def whole_file(path: Path, final: Callable[[], Path] | None = None) -> Iterator[BinaryIO]:
+def whole_file(path: Path, final: Callable[[], Path] | None = None, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Give an open file that becomes ``path`` once all is written and on the disk; after an error there is none.
 
     It is written in ``path``'s own folder, for the rename must not cross disks, and never as a private temporary
@@ -27,24 +27,68 @@ def whole_file(path: Path, final: Callable[[], Path] | None = None) -> Iterator[
     Args:
         path: the file to write; its folder must be there.
         final: gives the name in the end instead, in the same folder, where that depends on what is written.
+        overwrite: whether it takes the place of a file of that name.
+
+    Raises:
+        FileExistsError: a file of that name, also one that came while this was written, unless ``overwrite``.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    part = part_of(path)
     try:
         with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path if final is None else final())
+        put_in_place(part, path if final is None else final(), overwrite)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def write_whole(data: bytes, path: Path, overwrite: bool = True) -> None:
+    """Write a file as :func:`whole_file` does."""
+    with whole_file(path, overwrite=overwrite) as file:
+        file.write(data)
+
+
+def part_of(path: Path, ending: str = PART) -> Path:
+    """Return a hidden name beside ``path`` for what is being written, that no other process has.
+
+    >>> part_of(Path("out/photo.png")).name.startswith(".photo.png."), len(part_of(Path("long" * 62)).name)
+    (True, 255)
+    """
+    ending = f".{secrets.token_hex(4)}{ending}"
+    name = path.name.encode(errors="surrogateescape")[: 254 - len(ending)].decode(errors="ignore")
+    return path.with_name(f".{name}{ending}")  # of at most 255 bytes, which file systems allow
+
+
+def put_in_place(part: Path, path: Path, overwrite: bool = True) -> None:
+    """Give a file that is whole its name, in one step, and synchronise its folder.
+
+    Raises:
+        FileExistsError: a file of that name, unless ``overwrite``; ``part`` is then still there.
+    """
+    if overwrite:
+        part.replace(path)
+    else:
+        _link(part, path)
     _synchronise(path.parent)
 
 
-def write_whole(data: bytes, path: Path) -> None:
-    """Write a file as :func:`whole_file` does."""
-    with whole_file(path) as file:
-        file.write(data)
+def _link(part: Path, path: Path) -> None:
+    """Rename a file to a name that nobody has; what takes a name in one step and fails if it is taken is a link."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links, such as FAT
+        path.open("xb").close()  # takes the name in one step, too
+        try:
+            part.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    else:
+        part.unlink()
 
 
 def _synchronise(folder: Path) -> None:

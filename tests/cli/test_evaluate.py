@@ -13,7 +13,8 @@ from perceptualloss.cli import evaluate as command
 from perceptualloss.cli.console import console
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x
-from perceptualloss.pictures.images import picture_files, read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.evaluate import evaluate
 

@@ -23,7 +23,7 @@ from skimage.color import rgb2ycbcr
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.color import luminance
-from perceptualloss.pictures.images import open_picture, picture_files, read_image, write_image
+from perceptualloss.pictures.images import open_picture, read_image, write_image
 from perceptualloss.pictures.samples import as_8_bits_show, encode_16_bit_png, to_8_bits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
@@ -414,7 +414,7 @@ def test_what_cannot_be_written_is_said(
     assert not list(tmp_path.iterdir())
 
 
-# Luminance and lists of files
+# Luminance
 
 
 def test_luminance_is_that_of_scikit_image() -> None:
@@ -422,24 +422,6 @@ def test_luminance_is_that_of_scikit_image() -> None:
     expected = rgb2ycbcr(images.permute(0, 2, 3, 1).numpy())[..., 0] / 255
     np.testing.assert_allclose(luminance(images)[:, 0].numpy(), expected, atol=1e-12)
     assert luminance(images.bfloat16()).dtype == torch.float32
-
-
-def test_picture_files_are_sorted_and_found_in_folders_within(tmp_path: Path) -> None:
-    for name in ("b.png", "a.JPG", "sub/c.webp", "notes.txt", "._b.png", ".cache/d.png", "folder.png/e.tif"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in picture_files(tmp_path)]
-    assert found == ["a.JPG", "b.png", "folder.png/e.tif", "sub/c.webp"]
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"pictures in .*\.jpeg, \.jpg, \.png"):
-        picture_files(tmp_path)
-    with pytest.raises(InputError, match="no such folder"):
-        picture_files(tmp_path / "missing")
-    with pytest.raises(InputError, match="a file"):
-        picture_files(tmp_path / "notes.txt")
 
 
 # Transparency and grey

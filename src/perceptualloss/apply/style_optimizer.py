@@ -78,7 +78,14 @@ class StyleOptimizer:
         painted = self.paint(with_longer_side(colours, self.size), progress, watch)
         return Picture(painted, alpha, picture.grey and self.settings.keep_colors, picture.bits)
 
-    def file(self, source: PathLike, target: PathLike, watch: Watch | None = None, every: int | None = None) -> None:
+    def file(
+        self,
+        source: PathLike,
+        target: PathLike,
+        watch: Watch | None = None,
+        every: int | None = None,
+        overwrite: bool = True,
+    ) -> None:
         """Paint the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
 
         Args:
@@ -86,9 +93,11 @@ class StyleOptimizer:
             target: the file to write.
             watch: called with every step.
             every: also write the picture after every so many steps, beside ``target``.
+            overwrite: whether these take the place of files of their names.
 
         Raises:
-            InputError: a file that cannot be read or written, a video, or transparency that ``target`` cannot keep.
+            InputError: a file that cannot be read or written, a video, transparency that ``target`` cannot keep, or,
+                unless ``overwrite``, a file that is there.
         """
         if is_video(Path(source)):
             raise InputError("a picture for the method optimize", "a video", "Train a network for the style.")
@@ -98,9 +107,9 @@ class StyleOptimizer:
                 watch(at)
             if every is not None and at.step.number and at.step.number % every == 0:
                 name = f"{Path(target).stem}-scale{at.scale + 1}-step{at.step.number:04d}.png"
-                write_image(at.step.picture, Path(target).with_name(name))
+                write_image(at.step.picture, Path(target).with_name(name), overwrite=overwrite)
 
-        change_file(lambda picture: self.picture(picture, watch=look), source, target)
+        change_file(lambda picture: self.picture(picture, watch=look), source, target, overwrite)
 
 
 def style_optimizer(

@@ -119,15 +119,25 @@ class Stylist:
         painted = self.paint(with_longer_side(colours, self.size), progress)
         return Picture(painted, alpha, picture.grey and self.keep_colors, picture.bits)
 
-    def file(self, source: PathLike, target: PathLike, progress: Progress | None = None) -> None:
+    def file(
+        self, source: PathLike, target: PathLike, progress: Progress | None = None, overwrite: bool = True
+    ) -> None:
         """Paint the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
 
         Raises:
-            InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
+                ``overwrite``, a target that is there.
         """
-        change_file(lambda picture: self.picture(picture, progress), source, target)
+        change_file(lambda picture: self.picture(picture, progress), source, target, overwrite)
 
-    def video(self, source: Path, target: Path, smooth: float = 0.0, progress: Progress | None = None) -> None:
+    def video(
+        self,
+        source: Path,
+        target: Path,
+        smooth: float = 0.0,
+        progress: Progress | None = None,
+        overwrite: bool = True,
+    ) -> None:
         """Paint a video, frame by frame, into another with its sound.
 
         Args:
@@ -135,9 +145,10 @@ class Stylist:
             target: the file to write.
             smooth: against flicker, from 0 to 1 (see :mod:`perceptualloss.apply.steady`).
             progress: called with frames done and all frames.
+            overwrite: whether it takes the place of a file of that name.
 
         Raises:
-            InputError: a video that cannot be read or written.
+            InputError: a video that cannot be read or written, or, unless ``overwrite``, a target that is there.
         """
         steady = Steady(smooth)
 
@@ -145,7 +156,7 @@ class Stylist:
             content = with_longer_side(frame, self.size)
             return steady(self.paint(content), content)
 
-        transform_video(source, target, change, progress)
+        transform_video(source, target, change, progress, overwrite)
 
 
 def stylist(

@@ -58,13 +58,16 @@ class Upscaler:
             alpha = resize(alpha, size=(large.shape[2], large.shape[3])).clamp(0, 1)
         return Picture(large, alpha, picture.grey, picture.bits)
 
-    def file(self, source: PathLike, target: PathLike, progress: Progress | None = None) -> None:
+    def file(
+        self, source: PathLike, target: PathLike, progress: Progress | None = None, overwrite: bool = True
+    ) -> None:
         """Enlarge the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
 
         Raises:
-            InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
+                ``overwrite``, a target that is there.
         """
-        change_file(lambda picture: self.picture(picture, progress), source, target)
+        change_file(lambda picture: self.picture(picture, progress), source, target, overwrite)
 
 
 def upscaler(

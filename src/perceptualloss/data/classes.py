@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 
 from perceptualloss.data.folder import Photos, split_files
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import READ_SUFFIXES, picture_files, read_image
+from perceptualloss.pictures.images import READ_SUFFIXES, read_image
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.samples import to_8_bits
 

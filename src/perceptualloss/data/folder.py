@@ -34,7 +34,7 @@ class Photos(Sequence[Tensor]):
     file turn unreadable later, the next one takes its place, so a long training goes on.
 
     Args:
-        files: Picture files, such as :func:`perceptualloss.pictures.images.picture_files` gives.
+        files: Picture files, such as :func:`perceptualloss.pictures.listing.picture_files` gives.
         min_size: Pixels that each side must have: the crop, for training.
         memory_limit: Bytes to keep decoded pictures in.
         shorter_side: Pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.

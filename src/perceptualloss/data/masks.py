@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import open_picture, picture_files
+from perceptualloss.pictures.images import open_picture
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.pairing import match_names
 from perceptualloss.pictures.samples import to_8_bits
 

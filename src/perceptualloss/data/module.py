@@ -17,7 +17,7 @@ from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
 from perceptualloss.data.masks import Masks, MaskSource
 from perceptualloss.errors import InputError, check_idle
-from perceptualloss.pictures.images import picture_files
+from perceptualloss.pictures.listing import picture_files
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures import video
-from perceptualloss.pictures.images import READ_SUFFIXES, WRITE_SUFFIXES, picture_files
+from perceptualloss.pictures.images import READ_SUFFIXES, WRITE_SUFFIXES
+from perceptualloss.pictures.listing import picture_files
 
 
 def pair_up(paths: Sequence[Path], out: Path, videos: bool = False) -> list[tuple[Path, Path]]:

@@ -104,6 +104,7 @@ def write_image(
     bits: Literal[8, 16] = 8,
     alpha: Tensor | None = None,
     grey: bool = False,
+    overwrite: bool = True,
 ) -> None:
     """Write a picture as PNG (8 or 16 bits a channel), JPEG (quality 95) or WebP (quality 95).
 
@@ -116,18 +117,22 @@ def write_image(
         bits: Bits a channel; 16 for PNG only.
         alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; for PNG and WebP only.
         grey: Write one channel, the mean of the three.
+        overwrite: Whether it takes the place of a file of that name.
 
     Raises:
         InputError: Several pictures, values that are not finite or far beyond [0, 1], an unknown suffix, one that
-            cannot hold 16 bits or transparency, a missing or read-only folder, or a full disk.
+            cannot hold 16 bits or transparency, a missing or read-only folder, a full disk, or a file of that name,
+            also one that came meanwhile, unless ``overwrite``.
     """
     path = Path(path)
     samples = _samples(image, bits, alpha, grey)
     try:
         data = _encode(samples, path, bits)
-        write_whole(data, path)
+        write_whole(data, path, overwrite)
     except InputError:
         raise
+    except FileExistsError as error:
+        raise InputError(f"a new file {path}", "one that is there already") from error
     except FileNotFoundError as error:
         raise InputError(f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it.") from error
     except (OSError, ValueError) as error:
@@ -136,11 +141,14 @@ def write_image(
         raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
 
 
-def change_file(change: Callable[[Picture], Picture], source: PathLike, target: PathLike) -> None:
+def change_file(
+    change: Callable[[Picture], Picture], source: PathLike, target: PathLike, overwrite: bool = True
+) -> None:
     """Write what ``change`` makes of the picture in one file into another; 16 bits stay 16 if that is a PNG.
 
     Raises:
-        InputError: a file that cannot be read or written, or transparency that ``target`` cannot keep.
+        InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
+            ``overwrite``, a target that is there.
     """
     picture = open_picture(source)
     suffix = Path(target).suffix.lower()
@@ -148,30 +156,7 @@ def change_file(change: Callable[[Picture], Picture], source: PathLike, target: 
         raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
     changed = change(picture)
     bits = changed.bits if suffix == ".png" else 8
-    write_image(changed.colours, target, bits=bits, alpha=changed.alpha, grey=changed.grey)
-
-
-def picture_files(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
-    """Return the files of pictures in ``folder`` and the folders within, sorted; hidden ones are left out.
-
-    Raises:
-        InputError: No such folder, or no file with one of the suffixes in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "no such folder"
-        raise InputError(f"a folder with pictures at {folder}", got)
-    named = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
-    files = sorted(p for p in named if p.is_file() and not _hidden(p.relative_to(folder)))
-    if not files:
-        raise InputError(
-            f"pictures in {folder}", f"no file that ends in {', '.join(suffixes)}", "Name a folder with photos."
-        )
-    return files
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    write_image(changed.colours, target, bits=bits, alpha=changed.alpha, grey=changed.grey, overwrite=overwrite)
 
 
 def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import picture_files
+from perceptualloss.pictures.listing import picture_files
 
 _ROLES = "sr hr lr gt lq hq out output result target ref reference fake real rlt"
 _METHODS = "bicubic bilinear nearest lanczos"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
+from perceptualloss.files import part_of, put_in_place
 from perceptualloss.pictures.picture import Progress
 from perceptualloss.pictures.samples import whole_numbers
 
@@ -29,7 +29,11 @@ _QUALITY = "18"  # x264's constant rate factor: hardly a visible loss
 
 
 def transform_video(
-    source: str | Path, target: str | Path, change: Callable[[Tensor], Tensor], progress: Progress | None = None
+    source: str | Path,
+    target: str | Path,
+    change: Callable[[Tensor], Tensor],
+    progress: Progress | None = None,
+    overwrite: bool = True,
 ) -> int:
     """Write a video whose frames are what ``change`` makes of those of another, and return their number.
 
@@ -42,19 +46,23 @@ def transform_video(
         target: a name that ends in .mp4, .mov or .mkv.
         change: takes a frame (1, 3, H, W) in [0, 1] and returns one of any size, the same for all frames.
         progress: called with frames done and about how many there are.
+        overwrite: whether it takes the place of a file of that name.
 
     Raises:
         InputError: PyAV is not installed; a video that cannot be read, without pictures, or broken; a target that
-            cannot be written; sound that the target's kind of file cannot hold.
+            cannot be written; sound that the target's kind of file cannot hold; a target that is there, unless
+            ``overwrite``.
     """
     av, target = _av(), Path(target)
     if target.suffix.lower() not in WRITE_SUFFIXES:
         raise InputError(f"a file name that ends in {', '.join(WRITE_SUFFIXES)}", repr(target.name))
-    part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    part = part_of(target, target.suffix)
     try:
         with _reading(av, source) as video, _writing(av, part, target) as result:
             frames = _transform(av, video, result, change, progress)
-        part.replace(target)
+        put_in_place(part, target, overwrite)
+    except FileExistsError as error:
+        raise InputError(f"a new file {target}", "one that is there already") from error
     finally:
         part.unlink(missing_ok=True)
     return frames

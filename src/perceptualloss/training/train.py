@@ -24,7 +24,7 @@ from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
 from perceptualloss.networks.named import load_network
-from perceptualloss.pictures.images import picture_files
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.training.adversarial import Adversarial
 from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.recipe import Recipe

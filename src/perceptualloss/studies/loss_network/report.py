@@ -22,7 +22,7 @@ from perceptualloss.features.architectures import ARCHITECTURES, layers_before_p
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.features.weight_files import read_features
 from perceptualloss.files import write_json
-from perceptualloss.pictures.images import picture_files
+from perceptualloss.pictures.listing import picture_files
 from perceptualloss.studies.loss_network.agreement import (
     Distance,
     NetworkDistance,
