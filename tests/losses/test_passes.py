@@ -228,7 +228,9 @@ def test_second_derivatives_and_autocast_are_the_same(name: str) -> None:
         torch.testing.assert_close(second(), expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
         found = rounded()
         torch.testing.assert_close(found[0], low[0], rtol=1e-4, atol=0)
-        torch.testing.assert_close(found[1], low[1], rtol=1e-2, atol=1e-3 * low[1].abs().max().item())
+        # Summed in another order, a number of 8 bits may change in its last one, and so in each layer before it. In 32
+        # bits, the gradient is twice as far away: 2^-5.
+        assert (found[1] - low[1]).norm() < 2**-6 * low[1].norm()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")

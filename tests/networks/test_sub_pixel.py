@@ -70,7 +70,8 @@ def test_fused_it_is_the_same_function_with_plain_convolutions(tmp_path: Path) -
     fused, images = network.fused(), torch.rand(2, 3, 9, 7)
     assert fused.expand == 0
     assert not fused.training
-    torch.testing.assert_close(fused(images), network(images), rtol=1e-5, atol=1e-5)
+    wanted = network(images)  # hundreds, as differences of larger numbers
+    torch.testing.assert_close(fused(images), wanted, rtol=0, atol=1e-5 * wanted.abs().max().item())
     torch.testing.assert_close(network.double().fused()(images.double()), network(images.double()))
     plain = SubPixelUpscaler(4, width=8, blocks=2, detail=4)
     assert [p.shape for p in fused.parameters()] == [p.shape for p in plain.parameters()]
