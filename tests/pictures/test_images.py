@@ -178,13 +178,14 @@ def test_our_16_bit_png_is_read_by_another_decoder() -> None:
     np.testing.assert_array_equal(decoded.permute(1, 2, 0).numpy(), DEEP)
 
 
-def test_float_and_32_bit_grey_tiff() -> None:
+def test_float_and_32_bit_grey_pillow_pictures() -> None:
     values = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    np.testing.assert_allclose(read(encoded(Image.fromarray(values), "TIFF"), 1)[..., 0], values)
+    np.testing.assert_allclose(read_image(Image.fromarray(values))[0, 0].numpy(), values)
     whole = np.array([[0, 65535], [256, 1]], np.int32)
-    np.testing.assert_allclose(read(encoded(Image.fromarray(whole), "TIFF"), 65535)[..., 2], whole, atol=0.01)
-    with pytest.raises(InputError, match="beyond"):
-        read_image(encoded(Image.fromarray(values * 255), "TIFF"))
+    np.testing.assert_allclose(read_image(Image.fromarray(whole))[0, 2].numpy() * 65535, whole, atol=0.01)
+    for beyond in (values * 255, -whole, whole + 1):
+        with pytest.raises(InputError, match="beyond"):
+            read_image(Image.fromarray(beyond))
 
 
 # Orientation
@@ -317,14 +318,6 @@ def test_damaged_files_give_a_picture_or_one_clear_error(data: st.DataObject) ->
     else:
         assert image.shape[:2] == (1, 3)
         assert ((image >= 0) & (image <= 1)).all()
-
-
-@pytest.mark.parametrize("pixels", [60, 150])
-@pytest.mark.parametrize("data", [encoded(Image.fromarray(PIXELS)), png_16(DEEP)], ids=["8 bits", "16 bits"])
-def test_decompression_bombs_are_refused(monkeypatch: pytest.MonkeyPatch, data: bytes, pixels: int) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)  # of 187; beyond twice that, Pillow refuses by itself
-    with pytest.raises(InputError, match=r"fits into memory.*MAX_IMAGE_PIXELS"):
-        read_image(data)
 
 
 # Writing

@@ -1,25 +1,29 @@
-"""From the bytes of a picture file to upright sRGB pixels."""
+"""From the bytes of a picture file to upright sRGB pixels: one picture, or one after the other of an animation."""
 
 from __future__ import annotations
 
-import io
-import logging
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 from torch import Tensor
 
 from perceptualloss.pictures.picture import Picture
-from perceptualloss.pictures.samples import decode_16_bit
+from perceptualloss.pictures.profiles import to_srgb
+from perceptualloss.pictures.reading.decoded import Decoded, Request, Source
+from perceptualloss.pictures.reading.heif import heif_source
+from perceptualloss.pictures.reading.jpeg_2000 import BOX, CODESTREAM, jpeg_2000_source
+from perceptualloss.pictures.reading.jpeg_xl import jpeg_xl_source
+from perceptualloss.pictures.reading.netpbm import netpbm_source
+from perceptualloss.pictures.reading.pillow import pillow_picture, pillow_source
+from perceptualloss.pictures.reading.png import SIGNATURE, png_source
+from perceptualloss.pictures.reading.tiff import SIGNATURES, tiff_source
+from perceptualloss.pictures.refusals import refusing
 
-log = logging.getLogger(__name__)
-
-Pixels = NDArray[np.float32]
-_ORIENTATION = 0x0112
 _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, then whether to mirror
     2: (0, True),
     3: (2, False),
@@ -31,67 +35,99 @@ _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, th
 }
 
 
-def decode(data: bytes) -> Picture:
-    """Return the picture upright."""
-    with Image.open(io.BytesIO(data)) as image:
-        profile = image.info.get("icc_profile")
-        samples = None if profile and _foreign(profile) else decode_16_bit(data)
-        if samples is None:
-            return upright_picture(image)
-        image.load()
-        return _upright(_from_samples(samples.astype(np.float32) / np.float32(65535), bits=16), image)
+@dataclass(frozen=True)
+class Frames:
+    """The pictures of one file: frames of an animation or pages; each is decoded when it is asked for.
+
+    Attributes:
+        data: the file's content.
+        source: the file, opened.
+        request: which file it is.
+    """
+
+    data: bytes
+    source: Source
+    request: Request
+
+    @property
+    def count(self) -> int:
+        """How many pictures the file has; previews, smaller copies and masks are none."""
+        return self.source.count
+
+    @property
+    def loop(self) -> int | None:
+        """How often an animation plays, 0 for ever; None for pages."""
+        return self.source.loop
+
+    @cached_property
+    def durations(self) -> list[float] | None:
+        """How long each frame is shown, in milliseconds; None for pages. It decodes all frames."""
+        if not self.source.animated:
+            return None
+        with refusing(self.request.name):
+            return [self.source.decode(index).duration or 0.0 for index in range(self.count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Picture:
+        """Return one picture, upright and in sRGB; the frames of an animation are whole, laid over those before."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        with refusing(self.request.name):
+            return finished(self.source.decode(index), self.request)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Go through the pictures."""
+        return (self[index] for index in range(self.count))
 
 
-def upright_picture(image: Image.Image) -> Picture:
+def frames(data: bytes, request: Request) -> Frames:
+    """Open the content of a file, whatever it is called."""
+    return Frames(data, _source(data, request), request)
+
+
+def decode(data: bytes, request: Request) -> Picture:
+    """Return the picture upright; the first one of several, which is said."""
+    opened = frames(data, request)
+    if opened.count > 1:
+        request.say(f"the first of its {opened.count} {'frames' if opened.source.animated else 'pages'} is read")
+    return opened[0]
+
+
+def upright_picture(image: Image.Image, request: Request) -> Picture:
     """Return a Pillow picture upright."""
-    picture = _read(image)  # first of all: a PNG's orientation may follow its pixels
-    return _upright(picture, image)
+    return finished(pillow_picture(image, request), request)
 
 
-def _read(image: Image.Image) -> Picture:
-    """Return a Pillow picture of any mode."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image).astype(np.float32)
-        values = values if image.mode == "F" else values / np.float32(65535)
-        if not (values.min() >= 0 and values.max() <= 1):
-            limit = 1 if image.mode == "F" else 65535
-            raise ValueError(f"grey values beyond [0, {limit}] in a picture of mode {image.mode}")
-        return _from_samples(values[..., None], bits=16)
-    profile, alpha = image.info.get("icc_profile"), None
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        alpha = _batch(_unit(np.asarray(image.convert("RGBA").getchannel("A")))[..., None])
-    if image.mode in ("LA", "La"):
-        image = image.convert("L")
-    elif image.mode not in ("L", "RGB", "CMYK"):
-        image = image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB")
-    return Picture(_batch(_unit(np.asarray(_to_srgb(image, profile)))), alpha, grey, bits=8)
+def _source(data: bytes, request: Request) -> Source:
+    if data.startswith(SIGNATURE):
+        return png_source(data, request)
+    if data.startswith(SIGNATURES):
+        return tiff_source(data, request)
+    if data.startswith((BOX, CODESTREAM)):
+        return jpeg_2000_source(data, request)
+    for opened in (heif_source, jpeg_xl_source, netpbm_source):
+        source = opened(data, request)
+        if source is not None:
+            return source
+    return pillow_source(data, request)
 
 
-def _unit(samples: NDArray[np.uint8]) -> Pixels:
-    return samples.astype(np.float32) / np.float32(255)
+def finished(picture: Decoded, request: Request) -> Picture:
+    """Return a decoded picture in sRGB and upright."""
+    alpha = None if picture.alpha is None else _batch(picture.alpha)
+    grey = picture.space == "grey"
+    return _upright(Picture(_batch(to_srgb(picture, request)), alpha, grey, bits=picture.bits), picture.orientation)
 
 
-def _from_samples(values: Pixels, bits: Literal[8, 16]) -> Picture:
-    """Take apart grey, grey and alpha, RGB, or RGB and alpha; (H, W, channels)."""
-    channels = values.shape[2]
-    colours = values if channels in (1, 3) else values[..., :-1]
-    alpha = _batch(values[..., -1:]) if channels in (2, 4) else None
-    return Picture(_batch(np.repeat(colours, 3, axis=2) if channels < 3 else colours), alpha, channels < 3, bits)
-
-
-def _batch(pixels: Pixels) -> Tensor:
+def _batch(pixels: NDArray[np.float32]) -> Tensor:
     """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
 
 
-def _upright(picture: Picture, image: Image.Image) -> Picture:
-    """Turn and mirror a picture as the EXIF data of the loaded ``image`` says."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception as error:  # broken EXIF data raise nearly anything; the pixels are fine
-        log.warning("EXIF data were ignored: %s", error)
-        orientation = 1
+def _upright(picture: Picture, orientation: int) -> Picture:
+    """Turn and mirror a picture as an EXIF orientation says."""
     quarters, mirrored = _TURN.get(orientation, (0, False))
 
     def turn(pixels: Tensor) -> Tensor:
@@ -100,27 +136,3 @@ def _upright(picture: Picture, image: Image.Image) -> Picture:
 
     alpha = None if picture.alpha is None else turn(picture.alpha)
     return replace(picture, colours=turn(picture.colours), alpha=alpha)
-
-
-def _foreign(profile: bytes) -> bool:
-    """Tell whether a colour profile is readable and other than sRGB."""
-    try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return "sRGB" not in ImageCms.getProfileDescription(opened)
-    except (OSError, ImageCms.PyCMSError):
-        return False
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert a picture of mode L, RGB or CMYK to sRGB; a profile that does not fit is ignored and logged."""
-    if not profile or not _foreign(profile):
-        return image.convert("RGB")
-    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if opened.profile.xcolor_space.strip() == "RGB":
-        image = image.convert("RGB")
-    try:
-        converted = ImageCms.profileToProfile(image, opened, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except ImageCms.PyCMSError as error:
-        log.warning("a colour profile was ignored: %s", error)
-        return image.convert("RGB")
-    return image.convert("RGB") if converted is None else converted

@@ -11,17 +11,19 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.files import write_whole
-from perceptualloss.pictures.decode import decode, upright_picture
+from perceptualloss.pictures.decode import Frames, decode, frames, upright_picture
 from perceptualloss.pictures.picture import PathLike, Picture
 from perceptualloss.pictures.ranges import FAR, check_values
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS, Request
+from perceptualloss.pictures.refusals import SUFFIXES, refusing
 from perceptualloss.pictures.samples import encode_16_bit_png, whole_numbers
 
-READ_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+READ_SUFFIXES = SUFFIXES
 WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 ALPHA_SUFFIXES = (".png", ".webp")
 
@@ -34,68 +36,63 @@ def exact_dtype(images: Tensor) -> torch.dtype:
     return torch.float64 if images.dtype == torch.float64 or images.is_cuda else torch.float32
 
 
-def read_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Tensor:
-    """Read a picture as an RGB batch of one.
+def read_image(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Read a picture as an RGB batch of one, with the values that a colour-managed viewer shows.
 
-    Takes 8 and 16 bits a channel (PNG, TIFF), grey, palettes and CMYK. The EXIF orientation is applied,
-    transparent parts are laid over white, and an embedded colour profile is converted to sRGB (with 8 bits a
-    channel, also in a 16-bit picture). Of an animation, the first frame is read.
+    The content says what kind of file it is. All bits are kept, the EXIF orientation is applied, transparent parts are
+    laid over white, and colours are converted to sRGB by what the file says of them (docs/pictures.md). Of several
+    frames or pages the first is read. What is guessed or left out is logged in one line with the file's name.
 
     Args:
         source: A file, its content, or a Pillow picture.
+        max_pixels: A larger picture is refused before it is decoded.
 
     Returns:
         float32, (1, 3, H, W), in [0, 1].
 
     Raises:
-        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+        InputError: The file is missing, not readable, does not decode, is too large, or means what is not understood.
     """
-    return open_picture(source).over_white()
+    return open_picture(source, max_pixels).over_white()
 
 
-def open_picture(source: str | os.PathLike[str] | bytes | Image.Image) -> Picture:
+def open_picture(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture as :func:`read_image` does, but keep its transparency, and say whether it is grey.
 
     Raises:
-        InputError: The file is missing, not readable, does not decode, or is a decompression bomb.
+        InputError: as :func:`read_image`.
     """
-    if isinstance(source, Image.Image):
-        name = "the Pillow picture"
-    elif isinstance(source, bytes):
-        name = f"the picture of {len(source)} bytes"
-    else:
-        name = str(Path(source))
-    try:
+    request = Request(_name(source), max_pixels)
+    with refusing(request.name):
         if isinstance(source, Image.Image):
-            return upright_picture(source)
-        return decode(source if isinstance(source, bytes) else _content(Path(source)))
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise nearly anything for broken files
-        raise _refusal(name, error) from error
+            return upright_picture(source, request)
+        return decode(_content(source), request)
 
 
-def _content(path: Path) -> bytes:
+def open_pictures(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS) -> Frames:
+    """Open a file of one or more pictures: the frames of an animation, or pages.
+
+    Raises:
+        InputError: as :func:`read_image`; also when a frame is decoded.
+    """
+    request = Request(_name(source), max_pixels)
+    with refusing(request.name):
+        return frames(_content(source), request)
+
+
+def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
+    if isinstance(source, Image.Image):
+        return "the Pillow picture"
+    return f"the picture of {len(source)} bytes" if isinstance(source, bytes) else str(Path(source))
+
+
+def _content(source: str | os.PathLike[str] | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
     if path.exists() and not path.is_file() and not path.is_dir():  # /dev/zero never ends
         raise InputError(f"a picture file {path}", "a device or the like")
     return path.read_bytes()
-
-
-def _refusal(name: str, error: Exception) -> InputError:
-    """Return the error that says why a picture was not read."""
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"a picture file {name}", "no such file")
-    if isinstance(error, IsADirectoryError):
-        return InputError(f"a picture file {name}", "a folder", "Name a file in it.")
-    if isinstance(error, PermissionError):
-        return InputError(f"{name} to be readable", "permission denied")
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        remedy = "If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
-        return InputError(f"{name} to be a picture that fits into memory", str(error), remedy)
-    if isinstance(error, UnidentifiedImageError):
-        remedy = f"Known kinds: {', '.join(READ_SUFFIXES)}."
-        return InputError(f"{name} to be a picture", "a file of unknown kind", remedy)
-    return InputError(f"{name} to be a picture", f"one that does not decode ({type(error).__name__}: {error})")
 
 
 def write_image(

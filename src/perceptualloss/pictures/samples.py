@@ -1,25 +1,16 @@
-"""Whole numbers of 8 and 16 bits: the one rounding to them, and files of 16 bits, which Pillow reads with 8."""
+"""Whole numbers of 8 and 16 bits: the one rounding to them, and PNG files of 16 bits."""
 
 from __future__ import annotations
 
-import io
 import struct
-import sys
 import zlib
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
 from torch import Tensor
 
 _STRIP = 512
-
-_OTHER_BYTE = {  # the unpacker that keeps the byte which the other one drops
-    "16B": "16L",
-    "16L": "16B",
-    "16N": "16B" if sys.byteorder == "little" else "16L",
-}
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's, by the number of channels
 
@@ -58,39 +49,6 @@ def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.u
     return samples
 
 
-def decode_16_bit(data: bytes) -> NDArray[np.uint16] | None:
-    """Return the samples of an encoded PNG or TIFF, (H, W, channels), or None unless it has 16 bits.
-
-    Pillow keeps the high byte of 16-bit colour. Read again as if the byte order were the other one, it keeps
-    the low byte, for every compression that it knows.
-
-    Channels: grey, grey and alpha, RGB, or RGB and alpha.
-    """
-    high = Image.open(io.BytesIO(data))
-    if not isinstance(high, ImageFile.ImageFile):
-        return None
-    if high.mode.startswith("I;16"):
-        return np.asarray(high).astype(np.uint16)[..., None]
-    modes = {_unpacker(tile.args) for tile in high.tile}
-    if len(modes) != 1:
-        return None
-    (mode,) = modes
-    if mode == "LA;16B":  # two 16-bit samples are as long as four of 8 bits
-        _set_unpacker(high, "RGBA")
-        samples = np.asarray(high).astype(np.uint16)
-        pairs: NDArray[np.uint16] = samples[..., 0::2] * np.uint16(256) + samples[..., 1::2]
-        return pairs
-    colour, _, order = mode.partition(";")
-    if colour not in ("RGB", "RGBA") or order not in _OTHER_BYTE or high.mode != colour:
-        return None
-    low = Image.open(io.BytesIO(data))
-    if isinstance(low, ImageFile.ImageFile):
-        _set_unpacker(low, f"{colour};{_OTHER_BYTE[order]}")
-    samples = np.asarray(high).astype(np.uint16) * np.uint16(256)
-    samples += np.asarray(low)
-    return samples
-
-
 def encode_16_bit_png(samples: NDArray[np.uint16]) -> bytes:
     """Return a PNG file with the ``samples``, (H, W, channels): grey, grey and alpha, RGB, or RGB and alpha.
 
@@ -108,15 +66,3 @@ def encode_16_bit_png(samples: NDArray[np.uint16]) -> bytes:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _unpacker(args: object) -> str:
-    """Return the name of the unpacker in a tile's arguments: alone for PNG, first of several for TIFF."""
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
-
-
-def _set_unpacker(image: ImageFile.ImageFile, mode: str) -> None:
-    image.tile = [
-        tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode) for tile in image.tile
-    ]
