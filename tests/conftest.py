@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import multiprocessing
 
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.pictures.images import read_image, write_image
@@ -36,6 +40,32 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         piece = read_image(file)[:, :, 100:148, 100 : 152 + 4 * i]
         write_image(piece, folder / f"{i}-{file.stem}.png")
     return folder
+
+
+@pytest.fixture
+def in_processes(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Call a function of a test's module in processes of their own, with (rank, *arguments); what one raises, fails.
+
+    For what forks, talks through gloo, or sends or gets signals: pytest's process has threads, and what reaches it
+    from outside ends whatever runs then, in pytest too. The processes are forked by one that has imported the slow
+    packages and has no threads.
+    """
+    if sys.platform != "linux":
+        pytest.skip("processes are forked, because a fresh one imports torch for seconds")
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["pytest", "hypothesis", "lightning", "perceptualloss.training.run"])
+    monkeypatch.syspath_prepend(pytestconfig.rootpath)  # where tests.losses.test_wrapped is found
+
+    def call(function: Callable[..., None], *arguments: Any, processes: int = 1, seconds: float = 300) -> None:
+        running = multiprocessing.start_processes(function, arguments, processes, join=False, start_method="forkserver")
+        end = time.monotonic() + seconds
+        while not running.join(timeout=1):
+            if time.monotonic() > end:
+                for process in running.processes:
+                    process.kill()
+                pytest.fail(f"not done after {seconds} seconds")
+
+    return call
 
 
 class AtOnce:

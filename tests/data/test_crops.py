@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -104,13 +104,16 @@ def test_samples_depend_on_seed_and_number_alone(order: list[int], seed: int) ->
     assert not same(expected[0], expected[1])
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_workers_give_the_same_samples() -> None:
+def _in_workers(_: int) -> None:
     data = Crops(numbered_photos(), RandomNoise(), 16, 24, seed=5)
     alone = [tuple(batch) for batch in DataLoader(data, batch_size=4)]
     several = [tuple(batch) for batch in DataLoader(data, batch_size=4, num_workers=2)]
     assert len(alone) == 6
     assert all(same(x, y) for x, y in zip(alone, several, strict=True))
+
+
+def test_workers_give_the_same_samples(in_processes: Callable[..., None]) -> None:
+    in_processes(_in_workers)
 
 
 def test_samples_stay_the_same_from_version_to_version() -> None:

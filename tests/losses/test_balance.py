@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.utils.checkpoint import checkpoint
 
 from perceptualloss.errors import InputError, warn_once
@@ -325,17 +324,16 @@ def weights_of(model: nn.Module, batch: Tensor) -> dict[str, list[float]]:
 
 
 def _half(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     model, batch = whole_batch()
     torch.save(weights_of(model, batch.chunk(2)[rank]), Path(folder) / f"{rank}.pt")
     distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, because a fresh process takes seconds to import torch")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_two_processes_have_the_weights_of_one_with_the_joined_batch(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_half, (str(tmp_path),), nprocs=2, start_method="fork")
+def test_two_processes_have_the_weights_of_one_with_the_joined_batch(
+    tmp_path: Path, in_processes: Callable[..., None]
+) -> None:
+    in_processes(_half, str(tmp_path), processes=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert first == second
     alone = weights_of(*whole_batch())

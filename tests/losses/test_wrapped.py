@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import lightning as L
 import pytest
 import torch
 from accelerate import Accelerator
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -94,7 +94,6 @@ def test_accelerate_prepares_a_module_with_a_loss() -> None:
 
 def _one_of_two(rank: int, folder: str) -> None:
     """Take the gradients of one step in each of two processes, which stop after a minute without one another."""
-    torch.set_num_threads(1)
     meet = f"file://{folder}/meet"
     distributed.init_process_group("gloo", init_method=meet, rank=rank, world_size=2, timeout=timedelta(seconds=60))
     mesh = init_device_mesh("cpu", (2,))
@@ -123,10 +122,10 @@ def _one_of_two(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, because a fresh process takes seconds to import torch")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_ddp_and_fsdp2_have_the_mean_of_the_gradients_of_two_processes(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")
+def test_ddp_and_fsdp2_have_the_mean_of_the_gradients_of_two_processes(
+    tmp_path: Path, in_processes: Callable[..., None]
+) -> None:
+    in_processes(_one_of_two, str(tmp_path), processes=2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU, and there is none")

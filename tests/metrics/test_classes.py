@@ -6,7 +6,6 @@ import copy
 import math
 import pickle
 import re
-import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
@@ -271,11 +270,8 @@ def _measure(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, because a fresh process takes seconds to import torch")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_processes_that_talk_find_the_same_mean(tmp_path: Path) -> None:
-    torch.set_num_threads(1)  # a fork does not have its parent's threads
-    multiprocessing.start_processes(_measure, (str(tmp_path),), nprocs=3, start_method="fork")
+def test_processes_that_talk_find_the_same_mean(tmp_path: Path, in_processes: Callable[..., None]) -> None:
+    in_processes(_measure, str(tmp_path), processes=3)
     decibels = [20.0, *2 * [20 - 20 * math.log10(2)]]
     for rank in range(3):
         assert torch.load(tmp_path / f"{rank}.pt").item() == pytest.approx(sum(decibels) / 3, rel=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ TASKS = {
 BY_STEPS, BY_EPOCHS = {"max_steps": 6}, {"max_epochs": 2}
 
 
+def _resumed(_: int, photos: Path, folder: Path, workers: int) -> None:
+    def data() -> PhotoData:
+        return photo_data(photos, epoch_samples=6, workers=workers)
+
+    class Save(L.Callback):  # in the middle of the second epoch
+        def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+            if trainer.global_step == 4:
+                trainer.save_checkpoint(folder / "half.ckpt")
+
+    watch, _ = trained(Supervised(Tiny(), MSELoss()), data(), more=[Save()], max_epochs=2)
+    rest, _ = trained(Supervised(Tiny(), MSELoss()), data(), folder / "half.ckpt", max_epochs=2)
+    assert torch.equal(torch.cat(rest.batches), torch.cat(watch.batches[4:]))
+    assert rest.rates == pytest.approx(watch.rates[4:])
+
+
 @pytest.mark.filterwarnings("ignore::lightning.pytorch.utilities.warnings.PossibleUserWarning")
 @pytest.mark.filterwarnings("ignore:.*treespec")
 @pytest.mark.filterwarnings("ignore:.*not resumable")
@@ -112,22 +128,13 @@ class TestPlainTrainer:
         with pytest.raises(InputError, match="epoch_samples from 1"):
             photo_data(small_photos, epoch_samples=0)
 
-    @pytest.mark.parametrize("workers", [0, 1])
-    def test_a_resumed_run_by_epochs_goes_on_with_new_samples(
-        self, workers: int, small_photos: Path, tmp_path: Path
+    def test_a_resumed_run_by_epochs_goes_on_with_new_samples(self, small_photos: Path, tmp_path: Path) -> None:
+        _resumed(0, small_photos, tmp_path, workers=0)
+
+    def test_so_it_does_where_workers_load_them(
+        self, small_photos: Path, tmp_path: Path, in_processes: Callable[..., None]
     ) -> None:
-        def data() -> PhotoData:
-            return photo_data(small_photos, epoch_samples=6, workers=workers)
-
-        class Save(L.Callback):  # in the middle of the second epoch
-            def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-                if trainer.global_step == 4:
-                    trainer.save_checkpoint(tmp_path / "half.ckpt")
-
-        watch, _ = trained(Supervised(Tiny(), MSELoss()), data(), more=[Save()], max_epochs=2)
-        rest, _ = trained(Supervised(Tiny(), MSELoss()), data(), tmp_path / "half.ckpt", max_epochs=2)
-        assert torch.equal(torch.cat(rest.batches), torch.cat(watch.batches[4:]))
-        assert rest.rates == pytest.approx(watch.rates[4:])
+        in_processes(_resumed, small_photos, tmp_path, 1)
 
     def test_accumulated_batches_are_all_new(self, small_photos: Path) -> None:
         data = photo_data(small_photos, epoch_samples=8)

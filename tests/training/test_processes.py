@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 
 from perceptualloss.files import is_first_process
 from perceptualloss.training.processes import Agreement
@@ -53,10 +53,8 @@ def _ask(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, because a fresh process takes seconds to import torch")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_what_one_process_wishes_all_do(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_ask, (str(tmp_path),), nprocs=2, start_method="fork")
+def test_what_one_process_wishes_all_do(tmp_path: Path, in_processes: Callable[..., None]) -> None:
+    in_processes(_ask, str(tmp_path), processes=2)
     for rank in range(2):
         stop = [wishes[0] for wishes in torch.load(tmp_path / f"{rank}.pt", weights_only=True)]
         assert stop == [False, False, True, False]
