@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +14,7 @@ from rich.progress import TaskID
 from torch import Tensor
 from torch.nn import functional as F
 
-from perceptualloss.bars import bars
+from perceptualloss.bars import EVERY, bars
 from perceptualloss.training.schedule import run_steps
 
 
@@ -28,7 +29,7 @@ class ProgressBar(L.Callback):
     def __init__(self) -> None:
         self.bar = bars(steps=True)
         self.task: TaskID | None = None
-        self.steps = math.inf
+        self.steps, self.last = math.inf, 0.0
 
     def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Show the bar where the run stands."""
@@ -42,7 +43,9 @@ class ProgressBar(L.Callback):
         """Move it one step on."""
         if self.task is None:
             return
-        if trainer.global_step % self.EVERY == 0 or trainer.global_step == self.steps:
+        due = trainer.global_step % self.EVERY == 0 or trainer.global_step == self.steps
+        if due or time.monotonic() - self.last >= EVERY:  # steps may take minutes
+            self.last = time.monotonic()
             values = trainer.progress_bar_metrics.items()
             note = " ".join(f"{name.removeprefix('train ')} {float(value):.3g}" for name, value in values)
             self.bar.update(self.task, completed=trainer.global_step, note=note)
