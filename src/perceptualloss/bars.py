@@ -34,6 +34,11 @@ def show_progress(shown: bool) -> None:
     _shown.set(shown)
 
 
+def progress_is_shown() -> bool:
+    """Return what :func:`show_progress` was told last."""
+    return _shown.get()
+
+
 def bars(console: Console | None = None, steps: bool = False) -> Progress:
     """Return progress bars with a description and the time that is left; texts are no markup.
 
@@ -45,7 +50,7 @@ def bars(console: Console | None = None, steps: bool = False) -> Progress:
             them, as a training's do. Others show per cent, and vanish at the end.
     """
     console = console or get_console()
-    if not _shown.get():
+    if not progress_is_shown():
         return Progress(console=Console(quiet=True), disable=True)
     if not has_bars(console):
         return Lines(console, steps)

@@ -55,7 +55,8 @@ def test_a_folder_with_a_style_that_ships(trained: Path, photos: Path, tmp_path:
 def test_one_of_several_styles_by_name_and_blended(trained: Path, photos: Path, tmp_path: Path) -> None:
     found = {}
     for name in ("wave", "udnie", "wave:0.5,udnie:0.5"):
-        assert run(photos / "a.jpg", "-o", tmp_path / "x.png", "--network", trained, "--style", name) == 0
+        words = ["--network", trained, "--style", name, "--overwrite"]
+        assert run(photos / "a.jpg", "-o", tmp_path / "x.png", *words) == 0
         found[name] = read_image(tmp_path / "x.png")
     first, second, both = found.values()
     assert not torch.equal(first, second)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss import cli
+from perceptualloss.apply.upscale import Upscaler
 from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
@@ -90,6 +94,69 @@ def test_one_bad_file_does_not_end_it(
     assert "b.png: expected" in shown.err
     assert "1 that were not enlarged" in shown.err
     assert "Traceback" not in shown.err
+
+
+def test_going_on_passes_by_what_is_whole_and_of_the_right_size(
+    trained: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out, words = tmp_path / "out", [photos, "-o", tmp_path / "out", "--scale", 2]
+    assert run(*words) == 0
+    first = (out / "a.jpg").read_bytes()
+    (out / "c.png").write_bytes((out / "c.png").read_bytes()[:-40])  # cut
+    write_image(torch.rand(3, 5, 5), out / "deep" / "b.png")  # somebody else's
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "Wrote nothing; skipped 3" in capsys.readouterr().out
+    assert run(*words, "--skip-existing") == 0
+    shown = capsys.readouterr().out
+    assert "Wrote 2 pictures into" in shown
+    assert "skipped 1 (a.jpg: whole already)" in shown
+    assert "c.png is not whole: it is made anew" in caplog.text
+    assert "b.png is 5 x 5 and not 12 x 12 pixels large: it is made anew" in caplog.text
+    assert (out / "a.jpg").read_bytes() == first
+    assert read_image((out / "deep" / "b.png.before").read_bytes()).shape == (1, 3, 5, 5)
+    assert modes(out)["deep/b.png"] == ("L", (12, 12))
+    assert modes(out)["c.png"] == ("RGBA", (12, 12))
+
+
+def test_a_result_that_is_older_than_its_source_is_made_anew(trained: Path, photos: Path, tmp_path: Path) -> None:
+    words = [photos / "a.jpg", "-o", tmp_path / "b.png", "--scale", 2, "--skip-existing"]
+    assert run(*words) == 0
+    os.utime(tmp_path / "b.png", (1e9, 1e9))
+    assert run(*words) == 0
+    assert (tmp_path / "b.png").stat().st_mtime > 1e9
+    assert (tmp_path / "b.png.before").stat().st_mtime == 1e9
+
+
+def test_ctrl_c_says_what_goes_on(
+    trained: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = Upscaler.file
+
+    def interrupted(tool: Upscaler, source: Path, *rest: Any, **options: Any) -> None:
+        if source.name == "c.png":
+            raise KeyboardInterrupt
+        whole(tool, source, *rest, **options)
+
+    monkeypatch.setattr(Upscaler, "file", interrupted)
+    assert run(photos, "-o", tmp_path / "out", "--scale", 2) == 130
+    told = capsys.readouterr().err
+    assert "Interrupted. Wrote 1 picture into" in told
+    (line,) = [line for line in told.splitlines() if line.startswith("Go on with: ")]
+    monkeypatch.undo()
+    monkeypatch.setattr(shipped, "FOLDER", trained)
+    assert cli.main(shlex.split(line.removeprefix("Go on with: "))[1:]) == 0
+    told = capsys.readouterr().out
+    assert "Wrote 2 pictures" in told
+    assert "skipped 1 (a.jpg: whole already)" in told
 
 
 @pytest.mark.parametrize(

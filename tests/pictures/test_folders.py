@@ -19,7 +19,8 @@ def photos(tmp_path: Path) -> Path:
 
 def test_a_folder_keeps_its_shape(photos: Path, tmp_path: Path) -> None:
     pairs = {
-        str(s.relative_to(photos)): str(t.relative_to(tmp_path / "out")) for s, t in pair_up([photos], tmp_path / "out")
+        str(s.relative_to(photos)): str(t.relative_to(tmp_path / "out"))
+        for s, t in pair_up([photos], tmp_path / "out").pairs
     }
     assert pairs == {
         "a.png": "a.png",
@@ -33,18 +34,43 @@ def test_a_folder_keeps_its_shape(photos: Path, tmp_path: Path) -> None:
 
 def test_one_file_goes_where_one_says_or_into_a_folder(photos: Path, tmp_path: Path) -> None:
     file = photos / "a.png"
-    assert pair_up([file], tmp_path / "large.webp") == [(file, tmp_path / "large.webp")]
-    assert pair_up([file], tmp_path / "out") == [(file, tmp_path / "out" / "a.png")]
+    assert pair_up([file], tmp_path / "large.webp").pairs == [(file, tmp_path / "large.webp")]
+    assert pair_up([file], tmp_path / "out").pairs == [(file, tmp_path / "out" / "a.png")]
     (tmp_path / "folder.png").mkdir()
-    assert pair_up([file], tmp_path / "folder.png") == [(file, tmp_path / "folder.png" / "a.png")]
+    assert pair_up([file], tmp_path / "folder.png").pairs == [(file, tmp_path / "folder.png" / "a.png")]
+
+
+@pytest.mark.parametrize("name", ["results.v2", "2026.11", "out.final-version", "out."])
+def test_a_folder_may_have_a_dot(name: str, photos: Path, tmp_path: Path) -> None:
+    file = photos / "a.png"
+    assert pair_up([file], tmp_path / name).pairs == [(file, tmp_path / name / "a.png")]
+    assert len(pair_up([photos], tmp_path / "out.svg").pairs) == 6
+    assert pair_up([file], tmp_path / "x.png", is_folder=True).pairs == [(file, tmp_path / "x.png" / "a.png")]
+
+
+def test_one_kind_for_all_pictures(photos: Path, tmp_path: Path) -> None:
+    names = [target.name for _, target in pair_up([photos], tmp_path / "out", suffix=".webp").pairs]
+    assert names == ["a.webp", "b.webp", "d.png.webp", "d.tiff.webp", "a.webp", "c.webp"]
+
+
+def test_of_several_paths_those_that_are_not_there_are_faulty(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (photos / "gone.png").symlink_to("nowhere")
+    paths = [photos / "a.png", tmp_path / "none.png", photos / "gone.png", tmp_path / "empty"]
+    plan = pair_up(paths, tmp_path / "out")
+    assert [source for source, _ in plan.pairs] == [photos / "a.png"]
+    assert [*plan.faulty] == paths[1:]
+    assert pair_up([photos], tmp_path / "out").left_out == {".txt": 1}
+    with pytest.raises(InputError, match=r"nothing; .*none.png: .*no such file"):
+        pair_up(paths[1:3], tmp_path / "out")
 
 
 def test_results_of_an_earlier_run_are_not_enlarged_again(photos: Path) -> None:
-    before = pair_up([photos], photos / "large")
+    before = pair_up([photos], photos / "large").pairs
     for _, target in before:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(b"")
-    assert pair_up([photos], photos / "large") == before
+    assert pair_up([photos], photos / "large").pairs == before
 
 
 @pytest.mark.parametrize(
@@ -54,7 +80,12 @@ def test_results_of_an_earlier_run_are_not_enlarged_again(photos: Path) -> None:
         (["photos/a.png"], "photos/a.png", "another place than that of"),
         (["photos/a.png"], "photos/deep/../a.png", "another place than that of"),
         (["photos/a.png", "photos/d.png"], "photos", "another place than that of"),
-        (["photos/a.png"], "a.tif", "a file name that ends in"),
+        (["photos/a.png"], "a.gif", "a file name that ends in"),
+        (
+            ["photos/a.png"],
+            "a.svg",
+            r"a file name that ends in .* got 'a.svg'. A folder of this name is written .*a.svg/",
+        ),
         (["photos"], "a.png", "a folder for several pictures"),
         (["photos/a.png", "photos/deep/a.png"], "out", "different names"),
         (["photos/none.png"], "out", "no such file"),

@@ -64,12 +64,25 @@ def with_longer_side(images: Tensor, size: int | None) -> Tensor:
     torch.Size([1, 3, 20, 40])
     """
     height, width = images.shape[-2:]
-    if size is None or max(height, width) == size:
-        return images
+    sides = longer_side(height, width, size)
+    return images if sides == (height, width) else resize(images, size=sides).clamp(0, 1)
+
+
+def longer_side(height: int, width: int, size: int | None) -> tuple[int, int]:
+    """Return height and width of a picture whose longer side becomes ``size`` pixels; None leaves them.
+
+    Raises:
+        InputError: a size below 1.
+
+    >>> longer_side(10, 20, 40), longer_side(10, 20, None)
+    ((20, 40), (10, 20))
+    """
+    if size is None:
+        return height, width
     if size < 1:
         raise InputError("a size of the longer side from 1 pixel", str(size))
     factor = size / max(height, width)
-    return resize(images, size=(max(1, round(factor * height)), max(1, round(factor * width)))).clamp(0, 1)
+    return max(1, round(factor * height)), max(1, round(factor * width))
 
 
 def check_strength(strength: float) -> None:

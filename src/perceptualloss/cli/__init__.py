@@ -40,10 +40,23 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.parse_args(words)
         parser.error("no command")
     except argparse.ArgumentError as error:
-        from perceptualloss.cli.console import OptionError, complain  # noqa: PLC0415
+        from perceptualloss.cli.console import complain  # noqa: PLC0415
 
-        complain("error:", str(OptionError("options that perceptualloss --help lists", str(error))), "bold red")
+        complain("error:", str(_explained(others, str(error))), "bold red")
     return 2
+
+
+def _explained(words: Sequence[str], message: str) -> Exception:
+    """Return what is wrong with words that begin with no command."""
+    from perceptualloss.cli.console import OptionError  # noqa: PLC0415
+    from perceptualloss.errors import InputError, check_choice  # noqa: PLC0415
+
+    if not words or words[0].startswith("-"):
+        return OptionError("a command and options that perceptualloss --help lists", message)
+    try:
+        return OptionError(check_choice("the command", words[0], COMMANDS), message)
+    except InputError as error:
+        return error
 
 
 def split_trust(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perceptualloss.bars import progress_is_shown
 from perceptualloss.cli import COMMANDS
 from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
@@ -30,6 +31,10 @@ errors = Console(stderr=True, markup=False)
 
 class OptionError(InputError):
     """An option or a recipe that cannot be used; the command ends with 2 instead of 1."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of many files; its text says what was done, and ``--skip-existing`` goes on."""
 
 
 @contextmanager
@@ -58,6 +63,7 @@ def command_parser(name: str, usage: str | None = None) -> ArgumentParser:
         description=COMMANDS[name],
         formatter_class=Help,
         exit_on_error=False,
+        allow_abbrev=False,  # half an option may be another one tomorrow
     )
 
 
@@ -104,9 +110,25 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
+def one_line(text: str) -> str:
+    r"""Return a text, in which names of files may have line breaks, in one line.
+
+    >>> one_line("two\nlines.png")
+    'two lines.png'
+    """
+    return " ".join(text.split())
+
+
 def say(line: str) -> None:
-    """Print a line about what happens now."""
-    console.print(bold(line))
+    """Print a line about what happens now, which ``--quiet`` leaves out."""
+    if progress_is_shown():
+        console.print(bold(line))
+
+
+def inform(*parts: str | Text) -> None:
+    """Print a sentence about what was done, which ``--quiet`` leaves out."""
+    if progress_is_shown():
+        tell(*parts)
 
 
 def tell(*parts: str | Text) -> None:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import re
 import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
-from rich.logging import RichHandler
 
-from perceptualloss.cli.console import OptionError, as_option, complain, errors, given_options
+from perceptualloss.bars import show_progress
+from perceptualloss.cli.console import Interrupted, OptionError, as_option, complain, errors, given_options, one_line
+from perceptualloss.cli.explain import explained
 from perceptualloss.errors import InputError, TrainingInterrupted
 from perceptualloss.files import is_first_process
 from perceptualloss.vocabulary import check_names
 
 RECIPES = ("train", "train-loss-network")  # commands that take one
+QUIET = ("recipes",)  # commands without progress
+
+log = logging.getLogger(__name__)
+
+
+class _Told(logging.Handler):
+    """Prints what the library has to say, a line each however long it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        complain(f"{record.levelname.lower()}:", one_line(self.format(record)), "yellow")
 
 
 def run(words: list[str], modules: Sequence[str], others: list[str]) -> int:
@@ -30,15 +45,17 @@ def run(words: list[str], modules: Sequence[str], others: list[str]) -> int:
         modules: to trust.
         others: the words without these: the command's name and what follows it.
     """
-    handler = RichHandler(console=errors, show_time=False, show_path=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names of files have letters that not every terminal has
     level = logging.WARNING if is_first_process() else logging.ERROR
-    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Told()])
     warnings.filterwarnings("ignore")  # libraries' advice to developers
     try:
         _trust(modules)
         _run(words, others)
     except InputError as error:
-        complain("error:", str(error), "bold red")
+        complain("error:", one_line(str(error)), "bold red")
         return 2 if isinstance(error, OptionError) else 1
     except TrainingInterrupted as stop:
         if not is_first_process():
@@ -46,10 +63,33 @@ def run(words: list[str], modules: Sequence[str], others: list[str]) -> int:
         complain("\nInterrupted;", f"{stop.folder} holds everything up to here.", "")
         complain("Go on with:", _resume_command(modules, others, stop), "")
         return 130
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        return _interrupted(stop, words)
+    except (OSError, MemoryError) as error:
+        return _of_the_machine(error)
+    return 0
+
+
+def _interrupted(stop: KeyboardInterrupt, words: Sequence[str]) -> int:
+    """Say what was done and, of many files, what goes on with the others."""
+    if not isinstance(stop, Interrupted):
         errors.print("\nInterrupted.")
         return 130
-    return 0
+    complain("\nInterrupted.", f"{stop}", "")
+    again = [] if "--overwrite" in words or "--skip-existing" in words else ["--skip-existing"]
+    complain("Go on with:", shlex.join(["perceptualloss", *words, *again]), "")
+    return 130
+
+
+def _of_the_machine(error: OSError | MemoryError) -> int:
+    """Say what is no fault of the program in a line; nothing where who reads has ended, such as head."""
+    log.debug("what went wrong:", exc_info=error)
+    if isinstance(error, BrokenPipeError):
+        with suppress(OSError, ValueError):  # else Python complains when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        complain("error:", one_line(f"{type(error).__name__}: {error}"), "bold red")
+    return 1
 
 
 def _trust(modules: Sequence[str]) -> None:
@@ -74,7 +114,10 @@ def _run(words: list[str], others: list[str]) -> None:
     with as_option():
         check_names(dict(given_options(rest)), name, option=True)
     parser = command.build_parser()
+    if name not in QUIET:
+        parser.add_argument("--quiet", action="store_true", help="no progress and no summary, but warnings and errors")
     options = _parse(parser, rest)
+    show_progress(not options.pop("quiet", False))
     if name in RECIPES:
         options.command_line = shlex.join(["perceptualloss", *words])  # for the record of the run
     command.run(parser, options)
@@ -85,7 +128,7 @@ def _parse(parser: ArgumentParser, words: list[str]) -> Namespace:
     try:
         return parser.parse_args(words)
     except ArgumentError as error:
-        raise OptionError(f"options that {parser.prog} --help lists", " ".join(str(error).split())) from error
+        raise explained(parser, str(error)) from error
 
 
 def _resume_command(modules: Sequence[str], others: list[str], stop: TrainingInterrupted) -> str:

@@ -9,11 +9,13 @@ from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress
 from perceptualloss.apply.style_optimizer import style_optimizer
-from perceptualloss.apply.stylist import stylist
+from perceptualloss.apply.stylist import longer_side, stylist
 from perceptualloss.cli.console import OptionError, add_computing_options, check_unused, command_parser
 from perceptualloss.cli.each import Tell, Work, do_each
+from perceptualloss.cli.targets import add_target_options, targets
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.folders import is_video, pair_up
+from perceptualloss.pictures.folders import is_video
+from perceptualloss.pictures.verify import unlike
 
 _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # options of --method optimize alone
 
@@ -21,8 +23,8 @@ _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # option
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("stylize")
-    parser.add_argument("paths", nargs="+", type=Path, help="pictures, videos and folders")
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/stylize"), help="a file for one, or a folder")
+    parser.add_argument("paths", nargs="+", type=Path, help="pictures, videos and folders; - for the standard input")
+    add_target_options(parser, Path("runs/stylize"), "files")
     parser.add_argument(
         "--style",
         type=str | None,
@@ -58,17 +60,23 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     optimize = options.method == "optimize"
     idle = ("network", "smooth", "precision") if optimize else (*_OPTIMIZE, "every")
     check_unused(parser, options, idle, f"with --method {options.method}")
-    pairs = pair_up(options.paths, options.out, videos=True)
-    if not 0 <= options.smooth <= 1:
-        raise InputError("smooth from 0 to 1", f"{options.smooth:g}")
-    if not any(is_video(source) for source, _ in pairs):
-        check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
-    if options.every is not None and not 1 <= options.every <= options.steps:
-        raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
-    do_each(pairs, options.out, _optimization(options) if optimize else _painter(options), "files", "painted")
+    with targets(options, videos=True) as to:
+        if not 0 <= options.smooth <= 1:
+            raise InputError("smooth from 0 to 1", f"{options.smooth:g}")
+        if not any(is_video(source) for source, _ in to.plan.pairs):
+            check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
+        if options.every is not None and not 1 <= options.every <= options.steps:
+            raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
+        work = (_optimization if optimize else _painter)(options, to.overwrite)
+
+        def verify(source: Path, target: Path) -> str:
+            return unlike(source, target, lambda height, width: longer_side(height, width, options.size))
+
+        unit = "steps" if optimize else "megapixels"
+        do_each(to.plan, to.out, work, "files", "painted", to.existing, verify, unit)
 
 
-def _painter(options: Namespace) -> Work:
+def _painter(options: Namespace, overwrite: bool) -> Work:
     """Return what paints a picture or a video with a network."""
     if options.style is None and options.network is None:
         raise InputError("a --style or a --network", "neither")
@@ -77,14 +85,14 @@ def _painter(options: Namespace) -> Work:
 
     def paint(source: Path, target: Path, tell: Tell) -> None:
         if is_video(source):
-            tool.video(source, target, options.smooth, tell)
+            tool.video(source, target, options.smooth, tell, overwrite=overwrite)
         else:
-            tool.file(source, target, tell)
+            tool.file(source, target, tell, overwrite=overwrite)
 
     return paint
 
 
-def _optimization(options: Namespace) -> Work:
+def _optimization(options: Namespace, overwrite: bool) -> Work:
     """Return what paints a picture by optimisation, after a style picture."""
     if options.style is None:
         raise InputError("a picture as --style for --method optimize", "none")
@@ -96,6 +104,6 @@ def _optimization(options: Namespace) -> Work:
             side = max(at.step.picture.shape[2:])
             tell(at.done, at.total, f"{side} px, loss {at.step.loss:.4g}")
 
-        tool.file(source, target, show, options.every)
+        tool.file(source, target, show, options.every, overwrite=overwrite)
 
     return paint

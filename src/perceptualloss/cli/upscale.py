@@ -9,18 +9,17 @@ from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.cli.console import add_computing_options, command_parser
-from perceptualloss.cli.each import do_each
+from perceptualloss.cli.each import Tell, do_each
+from perceptualloss.cli.targets import add_target_options, targets
 from perceptualloss.networks.named import Kind
-from perceptualloss.pictures.folders import pair_up
+from perceptualloss.pictures.verify import unlike
 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("upscale")
-    parser.add_argument("paths", nargs="+", type=Path, help="pictures and folders")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("runs/upscale"), help="a file for one picture, or a folder"
-    )
+    parser.add_argument("paths", nargs="+", type=Path, help="pictures and folders; - for the standard input")
+    add_target_options(parser, Path("runs/upscale"), "pictures")
     parser.add_argument("--scale", type=Literal[2, 4] | None, help="how many times larger (default: 4)")
     parser.add_argument(
         "--kind",
@@ -41,8 +40,15 @@ def build_parser() -> ArgumentParser:
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss upscale``."""
-    settings = options.clone()
-    out, paths = settings.pop("out"), settings.pop("paths")
-    pairs = pair_up(paths, out)
-    tool = upscaler(**settings.as_dict())
-    do_each(pairs, out, tool.file, "pictures", "enlarged")
+    names = ("scale", "kind", "network", "perception", "match_histogram", "tile", "device", "precision")
+    with targets(options) as to:
+        tool = upscaler(**{name: options[name] for name in names})
+        scale = int(getattr(tool.network, "scale", 1))
+
+        def work(source: Path, target: Path, tell: Tell) -> None:
+            tool.file(source, target, tell, overwrite=to.overwrite)
+
+        def verify(source: Path, target: Path) -> str:
+            return unlike(source, target, lambda height, width: (scale * height, scale * width))
+
+        do_each(to.plan, to.out, work, "pictures", "enlarged", to.existing, verify)

@@ -1,0 +1,102 @@
+"""What became of many files: how many were done, skipped and failed, why, and what was left out."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perceptualloss.cli.console import complain, one_line
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.listing import counted
+
+log = logging.getLogger(__name__)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NAMED = 3  # files of those that were skipped
+
+
+@dataclass
+class Summary:
+    """What became of all files.
+
+    Attributes:
+        what: the files, such as "pictures".
+        past: what became of them, such as "enlarged".
+        left_out: what is in the folders besides, by ending.
+        single: whether there is one file alone.
+        done: the targets that were written.
+        skipped: the targets that were not, by reason.
+        failed: how many did not work.
+    """
+
+    what: str
+    past: str
+    left_out: Counter[str] = field(default_factory=Counter)
+    single: bool = False
+    done: list[Path] = field(default_factory=list)
+    skipped: dict[str, list[Path]] = field(default_factory=dict)
+    failed: int = 0
+
+    def fail(self, source: Path, why: str) -> None:
+        """Count a file that did not work, and say why."""
+        self.failed += 1
+        complain(f"not {self.past}:", one_line(f"{source}: {why}"))
+
+    def skip(self, target: Path, why: str) -> None:
+        """Count a file that was skipped."""
+        self.skipped.setdefault(why, []).append(target)
+
+    def take(self, error: Exception, source: Path, target: Path) -> None:
+        """Count what an exception at a file means.
+
+        Raises:
+            InputError: on a full disk, where nothing else would work either.
+        """
+        if any(isinstance(cause, FileExistsError) for cause in _causes(error)):
+            self.skip(target, "written by another run meanwhile")
+        elif any(isinstance(cause, OSError) and cause.errno in _FULL for cause in _causes(error)):
+            remedy = "Free some, and go on with --skip-existing."
+            raise InputError(f"space on the disk for {target}", f"none. {self.words(target.parent)}", remedy) from error
+        else:
+            self.fail(source, reason(error))
+
+    def number(self, count: int) -> str:
+        """Return so many files in words."""
+        return f"{count} {self.what if count != 1 else self.what.removesuffix('s')}"
+
+    def words(self, out: Path) -> str:
+        """Return all that became of them in a line."""
+        where = self.done[0] if self.single and self.done else f"{self.number(len(self.done))} into {out}"
+        parts = [f"Wrote {where if self.done else 'nothing'}"]
+        for why, files in self.skipped.items():
+            names = ", ".join(file.name for file in files[:_NAMED]) + (", ..." if len(files) > _NAMED else "")
+            parts.append(f"skipped {len(files)} ({names}: {why})")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.left_out:
+            parts.append(f"left out {counted(self.left_out)}")
+        return one_line("; ".join(parts))
+
+
+def reason(error: Exception) -> str:
+    """Return in words what went wrong; of what nobody foresaw, also its kind and where it was."""
+    log.debug("what went wrong:", exc_info=error)
+    if isinstance(error, InputError):
+        return str(error)
+    text = one_line(str(error))[:300]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"more memory is needed than there is ({text or type(error).__name__}). A smaller --tile needs less."
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "perceptualloss" in frame.filename] or frames
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
