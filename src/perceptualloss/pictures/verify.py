@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video
-from perceptualloss.pictures.images import open_picture
+from perceptualloss.pictures.images import open_pictures
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 
 Sides = tuple[int, int]
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82", b"GIF8": b";"}  # of JPEG, PNG, GIF by their starts
 
 
 def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) -> str:
@@ -28,16 +31,30 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
     try:
         if is_video(target):
             return "" if abs(_last_time(target) - _last_time(source)) <= 1 else "not as long as its source"
-        found = _sides(target)
+        found = _sides(target, sys.maxsize, whole=True)
     except InputError:
         return "not whole"
-    wanted = expected(*_sides(source))
-    return "" if found == wanted else f"{found[1]} x {found[0]} and not {wanted[1]} x {wanted[0]} pixels large"
+    wanted = [expected(*sides) for sides in _sides(source)]
+    if found in (wanted, wanted[:1]):  # not every kind of file holds several frames or pages
+        return ""
+    if len(found) != len(wanted):
+        return f"of {len(found)} frames or pages and not of {len(wanted)}"
+    (height, width), other = next((one, two) for one, two in zip(found, wanted, strict=True) if one != two)
+    return f"{width} x {height} and not {other[1]} x {other[0]} pixels large"
 
 
-def _sides(file: Path) -> Sides:
-    height, width = open_picture(file).colours.shape[-2:]
-    return height, width
+def _sides(file: Path, max_pixels: int = MAX_PIXELS, whole: bool = False) -> list[Sides]:
+    """Return height and width of each frame or page of a picture, decoded to its end.
+
+    Raises:
+        InputError: a file that does not decode, or, if ``whole``, lacks its end, which decoders make up for.
+    """
+    data = file.read_bytes()
+    if whole and any(data.startswith(start) and not data.endswith(end) for start, end in _ENDS.items()):
+        raise InputError(f"{file} to be whole", "one that is cut")
+    opened = open_pictures(data, max_pixels)
+    shapes = [opened[number].colours.shape for number in range(opened.count)]
+    return [(shape[-2], shape[-1]) for shape in shapes]
 
 
 def _last_time(file: Path) -> float:
