@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR.",
     "upscale": "Enlarge pictures and folders of pictures with a trained network.",
     "stylize": "Paint pictures, folders and videos in a style.",
+    "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",
 }

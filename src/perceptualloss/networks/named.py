@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_saved, read_header
+from perceptualloss.networks.onnx_network import load_onnx
 from perceptualloss.networks.other_packages import SUFFIXES, load_other
 
 Kind = Literal["mse", "perceptual", "adversarial"]
@@ -65,7 +66,8 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     Args:
         name: such as "residual4x-perceptual", "style-wave" or "wave" (see :func:`list_networks`); or a file that
             :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
-            is installed and knows its architecture. Where there is a file of that name, it is the file.
+            is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`). Where there is a file of
+            that name, it is the file.
         device: where to put it.
 
     Raises:
@@ -77,6 +79,8 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     4
     """
     file = network_file(name)
+    if file.suffix.lower() == ".onnx":
+        return load_onnx(file)
     return (load_other(file) if _is_of_another_package(file) else load_saved(file)).to(device)
 
 
@@ -89,7 +93,7 @@ def network_file(name: str | os.PathLike[str]) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    if len(path.parts) != 1 or path.suffix in (".safetensors", *SUFFIXES) or not path.stem:
+    if len(path.parts) != 1 or path.suffix in (".safetensors", ".onnx", *SUFFIXES) or not path.stem:
         raise InputError("a saved network", f"no file at {path}", "Check the path.")
     files = {file.stem: file for file in (*_upscalers().values(), *shipped_styles().values())} | shipped_styles()
     return files[check_choice("network", str(path), files, "Or name the file of one.")]

@@ -79,10 +79,10 @@ def style_shares(style: Style, styles: int, x: Tensor) -> Tensor | None:
     """
     given = torch.as_tensor(style, device=x.device)
     whole = not given.is_floating_point()
-    if whole and given.ndim <= 1 and given.numel() in (1, len(x)):
+    if whole and given.ndim <= 1 and given.numel() in (1, x.shape[0]):
         _check_numbers(style, styles)
         shares = torch.eye(styles, device=x.device).index_select(0, given.reshape(-1).long())
-    elif not whole and given.shape in ((styles,), (1, styles), (len(x), styles)):
+    elif not whole and tuple(given.shape) in ((styles,), (1, styles), (x.shape[0], styles)):
         shares = given.reshape(-1, styles)
     else:
         expected = f"a style's number, ({len(x)},) numbers, or weights ({styles},) or ({len(x)}, {styles})"

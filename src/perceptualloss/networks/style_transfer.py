@@ -118,7 +118,7 @@ class StyleTransferNetwork(TransformationNetwork):
         shares = style_shares(self.style if style is None else style, self.styles, x)
         height, width = x.shape[-2:]
         pad = _LOST_PER_BLOCK * self.blocks
-        more = [max(_SMALLEST, -(-side // 4) * 4) - side for side in (height, width)]
+        more = [max(_SMALLEST, (side + 3) // 4 * 4) - side for side in (height, width)]  # ONNX divides towards zero
         y = mirror(x - 0.5, (pad, pad + more[0]), (pad, pad + more[1]))
         for layer in (*self.shrink, *self.body, *self.enlarge):
             y = layer(y, shares)
@@ -175,6 +175,7 @@ def mirror(x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor
     for axis, (before, after) in ((-2, rows), (-1, columns)):
         last = x.shape[axis] - 1
         period = 2 * max(last, 1)
-        places = torch.arange(-before, last + 1 + after, device=x.device) % period
+        places = torch.arange(-before, last + 1 + after, device=x.device)
+        places = places.remainder(torch.full_like(places, period))  # a tensor, because ONNX's export has no other
         x = x.index_select(axis, torch.minimum(places, period - places).clamp(max=last))
     return x
