@@ -39,6 +39,26 @@ def test_loss_map_writes_a_panel(photo: Path, tmp_path: Path) -> None:
     assert out.is_file()
 
 
+def test_what_is_there_is_overwritten_when_asked_for(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["loss-map", str(photo), str(photo), "--layers", "relu1_1", "--quiet"]
+    Path("mine.png").write_text("mine")
+    assert main([*words, "-o", "mine.png"]) == 1
+    assert Path("mine.png").read_text() == "mine"
+    assert "a new file mine.png" in capsys.readouterr().err
+    assert main([*words, "-o", "mine.png", "--overwrite"]) == 0
+    assert main(words) == main(words) == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["loss-map-2.png", "loss-map.png"]
+
+    words = ["reconstruct", str(photo), "--layers", "relu1_1", "--steps", "1", "--size", "16", "--quiet"]
+    assert main([*words, "-o", "."]) == 1
+    assert "a new or empty folder ." in capsys.readouterr().err
+    assert main(words) == main(words) == 0
+    assert Path("runs/reconstruct-2/panel.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

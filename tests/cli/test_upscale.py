@@ -91,7 +91,8 @@ def test_one_bad_file_does_not_end_it(
     assert len(modes(tmp_path / "out")) == 3
     shown = capsys.readouterr()
     assert "3 pictures into" in shown.out
-    assert "b.png: expected" in shown.err
+    assert "not enlarged: expected" in shown.err
+    assert "b.png to be a picture" in shown.err
     assert "1 that were not enlarged" in shown.err
     assert "Traceback" not in shown.err
 

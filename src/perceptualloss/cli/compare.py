@@ -16,6 +16,7 @@ from perceptualloss.cli.console import (
     command_parser,
     console,
     fields_of,
+    inform,
     metric_table,
     note,
     say,
@@ -62,7 +63,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         names = [*(field.name for field in fields(Settings)), "resume"]
         check_unused(parser, options, names, "with --runs: these are trained")
         with claimed_folder(options.out, options.name or "runs") as folder:
-            tell("Writing to ", bold(folder))
+            inform("Writing to ", bold(folder))
             comparison = compare_runs(options.runs, folder, say=say)
         _show(comparison, folder)
         return
@@ -74,7 +75,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})
         place = claimed_folder(options.out, options.name or f"upscale{settings.scale}x")
     with place as folder:
-        tell("Writing to ", bold(folder))
+        inform("Writing to ", bold(folder))
         comparison = compare(settings, folder, progress=True, say=say)
     _show(comparison, folder)
 
@@ -85,7 +86,7 @@ def _show(comparison: Comparison, folder: Path) -> None:
         note(why)
     for sentence in comparison.verdict:
         tell(sentence)
-    tell("Open ", bold(folder / "report.html"), " in a browser to see it.")
+    inform("Open ", bold(folder / "report.html"), " in a browser to see it.")
 
 
 def score_table(comparison: Comparison) -> Table:

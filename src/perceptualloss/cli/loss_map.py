@@ -9,8 +9,10 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.cli.console import command_parser, console, make_folder, tell
+from perceptualloss.cli.console import command_parser, console, inform, make_folder, say
+from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
+from perceptualloss.files import whole_file
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.loss_map import layer_losses, loss_map_panel
 
@@ -28,6 +30,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="a PNG file")
+    add_overwrite(parser)
     return parser
 
 
@@ -35,16 +38,20 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss loss-map``."""
     if options.out.suffix.lower() != ".png":
         raise InputError("a file name that ends in .png", str(options.out))
+    out = new_place(parser, options)
+    make_folder(out.parent)  # before the work, so that mistakes show now
     device = find_device(options.device)
+    say(f"Looking through {options.loss_network}")
     output, target = read_image(options.output).to(device), read_image(options.target).to(device)
     layers = layer_losses(output, target, options.layers, options.loss_network, options.weights, options.distance)
-    make_folder(options.out.parent)
+    panel = loss_map_panel(layers, output, target)
     try:
-        loss_map_panel(layers, output, target).save(options.out)
+        with whole_file(out, overwrite=options.overwrite) as file:
+            panel.save(file, "PNG")
     except OSError as error:
-        raise InputError(f"{options.out} to be writable", str(error)) from error
+        raise InputError(f"{out} to be writable", str(error)) from error
     table = Table("layer", "loss")
     for layer in layers:
         table.add_row(layer.layer, f"{layer.loss:.4g}")
     console.print(table)
-    tell(f"Wrote {options.out}")
+    inform(f"Wrote {out}")

@@ -11,7 +11,8 @@ from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.bars import bars
-from perceptualloss.cli.console import command_parser, console, errors, make_folder, tell
+from perceptualloss.cli.console import command_parser, console, errors, inform, make_folder
+from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
 from perceptualloss.studies.layers.reconstruct import Kind, reconstruct_layers, write_reconstructions
@@ -38,6 +39,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
+    add_overwrite(parser)
     return parser
 
 
@@ -46,10 +48,11 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     for name in ("steps", "size"):
         if options[name] < 1:
             raise InputError(f"{name} to be at least 1", str(options[name]))
+    out = new_place(parser, options)
     photo = read_image(options.picture)
     size = min(options.size, max(photo.shape[-2:]))
     photo = with_longer_side(photo, size).clamp(0, 1).to(find_device(options.device))
-    make_folder(options.out)  # before the work, so that mistakes show now
+    make_folder(out)  # before the work, so that mistakes show now
     settings = {
         name: options[name] for name in ("loss_network", "weights", "kind", "steps", "total_variation", "seed", "space")
     }
@@ -61,7 +64,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             shown.update(bar, description=f"{options.layers[number]} {step.loss:.3g}", completed=done)
 
         reconstructions = reconstruct_layers(photo, options.layers, **settings, progress=progress)
-    files = write_reconstructions(photo, reconstructions, options.out, {"picture": str(options.picture), **settings})
+    files = write_reconstructions(photo, reconstructions, out, {"picture": str(options.picture), **settings})
     table = Table("layer", "error of the " + ("features" if options.kind == "feature" else "Gram matrices"))
     for heading in ("PSNR (dB)", "SSIM", "evaluations", "seconds"):
         table.add_column(heading, justify="right")
@@ -69,4 +72,4 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         figures = [f"{one.error:.3g}", f"{one.psnr:.1f}", f"{one.ssim:.2f}", str(one.evaluations), f"{one.seconds:.0f}"]
         table.add_row(one.layers, *figures)
     console.print(table)
-    tell(f"Wrote {files[0]}, {files[1].name} and a picture for each layer")
+    inform(f"Wrote {files[0]}, {files[1].name} and a picture for each layer")

@@ -120,7 +120,10 @@ def _run(words: list[str], others: list[str]) -> None:
     show_progress(not options.pop("quiet", False))
     if name in RECIPES:
         options.command_line = shlex.join(["perceptualloss", *words])  # for the record of the run
-    command.run(parser, options)
+    try:
+        command.run(parser, options)
+    finally:
+        show_progress(True)  # for what else this process does
 
 
 def _parse(parser: ArgumentParser, words: list[str]) -> Namespace:

@@ -44,7 +44,7 @@ class Summary:
     def fail(self, source: Path, why: str) -> None:
         """Count a file that did not work, and say why."""
         self.failed += 1
-        complain(f"not {self.past}:", one_line(f"{source}: {why}"))
+        complain(f"not {self.past}:", one_line(why if str(source) in why else f"{source}: {why}"))
 
     def skip(self, target: Path, why: str) -> None:
         """Count a file that was skipped."""

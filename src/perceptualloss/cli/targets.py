@@ -31,7 +31,7 @@ def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:
     """
     help_of_out = f"a file for one, - for the standard output, or a folder for all {what}"
     parser.add_argument("-o", "--out", type=str, default=str(out), help=help_of_out)
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    add_overwrite(parser)
     parser.add_argument(
         "--skip_existing",
         action="store_true",
@@ -40,6 +40,34 @@ def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:
     parser.add_argument(
         "--format", type=str | None, help="what pictures are written as, such as png, where --out does not say it"
     )
+
+
+def add_overwrite(parser: ArgumentParser) -> None:
+    """Add what happens to files that are there, for commands with results of one input; see :func:`new_place`."""
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
+
+
+def new_place(parser: ArgumentParser, options: Namespace) -> Path:
+    """Return ``--out``, a file or a folder; where that is taken and nobody has named it, one with a number behind it.
+
+    Raises:
+        InputError: a file, or a folder with something in it, that somebody has named, unless with ``--overwrite``.
+    """
+    out = place = Path(options.out)
+    if options.overwrite or not _taken(out):
+        return out
+    if out != parser.get_default("out"):
+        what = "a new or empty folder" if out.is_dir() else "a new file"
+        raise InputError(f"{what} {out}", "one that is there already", "--overwrite replaces what has the same name.")
+    number = 1
+    while _taken(place):
+        number += 1
+        place = out.with_stem(f"{out.stem}-{number}")
+    return place
+
+
+def _taken(place: Path) -> bool:
+    return any(place.iterdir()) if place.is_dir() else os.path.lexists(place)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import lightning as L
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from perceptualloss.cli.console import as_option, bold, command_parser, fields_of, tell
+from perceptualloss.cli.console import as_option, bold, command_parser, fields_of, inform
 from perceptualloss.cli.recipe_options import NESTED, plain, values_of, with_checked_recipe
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
@@ -55,10 +55,10 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     record: dict[str, Any] = {"progress": True, "command": command, "configuration": _yaml(parser, options, recipe)}
     resume = options.resume is not None
     with nullcontext(options.resume) if resume else claimed_folder(options.out, options.name) as folder:
-        tell("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
+        inform("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
         scores = train(recipe, folder, resume=resume, **record)
-    tell("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
-    tell("Saved ", bold(result_in(folder, recipe)))
+    inform("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+    inform("Saved ", bold(result_in(folder, recipe)))
 
 
 def with_recipe(words: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,9 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.arguments import checked_arguments
-from perceptualloss.cli.console import as_option, bold, command_parser, console, say, tell
+from perceptualloss.cli.console import as_option, bold, command_parser, console, inform, say, tell
 from perceptualloss.cli.recipe_options import recipe_in
+from perceptualloss.cli.targets import add_overwrite
 from perceptualloss.errors import InputError
 from perceptualloss.studies.loss_network.figures import NetworkReport, percent
 from perceptualloss.studies.loss_network.report import report_network, report_photos
@@ -28,6 +30,7 @@ def build_parser() -> ArgumentParser:
     parser = command_parser("train-loss-network", "%(prog)s [RECIPE] [OPTIONS]")
     parser.add_argument("--recipe", action="config", help="a YAML file, or the name of a recipe that ships")
     parser.add_function_arguments(train_loss_network, skip={"command"})
+    add_overwrite(parser)
     parser.set_defaults(progress=True)
     return parser
 
@@ -35,6 +38,8 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss train-loss-network``."""
     command = options.pop("command_line", "")
+    if not (options.overwrite or options.resume) and os.path.lexists(options.out):  # before the training
+        raise InputError(f"a new file {options.out}", "one that is there already", "--overwrite replaces it.")
     settings = {name: options[name] for name in inspect.signature(train_loss_network).parameters if name != "command"}
     with as_option():
         usual = usual_sizes(options.teacher)
@@ -42,8 +47,8 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     unlabelled = options.photos if options.classes is None else None
     photos = report_photos(unlabelled, options.validation)  # before the training, so that mistakes show now
     figures = train_loss_network(**settings, command=command)
-    tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    tell("Saved ", bold(options.out), f"; give it as weights of the network {options.architecture!r}.")
+    inform(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    inform("Saved ", bold(options.out), f"; give it as weights of the network {options.architecture!r}.")
     folder = options.folder / "report"
     report = report_network(
         options.architecture,
@@ -57,7 +62,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     console.print(agreement_table(report))
     for sentence in report.verdict:
         tell(sentence)
-    tell("Open ", bold(folder / "report.html"), " in a browser to see it.")
+    inform("Open ", bold(folder / "report.html"), " in a browser to see it.")
 
 
 def with_recipe(words: list[str]) -> list[str]:
