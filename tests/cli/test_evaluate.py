@@ -79,7 +79,7 @@ def test_what_is_left_out_or_broken_is_told(
     files = picture_files(outputs)
     files[0].write_bytes(b"no picture")
     files[1].rename(outputs / "unknown.png")
-    assert run("evaluate", outputs, small_photos, "--metrics", "psnr") == 0
+    assert run("evaluate", outputs, small_photos, "--metrics", "psnr") == 1
     told = capsys.readouterr()
     assert "2 files have no partner everywhere and were left out" in told.out
     assert "unknown.png" in told.out

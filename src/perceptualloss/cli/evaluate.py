@@ -105,6 +105,9 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         say("Drawing the errors")
         paths = write_error_maps(evaluation, options.errors)
         tell(f"Wrote {len(paths)} pictures into ", bold(options.errors))
+    if failed := len(evaluation.failed):
+        total = failed + len(evaluation.pictures)
+        raise InputError(f"{total} pictures that can be measured", f"{failed} that cannot", "The reasons are above.")
 
 
 def mean_table(evaluation: Evaluation) -> Table:

@@ -114,6 +114,7 @@ def test_one_bad_file_does_not_end_it(targets: Path, tmp_path: Path) -> None:
     assert found.pictures == ["a"]
     assert str(outputs / "b.png") in found.problems["b"]
     assert "21 x 30 pixels, got 8 x 8" in found.problems["c"]
+    assert found.failed == ["b", "c"]
     (outputs / "a.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"pictures that can be measured.*to be a picture"):
         evaluate([outputs], targets, metrics=["psnr"])
@@ -254,6 +255,23 @@ def test_sentences_say_better_noise_or_too_few() -> None:
     few = compare_paired([2.0, 3.0], [1.0, 1.0], higher_is_better=True)
     assert "so few pictures do not tell: chance alone gives that in 50%" in sentence(psnr, "new", "old", few)
     assert "do not differ" in sentence(psnr, "new", "old", compare_paired(b, b, higher_is_better=True))
+    same = [math.inf] * 20
+    for pair, text in (
+        ((same, b), "new is better than old on 20 of 20 pictures, infinitely on 20."),
+        ((b, same), "old is better than new on 20 of 20 pictures, infinitely on 20."),
+        ((same[:2], b[:2]), "new is better than old on 2 of 2 pictures, infinitely on 2, but so few pictures"),
+        (([math.inf, 1.0], [1.0, math.inf]), "new and old are each better on 1 of 2 pictures, infinitely on 2."),
+        ((same, same), "new and old do not differ."),
+    ):
+        assert sentence(psnr, "new", "old", compare_paired(*pair, higher_is_better=True)).startswith(f"PSNR: {text}")
+
+
+def test_what_one_candidate_lacks_is_left_out_of_all() -> None:
+    one, two = {"a": 1.0, "b": 2.0, "c": math.nan}, {"a": math.inf, "c": 3.0}
+    measured = measuring.Measured({"one": {"psnr": one}, "two": {"psnr": two}})
+    measuring.keep_what_all_have(measured)
+    assert measured.values == {"one": {"psnr": {"a": 1.0}}, "two": {"psnr": {"a": math.inf}}}
+    assert measured.problems == {"c: psnr": "its value is not a number"}
 
 
 @pytest.mark.parametrize("masks", ["alpha", "folder"])

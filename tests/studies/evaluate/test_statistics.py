@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from perceptualloss.studies.evaluate.statistics import bootstrap_interval, compare_paired
 
@@ -67,5 +68,32 @@ def test_ties_and_infinities() -> None:
     found = compare_paired([math.inf, 3.0, 2.0], [math.inf, 2.0, 2.0], higher_is_better=True)
     assert (found.wins, found.losses, found.pictures) == (1, 0, 3)
     assert found.win_rate == pytest.approx(2 / 3)
-    assert found.difference == 0.5
-    assert math.isnan(compare_paired([math.inf], [math.inf], higher_is_better=True).difference)
+    assert found.difference == pytest.approx(1 / 3)  # two infinite values are a tie, which counts
+    assert compare_paired([math.inf], [math.inf], higher_is_better=True).difference == 0
+    with pytest.raises(ValueError, match="not a number"):
+        compare_paired([math.nan], [1.0], higher_is_better=True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "difference", "unbounded", "sure"),
+    [
+        ([math.inf] * 8, [30.0] * 8, math.inf, 8, True),
+        ([30.0] * 8, [math.inf] * 8, -math.inf, 8, True),
+        ([math.inf] * 3, [30.0] * 3, math.inf, 3, False),  # so few
+        ([math.inf, 30.0] * 4, [30.0, math.inf] * 4, math.nan, 8, False),
+        ([math.inf, 30.0, 31.0], [math.inf, 30.0, 30.0], 1 / 3, 0, False),
+    ],
+)
+def test_values_that_differ_by_infinity(
+    a: list[float], b: list[float], difference: float, unbounded: int, sure: bool
+) -> None:
+    found = compare_paired(a, b, higher_is_better=True)
+    assert found.difference == pytest.approx(difference, nan_ok=True)
+    assert (found.unbounded, found.sure) == (unbounded, sure)
+
+
+def test_the_sign_test_is_scipys() -> None:
+    for wins, losses in ((8, 0), (7, 1), (5, 3), (4, 4), (0, 6)):
+        values = [math.inf] * wins + [0.0] * losses, [0.0] * wins + [math.inf] * losses
+        found = compare_paired(*values, higher_is_better=True)
+        assert found.chance == pytest.approx(binomtest(wins, wins + losses).pvalue)

@@ -117,6 +117,7 @@ def evaluate(
         missing=missing,
         unmatched=line.unmatched,
         problems=result.problems,
+        failed=[task.name for task in line.tasks if task.name in result.problems],
         verdict=_verdict(pairs, line.candidates[0].name, kinds),
     )
 
@@ -128,7 +129,7 @@ def _against_first(values: Values, metrics: Sequence[Metric], seed: int) -> dict
     for name, mine in others:
         paired[name] = {}
         for metric in metrics:
-            pictures = list(mine[metric.key])
+            pictures = list(mine[metric.key])  # all candidates have the same
             a, b = ([each[metric.key][picture] for picture in pictures] for each in (mine, first))
             paired[name][metric.key] = compare_paired(a, b, metric.higher_is_better, seed)
     return paired

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,7 +69,21 @@ def measure_all(plan: Plan, tasks: Sequence[Task], progress: Callable[[int, int]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    keep_what_all_have(measured)
     return measured
+
+
+def keep_what_all_have(measured: Measured) -> None:
+    """Leave out what is not a number, and what one candidate alone has: means are over the same pictures."""
+    for by_metric in measured.values.values():
+        for key, values in by_metric.items():
+            for name in [name for name, value in values.items() if math.isnan(value)]:
+                del values[name]
+                measured.problems.setdefault(f"{name}: {key}", "its value is not a number")
+    for key in {key for by_metric in measured.values.values() for key in by_metric}:
+        common = set.intersection(*(set(by_metric[key]) for by_metric in measured.values.values()))
+        for by_metric in measured.values.values():
+            by_metric[key] = {name: value for name, value in by_metric[key].items() if name in common}
 
 
 def _load_ahead(

@@ -38,7 +38,8 @@ class Evaluation:
         settings: What was measured and how.
         missing: Why a usual metric could not be had, by its name.
         unmatched: Files without a partner in every candidate.
-        problems: What could not be measured, and why.
+        problems: What could not be measured, and why: a picture, or one measure of it.
+        failed: The pictures of which nothing could be measured, because a file does not open or does not fit.
         verdict: What came out, in sentences.
     """
 
@@ -52,6 +53,7 @@ class Evaluation:
     missing: Mapping[str, str] = field(default_factory=dict)
     unmatched: list[Path] = field(default_factory=list)
     problems: Mapping[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     verdict: list[str] = field(default_factory=list)
 
     @property
@@ -109,6 +111,8 @@ def sentence(metric: Metric, name: str, other: str, paired: Paired) -> str:
     unit = f" {metric.unit}" if metric.unit else ""
     way = "higher" if metric.higher_is_better else "lower"
     on = f"{wins} of {paired.pictures} {'picture' if paired.pictures == 1 else 'pictures'}"
+    if paired.unbounded:
+        return _unbounded(metric, name, other, paired)
     if paired.difference == 0 or math.isnan(paired.difference):
         return f"{metric.short}: {name} and {other} do not differ."
     if paired.sure:
@@ -124,6 +128,18 @@ def sentence(metric: Metric, name: str, other: str, paired: Paired) -> str:
     return (
         f"{start}that is within the noise between pictures (chance gives as much in {paired.chance:.0%} of the cases)."
     )
+
+
+def _unbounded(metric: Metric, name: str, other: str, paired: Paired) -> str:
+    """Say who is better where values differ by infinity, which no mean tells: by the numbers of pictures."""
+    ahead, behind, wins = (name, other, paired.wins) if paired.wins > paired.losses else (other, name, paired.losses)
+    of = f"{paired.pictures} {'picture' if paired.pictures == 1 else 'pictures'}, infinitely on {paired.unbounded}"
+    if paired.wins == paired.losses:
+        return f"{metric.short}: {name} and {other} are each better on {wins} of {of}."
+    start = f"{metric.short}: {ahead} is better than {behind} on {wins} of {of}"
+    if paired.sure:
+        return f"{start}."
+    return f"{start}, but so few pictures do not tell: chance alone gives that in {paired.chance:.0%} of the cases."
 
 
 def as_data(evaluation: Evaluation) -> dict[str, Any]:
@@ -147,6 +163,7 @@ def as_data(evaluation: Evaluation) -> dict[str, Any]:
         "missing": dict(evaluation.missing),
         "unmatched": [str(file) for file in evaluation.unmatched],
         "problems": dict(evaluation.problems),
+        "failed": evaluation.failed,
     }
 
 

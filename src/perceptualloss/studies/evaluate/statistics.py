@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,13 +23,15 @@ class Paired:
     """How candidate A differs from B on the same pictures.
 
     Attributes:
-        difference: The mean of A - B over the pictures where both are finite.
-        low: The lower end of its bootstrap interval.
+        difference: The mean of A - B; infinite where one alone is on some picture, not a number where each is on some.
+        low: The lower end of its bootstrap interval; not a number where the difference is not finite.
         high: The upper end.
-        chance: How probable a mean so far from 0 is if A and B were alike: p of the two-sided sign-flip test.
+        chance: How probable a mean so far from 0 is if A and B were alike: p of the two-sided sign-flip test. Where
+            differences are infinite, how probable so uneven numbers of wins and losses are: p of the sign test.
         wins: On how many pictures A is the better one.
         losses: On how many B is.
         pictures: Of how many.
+        unbounded: On how many the values differ by infinity, such as the PSNR of an equal picture and of another.
     """
 
     difference: float
@@ -38,6 +41,7 @@ class Paired:
     wins: int
     losses: int
     pictures: int
+    unbounded: int = 0
 
     @property
     def win_rate(self) -> float:
@@ -48,8 +52,8 @@ class Paired:
 
     @property
     def sure(self) -> bool:
-        """Whether this is more than noise: the interval leaves out 0 and chance is below one in twenty."""
-        return (self.low > 0 or self.high < 0) and self.chance < 1 - LEVEL
+        """Whether this is more than noise: the interval, if there is one, leaves out 0; chance is below 1 in 20."""
+        return (self.low > 0 or self.high < 0 or self.unbounded > 0) and self.chance < 1 - LEVEL
 
 
 def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:
@@ -78,24 +82,41 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0, draws: int = DRAW
 def compare_paired(a: Sequence[float], b: Sequence[float], higher_is_better: bool, seed: int = 0) -> Paired:
     """Compare the values of A and B on the same pictures, in the same order.
 
+    Two equal values are a tie, two infinite ones, too.
+
+    Raises:
+        ValueError: for a value that is not a number.
+
     >>> paired = compare_paired([3.0, 4.0, 5.0], [2.0, 4.0, 4.5], higher_is_better=True)
     >>> paired.difference, paired.wins, paired.losses, paired.sure
     (0.5, 2, 0, False)
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     better, worse = (first > second, first < second) if higher_is_better else (first < second, first > second)
-    with np.errstate(invalid="ignore"):
-        differences = (first - second)[np.isfinite(first) & np.isfinite(second)]
+    if np.isnan(first).any() or np.isnan(second).any():
+        raise ValueError("a value is not a number")
+    with np.errstate(invalid="ignore"):  # of two infinities, and of their mean where each candidate has some
+        differences = np.where(first == second, 0.0, first - second)
+        mean = float(differences.mean()) if len(differences) else math.nan
+    unbounded = int(np.isinf(differences).sum())
     low, high = bootstrap_interval(list(differences), seed)
+    wins, losses = int(better.sum()), int(worse.sum())
     return Paired(
-        difference=float(differences.mean()) if len(differences) else float("nan"),
+        difference=mean,
         low=low,
         high=high,
-        chance=_chance(differences, seed),
-        wins=int(better.sum()),
-        losses=int(worse.sum()),
+        chance=_chance_of_signs(wins, losses) if unbounded else _chance(differences, seed),
+        wins=wins,
+        losses=losses,
         pictures=len(first),
+        unbounded=unbounded,
     )
+
+
+def _chance_of_signs(wins: int, losses: int) -> float:
+    """Return how probable as uneven numbers are where either side is as likely: the two-sided sign test."""
+    count, most = wins + losses, max(wins, losses)
+    return float(min(1, 2 * sum(math.comb(count, k) for k in range(most, count + 1)) / 2**count))
 
 
 def _chance(differences: Numbers, seed: int) -> float:
