@@ -33,7 +33,7 @@ def to_srgb(picture: Decoded, request: Request) -> Floats:
     if profile is None or (space in ("grey", "rgb") and is_srgb(profile)):
         return _without(values, space)
     if space == "grey" and _space(profile) == "rgb":
-        values, space = np.concatenate([values] * 3, axis=2), "rgb"
+        values, space = np.repeat(as_floats(values), 3, axis=2), "rgb"
     try:
         converted = _converted(values, space, profile)
     except imagecodecs.CmsError as error:

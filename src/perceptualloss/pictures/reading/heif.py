@@ -16,6 +16,7 @@ from perceptualloss.pictures.reading.decoded import Decoded, Request, Source, ap
 from perceptualloss.pictures.reading.pillow import pillow_source
 
 _INSTALL = "pip install 'perceptualloss[heic]'"
+_BRANDS = 1024  # bytes in which they are looked for
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -24,7 +25,8 @@ def heif_source(data: bytes, request: Request) -> Source | None:
     """Open an AVIF or HEIC file; None for others."""
     if data[4:8] != b"ftyp":
         return None
-    brands = {data[place : place + 4] for place in (8, *range(16, int.from_bytes(data[:4], "big"), 4))}
+    end = min(int.from_bytes(data[:4], "big"), len(data), _BRANDS)
+    brands = {data[place : place + 4] for place in (8, *range(16, end, 4))}
     if brands & set(_AVIF):
         return _avif(data, request)
     return _heic(data, request) if brands & set(_HEIF) else None
