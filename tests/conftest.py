@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def in_processes(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+@pytest.fixture(scope="session")
+def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
     """Call a function of a test's module in processes of their own, with (rank, *arguments); what one raises, fails.
 
     For what forks, talks through gloo, or sends or gets signals: pytest's process has threads, and what reaches it
@@ -54,7 +54,6 @@ def in_processes(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -
         pytest.skip("processes are forked, because a fresh one imports torch for seconds")
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["pytest", "hypothesis", "lightning", "perceptualloss.training.run"])
-    monkeypatch.syspath_prepend(pytestconfig.rootpath)  # where tests.losses.test_wrapped is found
 
     def call(function: Callable[..., None], *arguments: Any, processes: int = 1, seconds: float = 300) -> None:
         running = multiprocessing.start_processes(function, arguments, processes, join=False, start_method="forkserver")
@@ -65,7 +64,9 @@ def in_processes(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -
                     process.kill()
                 pytest.fail(f"not done after {seconds} seconds")
 
-    return call
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(pytestconfig.rootpath)  # where tests.losses.test_wrapped is found
+        yield call
 
 
 class AtOnce:

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -171,12 +169,3 @@ def test_sizes_of_a_loss_network_need_not_be_given(tmp_path: Path, capsys: pytes
     assert "none" in capsys.readouterr().err
     assert run("train-loss-network", *words, "--crop", 8192) == 2
     assert "pixels in a batch" in capsys.readouterr().err
-
-
-def test_importing_the_package_is_light() -> None:
-    heavy = ["lightning", "torchmetrics", "jsonargparse", "matplotlib", "tensorboard", "skimage"]
-    code = (
-        f"import sys, perceptualloss, perceptualloss.metrics.registry; print([m for m in {heavy} if m in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torchvision.models import vgg16, vgg19
+from torchvision.models.vgg import cfgs, make_layers
 
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import compact_features, layer_names, vgg16_features, vgg19_features
@@ -35,7 +35,7 @@ def test_names_of_vgg19_and_of_the_embedded_network() -> None:
 
 
 def test_features_equal_torchvisions() -> None:
-    reference = vgg16(weights=None).features.eval()
+    reference = make_layers(cfgs["D"]).eval()
     network = LossNetwork(copy.deepcopy(reference), ["conv2_2", "relu2_2", "relu3_3", "pool3"])
     images = torch.rand(2, 3, 32, 40)
     with torch.no_grad():
@@ -124,4 +124,4 @@ def test_errors_name_the_remedy(wrong: object, message: str) -> None:
 
 def test_vgg19_matches_torchvision() -> None:
     ours = [type(m).__name__ for m in vgg19_features()]
-    assert ours == [type(m).__name__ for m in vgg19(weights=None).features]
+    assert ours == [type(m).__name__ for m in make_layers(cfgs["E"])]

@@ -52,7 +52,9 @@ class Watch(Callback):
 
 def run(task: Supervised, photos: Path, folder: Path, steps: int, *more: Callback, resume: Path | None = None) -> None:
     data = PhotoData(Unchanged(), photos, validation=1, crop=48, batch_size=2)
-    budget = Budget(steps, validate_every=4, checkpoint_every=2, device="cpu", precision="bf16")
+    budget = Budget(
+        steps, validate_every=4, checkpoint_every=2, device="cpu"
+    )  # in bf16 where the processor computes in it
     fit(task, data, folder, budget, progress=False, callbacks=more, resume=resume)
 
 

@@ -38,9 +38,9 @@ def run(*words: object) -> int:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, small_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of three steps in bf16."""
+    """The folder of a run of three steps, in bf16 where the processor computes in it."""
     out = tmp_path_factory.mktemp("runs")
-    small = ["--crop", 24, "--batch-size", 2, "--validation", 1, "--device", "cpu", "--precision", "bf16"]
+    small = ["--crop", 24, "--batch-size", 2, "--validation", 1, "--device", "cpu"]
     words = [
         "autoencoder-decoder",
         "--autoencoder",

@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import socket
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
-import torch
-from torch import Tensor, nn
-
-from perceptualloss.errors import InputError
-from perceptualloss.networks.course import Upscale2x
-from perceptualloss.training.average import BATCHES
-from perceptualloss.training.processes import check_norms
-
-# Trains one kind of task after another; writes the gradients of all updates, and the state in the end.
-SCRIPT = """
-import sys
-from pathlib import Path
+from typing import Any
 
 import lightning as L
+import pytest
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 from perceptualloss.data.degrade import Downscale, Unchanged
 from perceptualloss.data.module import PhotoData
+from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.losses.style_objective import style_objective
+from perceptualloss.networks.course import Upscale2x
 from perceptualloss.networks.critics import MultiScaleCritic
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.training import run, supervised
 from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.average import BATCHES
 from perceptualloss.training.balance import Balancing
 from perceptualloss.training.game import Game
-from perceptualloss.training import run
+from perceptualloss.training.processes import check_norms
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.style import StyleTransfer
-from perceptualloss.training import supervised
 from perceptualloss.training.supervised import Supervised
 
-processes, out = int(sys.argv[1]), Path(sys.argv[2])
-run.LIGHTNING["fp32"] = "64-true"  # so that 1e-6 is far above the rounding
+KINDS = (
+    "supervised",
+    "balanced",
+    "batch norm",
+    "style",
+    "penalty",
+    "clip",
+    "relativistic",
+    "balanced game",
+    "regularised",
+)
+Found = tuple[list[list[Tensor]], dict[str, Tensor]]
 GAMES = {
     "penalty": Game(penalty=10.0, weight=0.1, n_critic=2),
     "clip": Game(clip=0.05, weight=0.1),
@@ -55,37 +56,40 @@ GAMES = {
 
 
 class Keep(L.Callback):
-    def __init__(self):
-        self.kept = []
+    """Keeps the gradients of all updates."""
 
-    def on_before_optimizer_step(self, trainer, task, optimizer):
+    def __init__(self) -> None:
+        self.kept: list[list[Tensor]] = []
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, task: Any, optimizer: Any) -> None:
         self.kept.append([p.grad.clone() for group in optimizer.param_groups for p in group["params"]])
 
 
-class JoinedNorm(nn.BatchNorm2d):  # torch's SyncBatchNorm has no version for a CPU
-    def forward(self, x):
-        if not self.training or processes == 1:
+class JoinedNorm(nn.BatchNorm2d):
+    """What torch's SyncBatchNorm is, which has no version for a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not distributed.is_initialized():
             return super().forward(x)
         self.num_batches_tracked += 1
         momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
         whole = torch.cat(all_gather(x))
         y = F.batch_norm(whole, self.running_mean, self.running_var, self.weight, self.bias, True, momentum, self.eps)
-        return y.chunk(processes)[distributed.get_rank()]
+        return y.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
 class Normed(ResidualUpscaler):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(1, width=4, blocks=1)
         self.mix, self.joined = nn.Conv2d(3, 3, 3, padding=1), JoinedNorm(3)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return super().forward(self.joined(self.mix(x)).sigmoid())
 
 
-def task_of(kind):
+def task_of(kind: str) -> Any:
     torch.manual_seed(0)
     if kind == "batch norm":
-        supervised.check_norms = lambda *_: None
         return Supervised(Normed(), L1Loss(), ema=0.5)
     if kind == "style":
         picture = torch.rand(1, 3, 32, 32)
@@ -100,37 +104,32 @@ def task_of(kind):
     if kind == "balanced":
         balance = Balancing({"l1": 1.0, "mse": 3.0}, of="last", average=0.5)
         return Supervised(network, L1Loss() + MSELoss(), balance=balance)
-    critic = nn.Sequential(nn.Conv2d(3, 4, 5, 2, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 5, 2, 2))
+    critic: nn.Module = nn.Sequential(nn.Conv2d(3, 4, 5, 2, 2), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 5, 2, 2))
     if kind == "regularised":
         critic = MultiScaleCritic(2, width=2, n_layers=1, norm="spectral")
     balance = Balancing({"l1": 1.0, "adversarial": 0.5}, average=0.5) if kind == "balanced game" else None
     return Adversarial(network, critic, L1Loss(), GAMES[kind], ema=0.5, balance=balance)
 
 
-for kind in sys.argv[3:]:
-    task, keep = task_of(kind), Keep()
-    degradation = Unchanged() if kind in ("style", "batch norm") else Downscale(2)
-    data = PhotoData(degradation, crop=32, batch_size=4 // processes, validation_size=32)
-    budget = Budget(2, validate_every=100, precision="fp32", device="cpu", devices=processes)
-    fit(task, data, out / kind, budget, progress=False, callbacks=[keep])
-    if kind == "batch norm":
-        torch.save(task.result.state_dict(), out / f"{kind}-{task.global_rank}.pt")
-    if task.global_rank == 0:
-        state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
-        torch.save((keep.kept, state), out / f"{kind}.pt")
-"""
-KINDS = (
-    "supervised",
-    "balanced",
-    "batch norm",
-    "style",
-    "penalty",
-    "clip",
-    "relativistic",
-    "balanced game",
-    "regularised",
-)
-Found = tuple[list[list[Tensor]], dict[str, Tensor]]
+def _train(rank: int, processes: int, port: int, photos: Path, folder: Path) -> None:
+    """Train one kind of task after another; write the gradients of all updates, and the state in the end."""
+    if processes > 1:  # Lightning then takes this process as one of them
+        os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    run.LIGHTNING["fp32"] = "64-true"  # so that 1e-6 is far above the rounding
+    refused = supervised.check_norms
+    for kind in KINDS:
+        task, keep = task_of(kind), Keep()
+        degradation = Unchanged() if kind in ("style", "batch norm") else Downscale(2)
+        supervised.check_norms = (lambda *_: None) if kind == "batch norm" else refused
+        data = PhotoData(degradation, photos, validation=1, crop=32, batch_size=4 // processes, validation_size=32)
+        budget = Budget(2, validate_every=100, precision="fp32", device="cpu", devices=processes)
+        fit(task, data, folder / kind, budget, progress=False, callbacks=[keep])
+        if kind == "batch norm":
+            torch.save(task.result.state_dict(), folder / f"{kind}-{rank}.pt")
+        if rank == 0:
+            state = {name: value for name, value in task.state_dict().items() if "objective" not in name}
+            torch.save((keep.kept, state), folder / f"{kind}.pt")
 
 
 @pytest.fixture(scope="module")
@@ -139,19 +138,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> dict[int, dict[str, Found]]:
+def found(folder: Path, small_photos: Path, in_processes: Callable[..., None]) -> dict[int, dict[str, Found]]:
     """What one process and what two find, by kind."""
-    script = folder / "script.py"
-    script.write_text(SCRIPT)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    results: dict[int, dict[str, Found]] = {}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     for processes in (1, 2):
-        out = folder / str(processes)
-        command = [sys.executable, str(script), str(processes), str(out), *KINDS]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        results[processes] = {kind: torch.load(out / f"{kind}.pt", weights_only=True) for kind in KINDS}
-    return results
+        (folder / str(processes)).mkdir()
+        in_processes(_train, processes, port, small_photos, folder / str(processes), processes=processes)
+    return {
+        processes: {kind: torch.load(folder / f"{processes}/{kind}.pt", weights_only=True) for kind in KINDS}
+        for processes in (1, 2)
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
