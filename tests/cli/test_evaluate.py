@@ -63,6 +63,25 @@ def test_folders_against_targets_with_every_output(
     assert len(list((tmp_path / "err").glob("*.png"))) == 4
 
 
+@pytest.mark.parametrize("option", ["--json", "--csv", "--html", "--errors"])
+def test_nothing_is_overwritten_unless_asked_for(
+    option: str, outputs: Path, small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "mine"
+    if option == "--errors":
+        place.mkdir()
+        (place / "notes.txt").write_text("mine")
+    else:
+        place.write_text("mine")
+    words = ["evaluate", outputs, small_photos, "--metrics", "psnr", option, place]
+    assert run(*words) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert "mine" in (place / "notes.txt" if option == "--errors" else place).read_text()
+    if option == "--csv":
+        assert run(*words, "--overwrite") == 0
+        assert "psnr" in place.read_text()
+
+
 def test_networks_against_shrunk_targets(
     small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

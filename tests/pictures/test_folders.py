@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.folders import pair_up
+from perceptualloss.pictures.folders import moved_aside, pair_up
 
 
 @pytest.fixture
@@ -63,6 +63,19 @@ def test_of_several_paths_those_that_are_not_there_are_faulty(photos: Path, tmp_
     assert pair_up([photos], tmp_path / "out").left_out == {".txt": 1}
     with pytest.raises(InputError, match=r"nothing; .*none.png: .*no such file"):
         pair_up(paths[1:3], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["a.png", "n" * 251 + ".png", "\u00e9" * 125 + ".png", "a\udcff.png"])
+def test_a_file_is_moved_aside_whatever_its_name(name: str, tmp_path: Path) -> None:
+    for count in (1, 2):
+        (tmp_path / name).write_text(f"{count}")
+        aside = moved_aside(tmp_path / name)
+        assert aside is not None
+        assert aside.read_text() == f"{count}"
+        assert aside.suffix in (".before", ".before-2")
+    (tmp_path / name).touch()
+    assert moved_aside(tmp_path / name) is None
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_results_of_an_earlier_run_are_not_enlarged_again(photos: Path) -> None:

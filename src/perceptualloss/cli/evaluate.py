@@ -20,6 +20,7 @@ from perceptualloss.cli.console import (
     complain,
     console,
     errors,
+    inform,
     make_folder,
     metric_table,
     note,
@@ -27,8 +28,9 @@ from perceptualloss.cli.console import (
     say,
     tell,
 )
+from perceptualloss.cli.targets import add_overwrite, check_new
 from perceptualloss.errors import InputError
-from perceptualloss.files import json_text
+from perceptualloss.files import json_text, write_whole
 from perceptualloss.metrics.metric import Metric, best_values, format_value, telling
 from perceptualloss.metrics.registry import list_metrics
 from perceptualloss.studies.evaluate.error_maps import write_error_maps
@@ -72,6 +74,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--csv", type=Path | None, help="a file with a line for each picture and candidate")
     parser.add_argument("--html", type=Path | None, help="a page with details, where two candidates differ most first")
     parser.add_argument("--errors", type=Path | None, help="a folder for a picture of the errors of each picture")
+    add_overwrite(parser)
     return parser
 
 
@@ -79,10 +82,9 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss evaluate``."""
     outputs, targets = _places(options.paths, options.targets)
     for place in (options.json, options.csv, options.html, options.errors):
-        if place is not None:
-            make_folder(
-                place if place == options.errors else place.parent
-            )  # before the work, so that mistakes show now
+        if place is not None:  # before the work, so that mistakes show now
+            check_new(place, options.overwrite)
+            make_folder(place if place == options.errors else place.parent)
     settings = {name: options[name] for name in inspect.signature(evaluate).parameters if name not in _OWN}
     with bars(errors) as shown:
         bar = shown.add_task("Measuring", total=None)
@@ -97,14 +99,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     _show(evaluation)
     for kind, text in _FILES.items():
         if options[kind] is not None:
-            _write(options[kind], text(evaluation))
+            _write(options[kind], text(evaluation), options.overwrite)
     if options.html is not None:
         say("Drawing the page")
-        _write(options.html, render_evaluation(evaluation, command=_command(options)))
+        _write(options.html, render_evaluation(evaluation, command=_command(options)), options.overwrite)
     if options.errors is not None:
         say("Drawing the errors")
         paths = write_error_maps(evaluation, options.errors)
-        tell(f"Wrote {len(paths)} pictures into ", bold(options.errors))
+        inform(f"Wrote {len(paths)} pictures into ", bold(options.errors))
     if failed := len(evaluation.failed):
         total = failed + len(evaluation.pictures)
         raise InputError(f"{total} pictures that can be measured", f"{failed} that cannot", "The reasons are above.")
@@ -202,12 +204,12 @@ def _places(paths: list[Path], targets: Path | None) -> tuple[list[Path], Path]:
     return paths[:-1], paths[-1]
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, overwrite: bool) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(text.encode(), path, overwrite)
     except OSError as error:
         raise InputError(f"{path} to be writable", str(error), "Choose another place.") from error
-    tell("Wrote ", bold(path))
+    inform("Wrote ", bold(path))
 
 
 def _command(options: Namespace) -> str:

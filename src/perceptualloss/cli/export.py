@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from perceptualloss.cli.console import bold, command_parser, make_folder, tell
+from perceptualloss.cli.console import bold, command_parser, inform, make_folder
 from perceptualloss.errors import InputError
 from perceptualloss.networks.export import Format, export_network
 from perceptualloss.networks.named import load_network
@@ -29,7 +29,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         raise InputError(f"no file {out} yet", "one", "--overwrite replaces it.")
     network = load_network(options.network)
     make_folder(out.parent)
-    tell("Writing and comparing; this takes seconds to a minute.")
+    inform("Writing and comparing; this takes seconds to a minute.")
     done = export_network(network, out, options.format)
     same = "" if done.difference is None else f"; its results differ by at most {done.difference:.1g}"
-    tell("Wrote ", bold(done.path), f", {done.bytes / 1e6:.1f} MB{same}")
+    inform("Wrote ", bold(done.path), f", {done.bytes / 1e6:.1f} MB{same}")

@@ -54,16 +54,21 @@ def new_place(parser: ArgumentParser, options: Namespace) -> Path:
         InputError: a file, or a folder with something in it, that somebody has named, unless with ``--overwrite``.
     """
     out = place = Path(options.out)
-    if options.overwrite or not _taken(out):
+    if options.overwrite or out != parser.get_default("out"):
+        check_new(out, options.overwrite)
         return out
-    if out != parser.get_default("out"):
-        what = "a new or empty folder" if out.is_dir() else "a new file"
-        raise InputError(f"{what} {out}", "one that is there already", "--overwrite replaces what has the same name.")
     number = 1
     while _taken(place):
         number += 1
         place = out.with_stem(f"{out.stem}-{number}")
     return place
+
+
+def check_new(place: Path, overwrite: bool) -> None:
+    """Raise InputError for a file that is there, or a folder with something in it, unless ``overwrite``."""
+    if not overwrite and _taken(place):
+        what = "a new or empty folder" if place.is_dir() else "a new file"
+        raise InputError(f"{what} {place}", "one that is there already", "--overwrite replaces what has the same name.")
 
 
 def _taken(place: Path) -> bool:

@@ -98,11 +98,16 @@ def moved_aside(path: Path) -> Path | None:
     if not path.is_symlink() and path.stat().st_size == 0:
         path.unlink()
         return None
-    aside, number = path.with_name(f"{path.name}.before"), 1
-    while os.path.lexists(aside):
+    number = 1
+    while os.path.lexists(aside := _with_ending(path, ".before" if number == 1 else f".before-{number}")):
         number += 1
-        aside = path.with_name(f"{path.name}.before-{number}")
     return path.rename(aside)
+
+
+def _with_ending(path: Path, ending: str) -> Path:
+    """Put an ending behind a file's name, whose own end it replaces where it would become longer than 255 bytes."""
+    name = os.fsencode(path.name)[: 255 - len(ending)]
+    return path.with_name(os.fsdecode(name).encode(errors="ignore").decode() + ending)
 
 
 def _files_at(path: Path, out: Path, reads: tuple[str, ...], plan: Plan) -> list[Place]:
