@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.images import open_picture, open_pictures, read_image
+from perceptualloss.pictures.images import open_picture, open_pictures, picture_size, read_image
 
 Floats = NDArray[np.float64]
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
@@ -207,7 +207,8 @@ def test_a_jpeg_that_ends_early_is_read_as_far_as_it_goes(tmp_path: Path, caplog
     data = encoded(large, "JPEG", quality=95, subsampling=0)
     file = tmp_path / "card.jpg"
     file.write_bytes(data[: len(data) // 2])
-    shown = 255 * read_image(file)[0].permute(1, 2, 0).numpy()
+    read_image(file)
+    shown = 255 * read_image(file)[0].permute(1, 2, 0).numpy()  # what is said is said once
     assert shown.shape == large.shape
     np.testing.assert_allclose(shown[:64], decoded(data)[:64], atol=1e-3)
     assert np.abs(shown[-32:] - 128).max() < 2  # grey
@@ -269,3 +270,28 @@ def test_broken_files_are_refused_or_read_and_nothing_else(data: bytes, changes:
         return
     assert shown.shape[:2] == (1, 3)
     assert ((shown >= 0) & (shown <= 1)).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "JXL", "JPEG2000"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_size_of_a_picture_without_decoding(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turns = {} if kind in ("JXL", "JPEG2000") else {"exif": exif}
+    data = imagecodecs.jpegxl_encode(SMOOTH) if kind == "JXL" else encoded(SMOOTH, kind, **turns)
+    (tmp_path / "a").write_bytes(data)
+    assert picture_size(tmp_path / "a") == tuple(read_image(data).shape[-2:])
+    with pytest.raises(InputError, match="3071"):
+        picture_size(tmp_path / "a", max_pixels=3071)
+    (tmp_path / "a").write_text("words")
+    with pytest.raises(InputError, match="unknown kind"):
+        picture_size(tmp_path / "a")
+
+
+def test_an_animated_jpeg_xl(caplog: pytest.LogCaptureFixture) -> None:
+    stack = np.stack([np.asarray(frame) for frame in FRAMES])
+    frames = open_pictures(imagecodecs.jpegxl_encode(stack, lossless=True))
+    assert (frames.count, frames.durations) == (3, [100, 100, 100])
+    assert "100 ms" in caplog.text
+    for frame, own in zip(frames, stack, strict=True):
+        np.testing.assert_allclose(255 * frame.colours[0].permute(1, 2, 0).numpy(), own, atol=1e-3)

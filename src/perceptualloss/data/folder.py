@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, overload
 
-from PIL import Image
 from torch import Tensor
 
 from perceptualloss.data.masks import Masks, with_mask
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.pictures import images
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.samples import to_8_bits
@@ -131,11 +131,10 @@ def split_files(files: Iterable[Path], validation: int | float) -> tuple[list[Pa
 
 
 def picture_size(path: Path) -> Size | None:
-    """Return (height, width) from the file's header; without one, log why and return None."""
+    """Return (height, width) of a picture; of none, log why and return None."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except Exception as error:  # Pillow raises nearly anything for broken files
+        return images.picture_size(path)
+    except InputError as error:
         log.warning("skipped %s: %s", path, error)
         return None
 

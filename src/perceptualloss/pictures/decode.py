@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -19,11 +20,12 @@ from perceptualloss.pictures.reading.heif import heif_source
 from perceptualloss.pictures.reading.jpeg_2000 import BOX, CODESTREAM, jpeg_2000_source
 from perceptualloss.pictures.reading.jpeg_xl import jpeg_xl_source
 from perceptualloss.pictures.reading.netpbm import netpbm_source
-from perceptualloss.pictures.reading.pillow import pillow_picture, pillow_source
+from perceptualloss.pictures.reading.pillow import pillow_picture, pillow_sides, pillow_source
 from perceptualloss.pictures.reading.png import SIGNATURE, png_source
-from perceptualloss.pictures.reading.tiff import SIGNATURES, tiff_source
+from perceptualloss.pictures.reading.tiff import SIGNATURES, tiff_sides, tiff_source
 from perceptualloss.pictures.refusals import refusing
 
+_PILLOWS = (SIGNATURE, b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")
 _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, then whether to mirror
     2: (0, True),
     3: (2, False),
@@ -85,6 +87,18 @@ class Frames:
 def frames(data: bytes, request: Request) -> Frames:
     """Open the content of a file, whatever it is called."""
     return Frames(data, _source(data, request), request)
+
+
+def picture_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
+    """Return height and width of the first picture, upright; of the kinds that people have most, without decoding."""
+    start = stream.read(16)
+    stream.seek(0)
+    if start.startswith(SIGNATURES):
+        return tiff_sides(stream, request)
+    if start.startswith(_PILLOWS):
+        return pillow_sides(stream, request)
+    picture = frames(stream.read(), request)[0]
+    return picture.colours.shape[-2], picture.colours.shape[-1]
 
 
 def decode(data: bytes, request: Request) -> Picture:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.files import write_whole
-from perceptualloss.pictures.decode import Frames, decode, frames, upright_picture
+from perceptualloss.pictures.decode import Frames, decode, frames, picture_sides, upright_picture
 from perceptualloss.pictures.picture import PathLike, Picture
 from perceptualloss.pictures.ranges import FAR, check_values
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS, Request
@@ -62,7 +62,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | Image.Image, max_pixel
     Raises:
         InputError: as :func:`read_image`.
     """
-    request = Request(_name(source), max_pixels)
+    request = _request(source, max_pixels)
     with refusing(request.name):
         if isinstance(source, Image.Image):
             return upright_picture(source, request)
@@ -75,24 +75,40 @@ def open_pictures(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_
     Raises:
         InputError: as :func:`read_image`; also when a frame is decoded.
     """
-    request = Request(_name(source), max_pixels)
+    request = _request(source, max_pixels)
     with refusing(request.name):
         return frames(_content(source), request)
 
 
-def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
+def picture_size(file: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return (height, width) of a picture as :func:`read_image` gives it; mostly the head of the file is enough.
+
+    Raises:
+        InputError: as :func:`read_image`, as far as it shows.
+    """
+    request = _request(file, max_pixels)
+    with refusing(request.name), _checked(Path(file)).open("rb") as stream:
+        return picture_sides(stream, request)
+
+
+def _request(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels: int) -> Request:
     if isinstance(source, Image.Image):
-        return "the Pillow picture"
-    return f"the picture of {len(source)} bytes" if isinstance(source, bytes) else str(Path(source))
+        return Request("the Pillow picture", max_pixels)
+    if isinstance(source, bytes):
+        return Request(f"the picture of {len(source)} bytes", max_pixels)
+    return Request(str(Path(source)), max_pixels, file=True)
 
 
 def _content(source: str | os.PathLike[str] | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
-    path = Path(source)
+    return _checked(Path(source)).read_bytes()
+
+
+def _checked(path: Path) -> Path:
     if path.exists() and not path.is_file() and not path.is_dir():  # /dev/zero never ends
         raise InputError(f"a picture file {path}", "a device or the like")
-    return path.read_bytes()
+    return path
 
 
 def write_image(

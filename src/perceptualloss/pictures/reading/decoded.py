@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Samples = NDArray[np.uint8] | Floats
 Space = Literal["grey", "rgb", "cmyk", "lab"]
 _ROUNDING = 1e-6
+_said: set[tuple[str, str]] = set()
 _SLIGHT = 1 / 255
 
 
@@ -58,13 +59,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Request:
-    """Which file is read, for what is said of it, and how large it may be."""
+    """What is read, for what is said of it, and how large it may be; of a file the same is said once in a process."""
 
     name: str
     max_pixels: int = MAX_PIXELS
+    file: bool = False
 
     def say(self, remark: str) -> None:
         """Tell the user in one line what of this file is guessed, dropped or not kept."""
+        if self.file:
+            if (self.name, remark) in _said:  # a training reads it in every epoch
+                return
+            _said.add((self.name, remark))
         log.warning("%s: %s", self.name, remark)
 
     def check_size(self, width: int, height: int) -> None:

@@ -28,9 +28,9 @@ def jpeg_xl_source(data: bytes, request: Request) -> Source | None:
     if head.has_profile:
         return _repacked(data, request)
     profile = curved_profile(head.chromaticities, head.transfer, head.gamma, request)
-    frames = imagecodecs.jpegxl_decode(data)
     if not head.animated:
-        return Source(lambda index: _picture(frames, head, profile, request))
+        return Source(lambda index: _picture(imagecodecs.jpegxl_decode(data), head, profile, request))
+    frames = imagecodecs.jpegxl_decode(data)
     frames = frames if frames.ndim == 4 else frames[None]
     if len(frames) > 1:
         request.say(

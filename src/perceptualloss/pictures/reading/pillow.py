@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -26,21 +27,23 @@ _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 
 _SRGB_GAMMA = (0.45405, 0.45505)  # 1/2.2, which writers of PNG have in place of sRGB's curve
 
 
-def open_pillow(data: bytes, request: Request) -> ImageFile.ImageFile:
+def open_pillow(stream: BinaryIO, request: Request) -> ImageFile.ImageFile:
     """Open a file as ``Image.open`` does, with the limit on pixels that was asked for in place of Pillow's global one.
 
     Raises:
         UnidentifiedImageError: for what none of the kinds is.
     """
     Image.init()
+    start = stream.read(16)
     for kind in _KINDS:
         factory, accept = Image.OPEN[kind]
-        answer = accept is None or accept(data[:16])
+        answer = accept is None or accept(start)
         if not answer or isinstance(answer, str):
             continue
         try:
+            stream.seek(0)
             with _told(request):
-                image = factory(io.BytesIO(data), "")
+                image = factory(stream, "")
         except _NO_PICTURE:
             continue
         request.check_size(*image.size)
@@ -60,7 +63,7 @@ def _told(request: Request) -> Iterator[None]:
 
 def pillow_source(data: bytes, request: Request) -> Source:
     """Open a file that Pillow decodes."""
-    image = open_pillow(data, request)
+    image = open_pillow(io.BytesIO(data), request)
     few = _few_bits(image)
     animated = image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1
     first = 1 if animated and image.info.get("default_image") else 0  # an APNG may have another picture for old viewers
@@ -77,6 +80,15 @@ def pillow_source(data: bytes, request: Request) -> Source:
 
     count = getattr(image, "n_frames", 1) - first if animated else 1
     return Source(decode, count, animated, _loop(image) if animated else None)
+
+
+def pillow_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
+    """Return height and width of the upright picture, from the head of a file alone."""
+    image = open_pillow(stream, request)
+    if image.format == "PNG" and "exif" not in image.info:  # Pillow would look for it behind the pixels
+        return image.height, image.width
+    turned = _read_exif(image, request).get(_ORIENTATION, 1) in range(5, 9)
+    return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def _few_bits(image: ImageFile.ImageFile) -> tuple[int, int, int] | None:
@@ -107,7 +119,7 @@ def _whole(image: ImageFile.ImageFile, data: bytes, request: Request) -> Image.I
         if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
             raise
         request.say("the file ends early (truncated): what is missing of the picture is grey or blurred")
-        image = open_pillow(data + b"\xff\xd9", request)
+        image = open_pillow(io.BytesIO(data + b"\xff\xd9"), request)
         image.load()
     return image
 

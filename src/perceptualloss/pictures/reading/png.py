@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +36,7 @@ def png_source(data: bytes, request: Request) -> Source:
 def _deep(data: bytes, request: Request) -> Decoded:
     """Read 16 bits; a colour that is to be transparent (tRNS) comes as opacity."""
     samples = unit(imagecodecs.png_decode(data), 65535)
-    about = pillow_picture(open_pillow(data, request), request)
+    about = pillow_picture(open_pillow(io.BytesIO(data), request), request)
     return replace(apart(samples, 16), profile=about.profile, orientation=about.orientation)
 
 

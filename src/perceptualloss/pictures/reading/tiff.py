@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -39,14 +39,27 @@ _SEPARATE = 2
 
 def tiff_source(data: bytes, request: Request) -> Source:
     """Open a TIFF; its pages are the pictures, and what is marked as a smaller copy or a mask is none."""
-    file = tifffile.TiffFile(io.BytesIO(data))
-    pages: list[Any] = list(file.pages)
-    if data[8:10] == b"CR" or any(_DNG in page.tags for page in pages):
+    whole = _pages(io.BytesIO(data), request)
+    return Source(lambda index: _page(data, whole[index], request), len(whole))
+
+
+def tiff_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
+    """Return height and width of the first page, upright, without decoding it."""
+    page = _pages(stream, request)[0]
+    turned = page.tags.valueof(_ORIENTATION) in range(5, 9)
+    return (page.imagewidth, page.imagelength) if turned else (page.imagelength, page.imagewidth)
+
+
+def _pages(stream: BinaryIO, request: Request) -> list[Any]:
+    """Return the pages that are pictures of their own."""
+    pages: list[Any] = list(tifffile.TiffFile(stream).pages)
+    stream.seek(8)
+    if stream.read(2) == b"CR" or any(_DNG in page.tags for page in pages):
         raise request.refuse("a raw photo of a camera", "Develop it first, into a TIFF or PNG.")
     whole = [page for page in pages if not page.is_reduced and not page.is_mask] or pages
     for page in whole:
         request.check_size(page.imagewidth, page.imagelength)
-    return Source(lambda index: _page(data, whole[index], request), len(whole))
+    return whole
 
 
 def _page(data: bytes, page: Any, request: Request) -> Decoded:
@@ -160,6 +173,6 @@ def _with_palette(samples: NDArray[Any], page: Any) -> Decoded:
 
 def _by_pillow(data: bytes, page: Any, request: Request) -> Decoded:
     """Read YCbCr that is no JPEG, which libtiff knows."""
-    image = open_pillow(data, request)
+    image = open_pillow(io.BytesIO(data), request)
     image.seek(page.index)
     return pillow_picture(image, request)
