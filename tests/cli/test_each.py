@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ def test_what_cannot_be_looked_at_is_a_failure_and_other_files_are_counted(
 
 
 def _copy_in_a_process(
-    plan: Plan, start: multiprocessing.synchronize.Barrier, lost: multiprocessing.Queue[str]
+    _: int, plan: Plan, start: multiprocessing.synchronize.Barrier, lost: multiprocessing.Queue[str]
 ) -> None:
     def work(source: Path, target: Path, tell: Tell) -> None:
         start.wait()  # both have seen that no target is there
@@ -166,15 +167,10 @@ def _copy_in_a_process(
     do_each(plan, plan.pairs[0][1].parent, work, "pictures", "copied", "keep")
 
 
-def test_two_runs_at_once_into_one_folder(plan: Plan, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+def test_two_runs_at_once_into_one_folder(plan: Plan, tmp_path: Path, in_processes: Callable[..., None]) -> None:
+    context = multiprocessing.get_context("forkserver")
     start, wrote = context.Barrier(2), context.Queue()
-    both = [context.Process(target=_copy_in_a_process, args=(plan, start, wrote)) for _ in range(2)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join(30)
-    assert [process.exitcode for process in both] == [0, 0]
+    in_processes(_copy_in_a_process, plan, start, wrote, processes=2)
     assert sorted(wrote.get(timeout=5) for _ in plan.pairs) == ["a.png", "b.png", "c.png"]  # each by one of them
     assert wrote.empty()
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["a.png", "b.png", "c.png"]
