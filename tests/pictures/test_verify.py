@@ -53,6 +53,11 @@ def test_size_and_age(source: Path, tmp_path: Path) -> None:
         assert unlike(source, target, twice) == why
 
 
+def test_a_link_to_nothing_is_nothing(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "target.png").symlink_to("nowhere")
+    assert unlike(source, tmp_path / "target.png", twice) == "a link to nothing"
+
+
 def test_a_turned_photo_and_frames(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -26,6 +26,8 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
         target: what is there.
         expected: gives height and width for those of the source.
     """
+    if not target.exists():
+        return "a link to nothing"
     if target.stat().st_mtime < source.stat().st_mtime:
         return "older than its source"
     try:
@@ -34,8 +36,12 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
         found = _sides(target, sys.maxsize, whole=True)
     except InputError:
         return "not whole"
-    wanted = [expected(*sides) for sides in _sides(source)]
-    if found in (wanted, wanted[:1]):  # not every kind of file holds several frames or pages
+    return _other_size(found, [expected(*sides) for sides in _sides(source)])
+
+
+def _other_size(found: list[Sides], wanted: list[Sides]) -> str:
+    """Return what is wrong with the sizes of frames or pages, of which not every kind of file holds several."""
+    if found in (wanted, wanted[:1]):
         return ""
     if len(found) != len(wanted):
         return f"of {len(found)} frames or pages and not of {len(wanted)}"
