@@ -19,6 +19,7 @@ from perceptualloss.cli import COMMANDS
 from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 from perceptualloss.vocabulary import Precision
 
 if TYPE_CHECKING:
@@ -168,6 +169,16 @@ def add_computing_options(parser: ArgumentParser) -> None:
         type=Precision,
         default="auto",
         help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
+    )
+
+
+def add_reading_options(parser: ArgumentParser) -> None:
+    """Add how large a picture may be, for commands that read pictures which are named."""
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help="a picture of more is refused before it is decoded",
     )
 
 

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.cli.console import command_parser, console, inform, make_folder, say
+from perceptualloss.cli.console import add_reading_options, command_parser, console, inform, make_folder, say
 from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
 from perceptualloss.files import whole_file
@@ -29,6 +29,7 @@ def build_parser() -> ArgumentParser:
         "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="of features; unit is as in LPIPS"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    add_reading_options(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="a PNG file")
     add_overwrite(parser)
     return parser
@@ -42,7 +43,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     make_folder(out.parent)  # before the work, so that mistakes show now
     device = find_device(options.device)
     say(f"Looking through {options.loss_network}")
-    output, target = read_image(options.output).to(device), read_image(options.target).to(device)
+    output, target = (read_image(file, options.max_pixels).to(device) for file in (options.output, options.target))
     layers = layer_losses(output, target, options.layers, options.loss_network, options.weights, options.distance)
     panel = loss_map_panel(layers, output, target)
     try:

@@ -11,7 +11,7 @@ from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.bars import bars
-from perceptualloss.cli.console import command_parser, console, errors, inform, make_folder
+from perceptualloss.cli.console import add_reading_options, command_parser, console, errors, inform, make_folder
 from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
@@ -38,6 +38,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    add_reading_options(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
     add_overwrite(parser)
     return parser
@@ -49,7 +50,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         if options[name] < 1:
             raise InputError(f"{name} to be at least 1", str(options[name]))
     out = new_place(parser, options)
-    photo = read_image(options.picture)
+    photo = read_image(options.picture, options.max_pixels)
     size = min(options.size, max(photo.shape[-2:]))
     photo = with_longer_side(photo, size).clamp(0, 1).to(find_device(options.device))
     make_folder(out)  # before the work, so that mistakes show now
