@@ -27,7 +27,7 @@ from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.stylist import Stylist, stylist, with_longer_side
 from perceptualloss.apply.tiles import transform
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.pictures.video import as_picture
+from perceptualloss.pictures.video.frames import as_picture
 from perceptualloss.vocabulary import Precision
 from timing import side_by_side
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.video import as_picture, transform_video
+from perceptualloss.pictures.video import transform_video
+from perceptualloss.pictures.video.frames import as_picture
 
 av = pytest.importorskip("av")
 
@@ -80,18 +81,6 @@ def test_another_size_of_odd_sides_and_no_sound(tmp_path: Path) -> None:
     assert not sound
     assert (pictures - read(video)[1][..., :34, :50]).abs().max() < 0.03
     assert len(times) == 8
-
-
-def test_a_turned_frame_comes_upright() -> None:
-    class Turned:
-        rotation = 90
-
-        def to_ndarray(self, format: str) -> np.ndarray:
-            return np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-
-    picture = as_picture(Turned())  # type: ignore[arg-type]
-    wanted = np.rot90(np.arange(24).reshape(2, 4, 3))  # counter-clockwise
-    np.testing.assert_allclose(255 * picture[0].permute(1, 2, 0).numpy(), wanted, atol=1e-4)
 
 
 def test_bad_files_are_told_and_leave_nothing(video: Path, tmp_path: Path) -> None:

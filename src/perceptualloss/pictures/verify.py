@@ -10,6 +10,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video
 from perceptualloss.pictures.images import open_pictures
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS
+from perceptualloss.pictures.video import seconds_shown
 
 Sides = tuple[int, int]
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82", b"GIF8": b";"}  # of JPEG, PNG, GIF by their starts
@@ -32,7 +33,7 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
         return "older than its source"
     try:
         if is_video(target):
-            return "" if abs(_last_time(target) - _last_time(source)) <= 1 else "not as long as its source"
+            return "" if abs(seconds_shown(target) - seconds_shown(source)) <= 1 else "not as long as its source"
         found = _sides(target, sys.maxsize, whole=True)
     except InputError:
         return "not whole"
@@ -61,21 +62,3 @@ def _sides(file: Path, max_pixels: int = MAX_PIXELS, whole: bool = False) -> lis
     opened = open_pictures(data, max_pixels)
     shapes = [opened[number].colours.shape for number in range(opened.count)]
     return [(shape[-2], shape[-1]) for shape in shapes]
-
-
-def _last_time(file: Path) -> float:
-    """Return the time in seconds of a video's last picture that decodes.
-
-    Raises:
-        InputError: a file that is no video.
-    """
-    import av  # noqa: PLC0415  an extra
-
-    last = 0.0
-    try:
-        with av.open(str(file)) as video:
-            for frame in video.decode(video=0):
-                last = max(last, frame.time or 0.0)
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise InputError(f"{file} to be a video", str(error)) from error
-    return last
