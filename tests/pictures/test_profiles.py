@@ -291,6 +291,15 @@ def test_adobe_rgb_by_exif_alone_is_applied_and_said(how: object, caplog: pytest
     np.testing.assert_allclose(read(srgb), own * 255, atol=1e-3)
 
 
+def test_the_profile_in_a_bmp_of_version_5() -> None:
+    own = profile(P3, None)
+    head = struct.pack("<IiiHHIIiiII", 124, 8, 9, 1, 24, 0, 216, 0, 0, 0, 0) + bytes(16)
+    head += struct.pack("<I48xIIII", 0x4D424544, 4, 124 + 216, len(own), 0)
+    pixels = RGB[::-1, :, ::-1].tobytes()
+    data = struct.pack("<2sIHHI", b"BM", 138 + 216 + len(own), 0, 0, 138) + head + pixels + own
+    np.testing.assert_allclose(read(data), shown(light_of_srgb(RGB / 255), P3), atol=1.2)
+
+
 class Bits:
     """Writes fields of bits, least significant first."""
 

@@ -24,6 +24,7 @@ _KINDS = (
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # an MPO's others are previews, an icon's sizes, a PSD's layers
 _NO_PICTURE = (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error)
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
+_EMBEDDED = 0x4D424544  # "MBED"
 _SRGB_GAMMA = (0.45405, 0.45505)  # 1/2.2, which writers of PNG have in place of sRGB's curve
 
 
@@ -70,6 +71,11 @@ def pillow_source(data: bytes, request: Request) -> Source:
     if image.format == "PSD":
         request.say("its layers are not read one by one, but as the flattened picture that Photoshop stored")
 
+    if image.format == "SGI" and data[3:4] == b"\x02":
+        request.say("its 16 bits a channel are read with 8")
+    if image.format == "BMP":
+        image.info.update(_bmp_profile(data))
+
     def decode(index: int) -> Decoded:
         if animated:
             image.seek(first + index)
@@ -80,6 +86,14 @@ def pillow_source(data: bytes, request: Request) -> Source:
 
     count = getattr(image, "n_frames", 1) - first if animated else 1
     return Source(decode, count, animated, _loop(image) if animated else None)
+
+
+def _bmp_profile(data: bytes) -> dict[str, bytes]:
+    """Return the profile in a BMP of version 5: after the 14 bytes of the file's head, 124 of the picture's."""
+    size, space, offset, length = struct.unpack_from("<I52xI52xII", data.ljust(138, b"\0"), 14)
+    if size != 124 or space != _EMBEDDED:
+        return {}
+    return {"icc_profile": data[14 + offset : 14 + offset + length]}
 
 
 def pillow_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
