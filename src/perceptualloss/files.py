@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PART = ".part"  # the ending of what is being written, or was when the power went
+LONGEST_NAME = 255  # bytes, which nearly all disks allow
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def whole_file(path: Path, final: Callable[[], Path] | None = None, overwrite: b
     """
     part = part_of(path)
     try:
-        with part.open("xb") as file:
+        with part.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -57,8 +58,8 @@ def part_of(path: Path, ending: str = PART) -> Path:
     (True, 255)
     """
     ending = f".{secrets.token_hex(4)}{ending}"
-    name = path.name.encode(errors="surrogateescape")[: 254 - len(ending)].decode(errors="ignore")
-    return path.with_name(f".{name}{ending}")  # of at most 255 bytes, which file systems allow
+    name = path.name.encode(errors="surrogateescape")[: LONGEST_NAME - 1 - len(ending)].decode(errors="ignore")
+    return path.with_name(f".{name}{ending}")
 
 
 def put_in_place(part: Path, path: Path, overwrite: bool = True) -> None:

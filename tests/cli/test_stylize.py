@@ -102,7 +102,7 @@ def test_optimisation_with_pictures_on_the_way(
         (["{photos}", "--style", "{photos}/a.jpg"], "--method optimize"),
         (["{photos}", "--style", "wave", "--smooth", 2], "smooth from 0 to 1"),
         (["{photos}", "--style", "wave", "--strength", 2], "strength from 0 to 1"),
-        (["{photos}/a.jpg", "--style", "wave", "-o", "{photos}/a.mp4"], "ends in .jpeg"),
+        (["{photos}/a.jpg", "--style", "wave", "-o", "{photos}/a.mp4"], ".jpeg, .jpg, .jxl, .png"),
         (["{photos}", "--method", "optimize"], "a picture as --style"),
         (["{photos}", "--network", "{two}", "--style", "udni"], "Did you mean 'udnie'"),
     ],

@@ -26,9 +26,9 @@ def test_a_folder_keeps_its_shape(photos: Path, tmp_path: Path) -> None:
         "a.png": "a.png",
         "b.JPG": "b.JPG",
         "d.png": "d.png",
-        "d.tiff": "d.tiff.png",
+        "d.tiff": "d.tiff",
         "deep/a.png": "deep/a.png",
-        "deep/c.tif": "deep/c.png",
+        "deep/c.tif": "deep/c.tif",
     }
 
 
@@ -93,7 +93,7 @@ def test_results_of_an_earlier_run_are_not_enlarged_again(photos: Path) -> None:
         (["photos/a.png"], "photos/a.png", "another place than that of"),
         (["photos/a.png"], "photos/deep/../a.png", "another place than that of"),
         (["photos/a.png", "photos/d.png"], "photos", "another place than that of"),
-        (["photos/a.png"], "a.gif", "a file name that ends in"),
+        (["photos/a.png"], "a.bmp", "a file name that ends in"),
         (
             ["photos/a.png"],
             "a.svg",

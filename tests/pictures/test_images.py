@@ -24,7 +24,7 @@ from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.color import luminance
 from perceptualloss.pictures.images import open_picture, read_image, write_image
-from perceptualloss.pictures.samples import as_8_bits_show, encode_16_bit_png, to_8_bits
+from perceptualloss.pictures.samples import as_8_bits_show, to_8_bits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (11, 17, 3), dtype=np.uint16)
@@ -167,11 +167,12 @@ def test_16_bit_png_round_trip_is_exact(tmp_path: Path, samples: NDArray[np.uint
     assert read_image(tmp_path / "a.png").equal(read_image(png_16(samples)))
 
 
-def test_our_16_bit_png_is_read_by_another_decoder() -> None:
+def test_our_16_bit_png_is_read_by_another_decoder(tmp_path: Path) -> None:
     torchvision_io = pytest.importorskip("torchvision.io")
     if not hasattr(torchvision_io, "decode_png"):
         pytest.skip("this torchvision decodes no PNG")
-    data = torch.frombuffer(bytearray(encode_16_bit_png(DEEP)), dtype=torch.uint8)
+    write_image(torch.from_numpy(DEEP.astype(np.float64) / 65535).permute(2, 0, 1), tmp_path / "a.png", bits=16)
+    data = torch.frombuffer(bytearray((tmp_path / "a.png").read_bytes()), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         decoded = torchvision_io.decode_png(data)
@@ -394,9 +395,9 @@ def test_a_read_only_or_missing_folder_is_named(tmp_path: Path, monkeypatch: pyt
         (torch.zeros(3, 4, 4, dtype=torch.uint8), "a.png", 8, "floating point"),
         (torch.full((3, 4, 4), float("nan")), "a.png", 8, "finite"),
         (torch.zeros(3, 4, 4), "a.xyz", 8, "ends in"),
-        (torch.zeros(3, 4, 4), "a.jpg", 16, r"\.png file for 16 bits"),
+        (torch.zeros(3, 4, 4), "a.jpg", 16, r"16 bits a channel, \.jxl, \.png or \.tif"),
         (torch.zeros(3, 4, 4), "a.png", 12, "8 or 16"),
-        (torch.zeros(3, 1, 17000), "a.webp", 8, "writable"),
+        (torch.zeros(3, 1, 17000), "a.webp", 8, "16,383 pixels a side in a WebP"),
     ],
 )
 def test_what_cannot_be_written_is_said(

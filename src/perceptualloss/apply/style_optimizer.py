@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from torch import Tensor
 
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_style import StyleOptimization, StyleProgress, optimize_style
-from perceptualloss.apply.stylist import check_strength, with_longer_side
+from perceptualloss.apply.stylist import check_strength, longer_side, with_longer_side
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.arrays import unpack
+from perceptualloss.pictures.change import Writing, change_file
 from perceptualloss.pictures.folders import is_video
-from perceptualloss.pictures.images import change_file, read_image, write_image
+from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, Source, fill_hidden
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 
 StylePicture = Source | Tensor | NDArray[Any]
 Watch = Callable[[StyleProgress], None]
@@ -76,7 +78,7 @@ class StyleOptimizer:
         if alpha is not None:
             colours, alpha = fill_hidden(colours, alpha), with_longer_side(alpha, self.size)
         painted = self.paint(with_longer_side(colours, self.size), progress, watch)
-        return Picture(painted, alpha, picture.grey and self.settings.keep_colors, picture.bits)
+        return replace(picture, colours=painted, alpha=alpha, grey=picture.grey and self.settings.keep_colors)
 
     def file(
         self,
@@ -85,31 +87,42 @@ class StyleOptimizer:
         watch: Watch | None = None,
         every: int | None = None,
         overwrite: bool = True,
+        strip: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Paint the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
+        """Paint the picture in one file into another, or all frames or pages; date, place and camera are kept.
 
         Args:
             source: the picture.
-            target: the file to write.
-            watch: called with every step.
+            target: the file to write; what its kind cannot hold is said in a line.
+            watch: called with every step; steps are counted over all frames.
             every: also write the picture after every so many steps, beside ``target``.
             overwrite: whether these take the place of files of their names.
+            strip: keep nothing beside the pixels.
+            max_pixels: a larger source is refused before it is decoded.
 
         Raises:
-            InputError: a file that cannot be read or written, a video, transparency that ``target`` cannot keep, or,
-                unless ``overwrite``, a file that is there.
+            InputError: a file that cannot be read or written, a video, transparency that ``target`` cannot keep, more
+                pixels than it can have, or, unless ``overwrite``, a file that is there.
         """
         if is_video(Path(source)):
             raise InputError("a picture for the method optimize", "a video", "Train a network for the style.")
 
-        def look(at: StyleProgress) -> None:
-            if watch is not None:
-                watch(at)
-            if every is not None and at.step.number and at.step.number % every == 0:
-                name = f"{Path(target).stem}-scale{at.scale + 1}-step{at.step.number:04d}.png"
-                write_image(at.step.picture, Path(target).with_name(name), overwrite=overwrite)
+        def change(picture: Picture, number: int, count: int) -> Picture:
+            def look(at: StyleProgress) -> None:
+                if watch is not None:
+                    watch(replace(at, done=number * at.total + at.done, total=count * at.total))
+                if every is not None and at.step.number and at.step.number % every == 0:
+                    frame = f"-frame{number + 1:04d}" if count > 1 else ""
+                    name = f"{Path(target).stem}{frame}-scale{at.scale + 1}-step{at.step.number:04d}.png"
+                    write_image(at.step.picture, Path(target).with_name(name), overwrite=overwrite)
 
-        change_file(lambda picture: self.picture(picture, watch=look), source, target, overwrite)
+            return self.picture(picture, watch=look)
+
+        def size(height: int, width: int) -> tuple[int, int]:
+            return longer_side(height, width, self.size)
+
+        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
 
 
 def style_optimizer(

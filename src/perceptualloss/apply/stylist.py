@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,9 +19,11 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, network_file, shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.change import Writing, change_file, share_of
 from perceptualloss.pictures.color import keep_colors as with_colours_of
-from perceptualloss.pictures.images import READ_SUFFIXES, change_file
+from perceptualloss.pictures.images import READ_SUFFIXES
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, fill_hidden
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.video import transform_video
 from perceptualloss.vocabulary import Precision
@@ -130,18 +132,39 @@ class Stylist:
         if alpha is not None:
             colours, alpha = fill_hidden(colours, alpha), with_longer_side(alpha, self.size)
         painted = self.paint(with_longer_side(colours, self.size), progress)
-        return Picture(painted, alpha, picture.grey and self.keep_colors, picture.bits)
+        return replace(picture, colours=painted, alpha=alpha, grey=picture.grey and self.keep_colors)
 
     def file(
-        self, source: PathLike, target: PathLike, progress: Progress | None = None, overwrite: bool = True
+        self,
+        source: PathLike,
+        target: PathLike,
+        progress: Progress | None = None,
+        overwrite: bool = True,
+        strip: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Paint the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
+        """Paint the picture in one file into another, or all frames or pages; date, place and camera are kept.
+
+        Args:
+            source: the picture.
+            target: the file to write; what its kind cannot hold is said in a line.
+            progress: called with input pixels done and all input pixels, of all frames.
+            overwrite: whether it takes the place of a file of that name.
+            strip: keep nothing beside the pixels.
+            max_pixels: a larger source is refused before it is decoded.
 
         Raises:
-            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
-                ``overwrite``, a target that is there.
+            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, more pixels
+                than it can have, or, unless ``overwrite``, a target that is there.
         """
-        change_file(lambda picture: self.picture(picture, progress), source, target, overwrite)
+
+        def size(height: int, width: int) -> tuple[int, int]:
+            return longer_side(height, width, self.size)
+
+        def change(picture: Picture, number: int, count: int) -> Picture:
+            return self.picture(picture, share_of(progress, number, count))
+
+        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
 
     def video(
         self,

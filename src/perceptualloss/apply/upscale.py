@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import torch
@@ -14,9 +14,10 @@ from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import Kind, load_network, shipped_network
 from perceptualloss.pictures.arrays import unpack
+from perceptualloss.pictures.change import Writing, change_file, share_of
 from perceptualloss.pictures.color import match_histogram as matched
-from perceptualloss.pictures.images import change_file
 from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, fill_hidden
+from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 from perceptualloss.pictures.resize import resize
 from perceptualloss.vocabulary import Precision
 
@@ -56,18 +57,40 @@ class Upscaler:
             large = matched(large, colours.clamp(0, 1))
         if alpha is not None:
             alpha = resize(alpha, size=(large.shape[2], large.shape[3])).clamp(0, 1)
-        return Picture(large, alpha, picture.grey, picture.bits)
+        return replace(picture, colours=large, alpha=alpha)
 
     def file(
-        self, source: PathLike, target: PathLike, progress: Progress | None = None, overwrite: bool = True
+        self,
+        source: PathLike,
+        target: PathLike,
+        progress: Progress | None = None,
+        overwrite: bool = True,
+        strip: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Enlarge the picture in one file into another; 16 bits stay 16 if ``target`` is a PNG.
+        """Enlarge the picture in one file into another, or all frames or pages; date, place and camera are kept.
+
+        Args:
+            source: the picture.
+            target: the file to write; what its kind cannot hold is said in a line.
+            progress: called with input pixels done and all input pixels, of all frames.
+            overwrite: whether it takes the place of a file of that name.
+            strip: keep nothing beside the pixels.
+            max_pixels: a larger source is refused before it is decoded.
 
         Raises:
-            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
-                ``overwrite``, a target that is there.
+            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, more pixels
+                than it can have, or, unless ``overwrite``, a target that is there.
         """
-        change_file(lambda picture: self.picture(picture, progress), source, target, overwrite)
+        scale = int(getattr(self.network, "scale", 1))
+
+        def size(height: int, width: int) -> tuple[int, int]:
+            return scale * height, scale * width
+
+        def change(picture: Picture, number: int, count: int) -> Picture:
+            return self.picture(picture, share_of(progress, number, count))
+
+        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
 
 
 def upscaler(
@@ -159,7 +182,8 @@ def upscale(
 
     Returns:
         A picture of the type that ``image`` has, ``scale`` times as large, with values in [0, 1] if they are in
-        floating point; for a path a Pillow picture, which has 8 bits unless it is grey.
+        floating point; for a path a Pillow picture, which has 8 bits unless it is grey, with EXIF data,
+        XMP and dpi in its ``info``.
 
     Raises:
         InputError: a picture or network that cannot be used, or a network that does not ship.

@@ -17,8 +17,8 @@ from PIL import Image
 from perceptualloss.cli.console import OptionError, as_option
 from perceptualloss.cli.each import PIPE, Existing
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.pictures.folders import Plan, kept_suffix, pair_up
-from perceptualloss.pictures.images import WRITE_SUFFIXES
+from perceptualloss.pictures.folders import Plan, pair_up
+from perceptualloss.pictures.kinds import WRITE_SUFFIXES, kept_suffix
 
 
 def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import open_picture
+from perceptualloss.pictures.metadata import Metadata, metadata_of, read_metadata
 from perceptualloss.pictures.picture import Picture
+from perceptualloss.pictures.reading.decoded import Request
 from perceptualloss.pictures.samples import whole_numbers
 
 _MOST = {torch.uint8: 255, torch.uint16: 65535}
@@ -23,7 +27,8 @@ def unpack(image: object) -> tuple[Picture, Callable[[Picture], Any]]:
     """Return what is in a tensor, array, Pillow picture or file, and a function that packs its like.
 
     Tensors are (N, C, H, W) or (C, H, W), arrays (H, W) or (H, W, C); 1 channel is grey, 2 are grey and alpha, 3
-    RGB, 4 RGB and alpha; floating point in [0, 1], or 8 or 16 bits. A file is packed into a Pillow picture.
+    RGB, 4 RGB and alpha; floating point in [0, 1], or 8 or 16 bits. A file is packed into a Pillow picture,
+    which has EXIF data, XMP and resolution of the file or Pillow picture in its ``info``.
 
     Raises:
         InputError: another type or shape, values beyond [0, 1], or a file that cannot be read.
@@ -34,9 +39,12 @@ def unpack(image: object) -> tuple[Picture, Callable[[Picture], Any]]:
         return _unpack_array(image)
     if isinstance(image, Image.Image):
         mode = image.mode
-        return open_picture(image), lambda picture: _pillow(picture, mode)
+        beside = metadata_of(image)
+        return open_picture(image), lambda picture: _with(beside, _pillow(picture, mode))
     if isinstance(image, str | os.PathLike):
-        return open_picture(image), _pillow
+        opened = open_picture(image)
+        beside = read_metadata(Path(image).read_bytes(), Request(str(Path(image)), sys.maxsize, file=True))
+        return opened, lambda picture: _with(beside, _pillow(picture))
     raise InputError("a tensor, an array, a Pillow picture or a path", type(image).__name__)
 
 
@@ -80,6 +88,18 @@ def _unpack_array(image: np.ndarray[Any, Any]) -> tuple[Picture, Callable[[Pictu
         return np.ascontiguousarray(packed[..., 0] if flat else packed, dtype=image.dtype)
 
     return picture, pack
+
+
+def _with(metadata: Metadata, picture: Image.Image) -> Image.Image:
+    """Put EXIF data, XMP and resolution where Pillow has them; its ``save`` writes what it is given of them."""
+    metadata = metadata.of_picture(*picture.size)
+    if metadata.exif is not None:
+        picture.info["exif"] = b"Exif\0\0" + metadata.exif.encoded()
+    if metadata.xmp:
+        picture.info["xmp"] = metadata.xmp
+    if metadata.dpi is not None:
+        picture.info["dpi"] = metadata.dpi
+    return picture
 
 
 def _pillow(picture: Picture, mode: str = "") -> Image.Image:

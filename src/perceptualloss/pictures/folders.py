@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures import video
-from perceptualloss.pictures.images import READ_SUFFIXES, WRITE_SUFFIXES
+from perceptualloss.pictures.images import READ_SUFFIXES
+from perceptualloss.pictures.kinds import WRITE_SUFFIXES, is_file_name, kept_suffix
 from perceptualloss.pictures.listing import list_folder, no_pictures
 
 Place = tuple[Path, Path]  # a source, and its place in the folder of targets
@@ -59,7 +59,7 @@ def pair_up(
         raise InputError("pictures or folders", "none")
     reads = READ_SUFFIXES + (video.READ_SUFFIXES if videos else ())
     single = len(paths) == 1 and not paths[0].is_dir()
-    is_file = not is_folder and not out.is_dir() and (out.suffix.lower() in reads or (single and _is_file_name(out)))
+    is_file = not is_folder and not out.is_dir() and (out.suffix.lower() in reads or (single and is_file_name(out)))
     if is_file and not single:
         raise InputError("a folder for several pictures", str(out), f"A folder of this name is written {out}/.")
     writes = video.WRITE_SUFFIXES if videos and is_video(paths[0]) else WRITE_SUFFIXES
@@ -127,7 +127,7 @@ def _files_at(path: Path, out: Path, reads: tuple[str, ...], plan: Plan) -> list
 
 
 def _into(out: Path, files: list[Place], suffix: str | None) -> list[tuple[Path, Path]]:
-    """Give the names places in ``out``; a.tif becomes a.png, or a.tif.png beside another a.png."""
+    """Give the names places in ``out``; a.bmp becomes a.png, or a.bmp.png beside another a.png."""
     names = [name.with_suffix(_kept(name, suffix)) for _, name in files]
     count = Counter(names)
     places = [
@@ -145,13 +145,3 @@ def _kept(name: Path, suffix: str | None) -> str:
     if is_video(name):
         return name.suffix if name.suffix.lower() in video.WRITE_SUFFIXES else ".mp4"
     return kept_suffix(name) if suffix is None else suffix
-
-
-def _is_file_name(path: Path) -> bool:
-    """Return whether a path that is not there ends like a file: in a few letters and digits that are no version."""
-    return re.fullmatch(r"\.(?!v\d)[a-z][a-z\d]{1,4}", path.suffix.lower()) is not None
-
-
-def kept_suffix(name: Path) -> str:
-    """Return what the picture that becomes of a file ends in: as it does, or in .png."""
-    return name.suffix if name.suffix.lower() in WRITE_SUFFIXES else ".png"

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.errors import InputError, check_image_batch
-from perceptualloss.files import write_whole
+from perceptualloss.errors import InputError
 from perceptualloss.pictures.decode import Frames, decode, frames, picture_sides, upright_picture
-from perceptualloss.pictures.picture import PathLike, Picture
-from perceptualloss.pictures.ranges import FAR, check_values
+from perceptualloss.pictures.encode import samples_of, write_still
+from perceptualloss.pictures.kinds import check_target, kinds_that_hold
+from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS, Request
 from perceptualloss.pictures.refusals import SUFFIXES, refusing
-from perceptualloss.pictures.samples import encode_16_bit_png, whole_numbers
 
 READ_SUFFIXES = SUFFIXES
-WRITE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
-ALPHA_SUFFIXES = (".png", ".webp")
 
 
 def exact_dtype(images: Tensor) -> torch.dtype:
@@ -119,95 +112,28 @@ def write_image(
     grey: bool = False,
     overwrite: bool = True,
 ) -> None:
-    """Write a picture as PNG (8 or 16 bits a channel), JPEG (quality 95) or WebP (quality 95).
+    """Write a picture; the ending of the file's name says the kind.
 
+    PNG, TIFF and JPEG XL have 8 or 16 bits a channel; JPEG, WebP, AVIF and GIF have 8. PNG and TIFF are exact, and so
+    is JPEG XL with 16 bits; JPEG and WebP are of quality 95, AVIF of 90, JPEG XL of distance 0.5; GIF has 256 colours.
     Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays
     as it was until the new one is complete.
 
     Args:
         image: Floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
-        path: The suffix says the kind: .png, .jpg, .jpeg or .webp.
-        bits: Bits a channel; 16 for PNG only.
-        alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; for PNG and WebP only.
+        path: Ends in .png, .tif, .jxl, .jpg, .webp, .avif, .gif or one of their variants.
+        bits: Bits a channel.
+        alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; not for JPEG.
         grey: Write one channel, the mean of the three.
         overwrite: Whether it takes the place of a file of that name.
 
     Raises:
         InputError: Several pictures, values that are not finite or far beyond [0, 1], an unknown suffix, one that
-            cannot hold 16 bits or transparency, a missing or read-only folder, a full disk, or a file of that name,
-            also one that came meanwhile, unless ``overwrite``.
+            cannot hold 16 bits, transparency or so many pixels, a missing or read-only folder, a full disk, or a
+            file of that name, also one that came meanwhile, unless ``overwrite``.
     """
-    path = Path(path)
-    samples = _samples(image, bits, alpha, grey)
-    try:
-        data = _encode(samples, path, bits)
-        write_whole(data, path, overwrite)
-    except InputError:
-        raise
-    except FileExistsError as error:
-        raise InputError(f"a new file {path}", "one that is there already") from error
-    except FileNotFoundError as error:
-        raise InputError(f"a folder {path.parent} to write {path.name} to", "no such folder", "Create it.") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        remedy = "Free some space or choose another folder." if "space" in reason else ""
-        raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
-
-
-def change_file(
-    change: Callable[[Picture], Picture], source: PathLike, target: PathLike, overwrite: bool = True
-) -> None:
-    """Write what ``change`` makes of the picture in one file into another; 16 bits stay 16 if that is a PNG.
-
-    Raises:
-        InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, or, unless
-            ``overwrite``, a target that is there.
-    """
-    picture = open_picture(source)
-    suffix = Path(target).suffix.lower()
-    if picture.alpha is not None and suffix not in ALPHA_SUFFIXES:  # before the work
-        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", str(target))
-    changed = change(picture)
-    bits = changed.bits if suffix == ".png" else 8
-    write_image(changed.colours, target, bits=bits, alpha=changed.alpha, grey=changed.grey, overwrite=overwrite)
-
-
-def _samples(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return the picture as whole numbers of 8 or 16 bits, (H, W, channels)."""
-    if bits not in (8, 16):
-        raise InputError("bits to be 8 or 16", f"{bits}")
-    if isinstance(image, Tensor) and image.ndim == 3:
-        image = image[None]
-    check_image_batch("image", image)
-    if len(image) != 1:
-        raise InputError("one picture, (3, H, W) or (1, 3, H, W)", f"{len(image)} pictures", "Write one at a time.")
-    layers = [image[0].mean(dim=0, keepdim=True) if grey else image[0]]
-    if alpha is not None:
-        if alpha.numel() != image[0, 0].numel():
-            raise InputError(f"alpha of shape {(1, *image.shape[2:])}", f"{tuple(alpha.shape)}")
-        layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
-    if not all(layer.isfinite().all() for layer in layers):
-        raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
-    check_values("image", image, 0, 1, FAR, "")
-    return whole_numbers(torch.cat(layers), bits)
-
-
-def _encode(samples: NDArray[np.uint8] | NDArray[np.uint16], path: Path, bits: int) -> bytes:
-    suffix = path.suffix.lower()
-    if suffix not in WRITE_SUFFIXES:
-        raise InputError(f"a file name that ends in {', '.join(WRITE_SUFFIXES)}", repr(path.name))
-    if bits == 16:
-        if suffix != ".png":
-            raise InputError("a .png file for 16 bits a channel", repr(path.name))
-        return encode_16_bit_png(samples.astype(np.uint16))
-    if samples.shape[2] in (2, 4) and suffix not in ALPHA_SUFFIXES:
-        raise InputError(f"a file that keeps transparency, {' or '.join(ALPHA_SUFFIXES)}", repr(path.name))
-    options = {
-        "PNG": {},
-        "JPEG": {"quality": 95, "subsampling": 0},
-        "WEBP": {"quality": 95, "use_sharp_yuv": True},
-    }
-    kind = {".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG")
-    buffer = io.BytesIO()
-    Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(buffer, kind, **options[kind])
-    return buffer.getvalue()
+    samples = samples_of(image, bits, alpha, grey)
+    kind = check_target(path, samples.shape[1], samples.shape[0], alpha is not None)
+    if bits > 8 and "16 bits" not in kind.holds:
+        raise InputError(f"a file of 16 bits a channel, {kinds_that_hold('16 bits')}", repr(Path(path).name))
+    write_still(samples, Path(path), kind, overwrite=overwrite)

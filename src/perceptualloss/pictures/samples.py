@@ -1,9 +1,6 @@
-"""Whole numbers of 8 and 16 bits: the one rounding to them, and PNG files of 16 bits."""
+"""Whole numbers of 8 and 16 bits: the one rounding to them."""
 
 from __future__ import annotations
-
-import struct
-import zlib
 
 import numpy as np
 import torch
@@ -11,8 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _STRIP = 512
-
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's, by the number of channels
 
 
 def to_8_bits(images: Tensor) -> Tensor:
@@ -47,22 +42,3 @@ def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.u
         strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
         samples[top : top + _STRIP] = _levels(strip, most).permute(1, 2, 0).numpy()
     return samples
-
-
-def encode_16_bit_png(samples: NDArray[np.uint16]) -> bytes:
-    """Return a PNG file with the ``samples``, (H, W, channels): grey, grey and alpha, RGB, or RGB and alpha.
-
-    Source: PNG specification, ISO/IEC 15948:2004; every line is stored as its difference to the one above.
-    """
-    height, width, channels = samples.shape
-    lines = np.frombuffer(samples.astype(">u2").tobytes(), np.uint8).reshape(height, -1)
-    filtered = np.full((height, lines.shape[1] + 1), 2, np.uint8)
-    filtered[0, 1:] = lines[0]
-    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
-    body = zlib.compress(filtered.tobytes(), level=6)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
