@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,12 @@ def test_one_of_several_styles_by_name_and_blended(trained: Path, photos: Path, 
     assert not torch.equal(first, both)
 
 
-def test_a_video_beside_a_picture(trained: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_video_beside_a_picture(
+    trained: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     av = pytest.importorskip("av")
+    (photos / "broken.mp4").write_bytes(b"no clip")
+    (photos / "notes.txt").write_bytes(b"no clip")
     with av.open(str(photos / "clip.avi"), "w") as file:
         stream = file.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
@@ -72,7 +77,12 @@ def test_a_video_beside_a_picture(trained: Path, photos: Path, tmp_path: Path) -
             samples = (255 * torch.rand(16, 32, 3)).byte().numpy()
             file.mux(stream.encode(av.VideoFrame.from_ndarray(samples, format="rgb24")))
         file.mux(stream.encode())
-    assert run(photos, "-o", tmp_path / "out", "--style", "wave", "--smooth", 0.5) == 0
+    assert run(photos, "-o", tmp_path / "out", "--style", "wave", "--smooth", 0.5) == 1
+    shown = capsys.readouterr()
+    assert f"Wrote 3 files into {tmp_path / 'out'}; 1 failed; left out 1 .txt\n" in shown.out
+    assert re.search(r"^not painted: .*broken.mp4", shown.err, re.MULTILINE)
+    assert re.search(r"^clip.avi \(\d/4\): \d+.\d s, \S+ frames/s$", shown.err, re.MULTILINE)
+    assert "Traceback" not in shown.err
     with av.open(str(tmp_path / "out" / "clip.mp4")) as file:
         frames = list(file.decode(video=0))
     assert [(frame.width, frame.height) for frame in frames] == [(32, 16)] * 3
