@@ -183,6 +183,29 @@ def test_bad_input_is_told_in_a_line(
     assert before == {file: file.read_bytes() for file in photos.rglob("*.*")}
 
 
+def test_what_is_not_pixels_is_kept_or_stripped(trained: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
+    for name, words in {"kept": [], "stripped": ["--strip"]}.items():
+        assert run(tmp_path / "a.jpg", "-o", tmp_path / f"{name}.jpg", "--scale", 2, *words) == 0
+    found = []
+    for name in ("kept", "stripped"):
+        with Image.open(tmp_path / f"{name}.jpg") as image:
+            found.append(image.getexif().get(0x010F))
+    assert found == ["Camera", None]
+
+
+def test_a_picture_of_too_many_pixels_is_refused_and_named(
+    trained: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(photos, "-o", tmp_path / "out", "--scale", 2, "--max-pixels", 40) == 1
+    assert sorted(modes(tmp_path / "out")) == ["c.png", "deep/b.png"]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("not enlarged")]
+    assert "a.jpg to have at most 40 pixels, got 10 x 8 = 80 pixels" in line
+    assert "--max-pixels" in line
+
+
 def test_histogram_and_tiles_from_the_command_line(trained: Path, tmp_path: Path) -> None:
     write_image(0.5 + 0.1 * torch.rand(3, 30, 30), tmp_path / "dull.png")
     words = [tmp_path / "dull.png", "--scale", 2, "-o"]

@@ -12,7 +12,7 @@ from perceptualloss.apply.style_optimizer import style_optimizer
 from perceptualloss.apply.stylist import longer_side, stylist
 from perceptualloss.cli.console import OptionError, add_computing_options, check_unused, command_parser
 from perceptualloss.cli.each import Tell, Work, do_each
-from perceptualloss.cli.targets import add_target_options, targets
+from perceptualloss.cli.targets import Targets, add_target_options, targets
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video
 from perceptualloss.pictures.verify import unlike
@@ -67,16 +67,16 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
         if options.every is not None and not 1 <= options.every <= options.steps:
             raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
-        work = (_optimization if optimize else _painter)(options, to.overwrite)
+        work = (_optimization if optimize else _painter)(options, to)
 
         def verify(source: Path, target: Path) -> str:
-            return unlike(source, target, lambda height, width: longer_side(height, width, options.size))
+            return unlike(source, target, lambda height, width: longer_side(height, width, options.size), to.max_pixels)
 
         unit = "steps" if optimize else "megapixels"
         do_each(to.plan, to.out, work, "files", "painted", to.existing, verify, unit)
 
 
-def _painter(options: Namespace, overwrite: bool) -> Work:
+def _painter(options: Namespace, to: Targets) -> Work:
     """Return what paints a picture or a video with a network."""
     if options.style is None and options.network is None:
         raise InputError("a --style or a --network", "neither")
@@ -85,14 +85,14 @@ def _painter(options: Namespace, overwrite: bool) -> Work:
 
     def paint(source: Path, target: Path, tell: Tell) -> None:
         if is_video(source):
-            tool.video(source, target, options.smooth, tell, overwrite=overwrite)
+            tool.video(source, target, options.smooth, tell, overwrite=to.overwrite)
         else:
-            tool.file(source, target, tell, overwrite=overwrite)
+            tool.file(source, target, tell, **to.writing)
 
     return paint
 
 
-def _optimization(options: Namespace, overwrite: bool) -> Work:
+def _optimization(options: Namespace, to: Targets) -> Work:
     """Return what paints a picture by optimisation, after a style picture."""
     if options.style is None:
         raise InputError("a picture as --style for --method optimize", "none")
@@ -104,6 +104,6 @@ def _optimization(options: Namespace, overwrite: bool) -> Work:
             side = max(at.step.picture.shape[2:])
             tell(at.done, at.total, f"{side} px, loss {at.step.loss:.4g}")
 
-        tool.file(source, target, show, options.every, overwrite=overwrite)
+        tool.file(source, target, show, options.every, **to.writing)
 
     return paint

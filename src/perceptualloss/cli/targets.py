@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from PIL import Image
 
-from perceptualloss.cli.console import OptionError, as_option
+from perceptualloss.cli.console import OptionError, add_reading_options, as_option
 from perceptualloss.cli.each import PIPE, Existing
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.folders import Plan, pair_up
@@ -22,7 +23,7 @@ from perceptualloss.pictures.kinds import WRITE_SUFFIXES, kept_suffix
 
 
 def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:
-    """Add where results go and what happens to a file that is there.
+    """Add where results go, how they are written, and what happens to a file that is there.
 
     Args:
         parser: of the command.
@@ -37,6 +38,10 @@ def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:
         action="store_true",
         help="go on where a run stopped: pass by results that are whole, of the right size, not older than the source",
     )
+    parser.add_argument(
+        "--strip", action="store_true", help="keep no date, place, camera or anything else that is not pixels"
+    )
+    add_reading_options(parser)
     parser.add_argument(
         "--format", type=str | None, help="what pictures are written as, such as png, where --out does not say it"
     )
@@ -77,16 +82,31 @@ def _taken(place: Path) -> bool:
 
 @dataclass(frozen=True)
 class Targets:
-    """The plan of a command, and what happens to a file that is there."""
+    """The plan of a command, and how its files are read and written.
+
+    Attributes:
+        plan: sources and targets.
+        out: what the user named.
+        existing: what happens to a file that is there.
+        strip: whether nothing is kept beside the pixels.
+        max_pixels: a larger source is refused.
+    """
 
     plan: Plan
     out: Path
     existing: Existing
+    strip: bool
+    max_pixels: int
 
     @property
     def overwrite(self) -> bool:
         """Whether a file that is there, or comes meanwhile, is replaced."""
         return self.existing == "overwrite"
+
+    @property
+    def writing(self) -> dict[str, Any]:
+        """How a picture's file is made of another: arguments of ``.file`` of what does it."""
+        return {"overwrite": self.overwrite, "strip": self.strip, "max_pixels": self.max_pixels}
 
 
 @contextmanager
@@ -117,7 +137,7 @@ def targets(options: Namespace, videos: bool = False) -> Iterator[Targets]:
         if plan.single and existing == "keep" and os.path.lexists(plan.pairs[0][1]):
             remedy = "--overwrite replaces it; --skip-existing keeps it if it is what would be made."
             raise InputError(f"a new file {plan.pairs[0][1]}", "one that is there already", remedy)
-        yield Targets(plan, out, existing)
+        yield Targets(plan, out, existing, options.strip, options.max_pixels)
 
 
 @contextmanager

@@ -46,9 +46,9 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         scale = int(getattr(tool.network, "scale", 1))
 
         def work(source: Path, target: Path, tell: Tell) -> None:
-            tool.file(source, target, tell, overwrite=to.overwrite)
+            tool.file(source, target, tell, **to.writing)
 
         def verify(source: Path, target: Path) -> str:
-            return unlike(source, target, lambda height, width: (scale * height, scale * width))
+            return unlike(source, target, lambda height, width: (scale * height, scale * width), to.max_pixels)
 
         do_each(to.plan, to.out, work, "pictures", "enlarged", to.existing, verify)

@@ -16,7 +16,7 @@ Sides = tuple[int, int]
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82", b"GIF8": b";"}  # of JPEG, PNG, GIF by their starts
 
 
-def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) -> str:
+def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides], max_pixels: int = MAX_PIXELS) -> str:
     """Return why a file is not what would be made of ``source``, in words after "is"; "" if it is.
 
     It must not be older than its source, and all of it must decode. A picture must have the size that is expected, a
@@ -26,6 +26,7 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
         source: a picture or a video.
         target: what is there.
         expected: gives height and width for those of the source.
+        max_pixels: a larger source is refused.
     """
     if not target.exists():
         return "a link to nothing"
@@ -37,7 +38,7 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides]) ->
         found = _sides(target, sys.maxsize, whole=True)
     except InputError:
         return "not whole"
-    return _other_size(found, [expected(*sides) for sides in _sides(source)])
+    return _other_size(found, [expected(*sides) for sides in _sides(source, max_pixels)])
 
 
 def _other_size(found: list[Sides], wanted: list[Sides]) -> str:
