@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from PIL import Image
 
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import open_picture
@@ -194,6 +195,19 @@ def test_cmyk_tiff_without_a_profile(bits: int) -> None:
     data = tiff(inks.astype(np.uint16 if bits == 16 else np.uint8), photometric="separated")
     expected = (1 - inks[..., :3] / most) * (1 - inks[..., 3:] / most)
     np.testing.assert_allclose(colours(data, 1), expected, atol=1e-6)
+
+
+def test_pillow_pictures_of_grey_are_what_their_files_are() -> None:
+    white = tiff(GREY, photometric="miniswhite")
+    twelve = tiff(GREY >> 4, bitspersample=12)
+    keyed = png(GREY[..., None], chunk(b"tRNS", GREY[:1, :1].astype(">u2").tobytes()))
+    for data in (white, twelve, keyed):
+        with Image.open(io.BytesIO(data)) as image:
+            picture = open_picture(image)
+        expected = open_picture(data)
+        np.testing.assert_allclose(shown(picture), shown(expected), atol=1e-6)
+        assert (picture.alpha is None) == (expected.alpha is None)
+        assert picture.alpha is None or picture.alpha.equal(expected.alpha)
 
 
 @pytest.mark.parametrize("most", [1023, 4095, 65535])

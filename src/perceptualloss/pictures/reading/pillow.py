@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from perceptualloss.pictures.reading import coded
@@ -23,6 +24,7 @@ _KINDS = (
 )  # fmt: skip
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # an MPO's others are previews, an icon's sizes, a PSD's layers
 _NO_PICTURE = (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error)
+_BITS, _PHOTOMETRIC = 258, 262
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
 _EMBEDDED = 0x4D424544  # "MBED"
 _SRGB_GAMMA = (0.45405, 0.45505)  # 1/2.2, which writers of PNG have in place of sRGB's curve
@@ -155,7 +157,7 @@ def _samples(image: Image.Image, request: Request) -> Decoded:
         whole = np.asarray(image)
         if whole.min() < 0 or whole.max() > 65535:
             raise ValueError(f"grey values beyond [0, 65535] in a picture of mode {image.mode}")
-        return apart(whole.astype(np.float32) / np.float32(65535), bits=16)
+        return _sixteen_bits(image, whole)
     alpha = None
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
@@ -167,6 +169,19 @@ def _samples(image: Image.Image, request: Request) -> Decoded:
     values = np.asarray(image)
     space: Space = "grey" if grey else "cmyk" if image.mode == "CMYK" else "rgb"
     return Decoded(values[..., None] if grey else values, space, 8, alpha)
+
+
+def _sixteen_bits(image: Image.Image, whole: NDArray[Any]) -> Decoded:
+    """Return 16-bit grey, which Pillow leaves as its file has it, be it of 12 bits or min-is-white."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, (16,))[0] if image.mode.startswith("I;16") else 16
+    picture = apart(whole.astype(np.float32) / np.float32(2**bits - 1), bits=16)
+    if image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0:
+        picture = replace(picture, values=1 - picture.values)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        picture = replace(picture, alpha=(whole != clear).astype(np.float32)[..., None])
+    return picture
 
 
 def _read_exif(image: Image.Image, request: Request) -> Image.Exif:
