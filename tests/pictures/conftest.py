@@ -196,14 +196,20 @@ def write(
 
 
 def tone(
-    codec: str, language: str = "", title: str = "", seconds: float = 0.6, start: float = 0.0, disposition: int = 0
+    codec: str,
+    language: str = "",
+    title: str = "",
+    seconds: float = 0.6,
+    start: float = 0.0,
+    disposition: int = 0,
+    layout: str = "mono",
 ) -> Callable[[Any], Callable[[], None]]:
     """Return what adds a sound track."""
     import av  # noqa: PLC0415
 
     def add(clip: Any) -> Callable[[], None]:
         stream = clip.add_stream(codec, rate=48000)
-        stream.layout = "mono"
+        stream.layout = layout
         stream.bit_rate = 128000
         stream.metadata.update({"language": language} if language else {})
         stream.metadata.update({"title": title} if title else {})
@@ -213,7 +219,8 @@ def tone(
         def send() -> None:
             wave = (8000 * np.sin(np.arange(int(48000 * seconds)) / 20)).astype(np.int16)
             for at in range(0, len(wave), 1024):
-                frame = av.AudioFrame.from_ndarray(wave[None, at : at + 1024].copy(), format="s16", layout="mono")
+                piece = np.repeat(wave[at : at + 1024], 1 if layout == "mono" else 2)[None]
+                frame = av.AudioFrame.from_ndarray(piece, format="s16", layout=layout)
                 frame.sample_rate, frame.pts = 48000, at + int(48000 * start)
                 clip.mux(stream.encode(frame))
             clip.mux(stream.encode())

@@ -72,6 +72,45 @@ def test_sound_is_copied_or_recoded(
     assert pitch == pytest.approx(48000 / 20 / (2 * np.pi), rel=0.03)
 
 
+def test_sound_that_changes_its_channels(clips: Any, heard: list[str], tmp_path: Path) -> None:
+    pictures = [clips.picture() for _ in range(10)]
+    for number, layout in enumerate(("mono", "stereo")):
+        tracks = [clips.tone("mp2", seconds=1.0, start=1.0 * number, layout=layout)]
+        times = [10 * number + n for n in range(10)]
+        clips.write(tmp_path / f"{layout}.ts", pictures, times=times, tags=(1, 1, 1, 1), tracks=tracks)
+    (tmp_path / "in.ts").write_bytes((tmp_path / "mono.ts").read_bytes() + (tmp_path / "stereo.ts").read_bytes())
+    seen = through(tmp_path / "in.ts", clips)
+    assert len(seen.times) == 20
+    with av.open(str(tmp_path / "out.mp4")) as clip:
+        assert sum(frame.samples for frame in clip.decode(audio=0)) == pytest.approx(2 * 48000, abs=5000)
+
+
+def test_damaged_sound_does_not_lose_the_clip(clips: Any, heard: list[str], tmp_path: Path) -> None:
+    made = clips.write(
+        tmp_path / "in.ts", [clips.picture() for _ in range(10)], tags=(1, 1, 1, 1), tracks=[clips.tone("aac")]
+    )
+    data = bytearray(made.read_bytes())
+    for at in range(0, len(data) - 188, 188):
+        if (
+            data[at + 1] & 0x5F == 0x41 and data[at + 2] == 0x01 and at > len(data) // 2
+        ):  # a packet of sound that begins
+            data[at + 30 : at + 60] = bytes(30)
+    made.write_bytes(bytes(data))
+    assert len(through(made, clips).times) == 10
+
+
+def test_sound_that_is_promised_and_not_there(clips: Any, heard: list[str], tmp_path: Path) -> None:
+    def nothing(clip: Any) -> Any:
+        clip.add_stream("mp2", rate=48000)
+        return lambda: None
+
+    frames = [clips.picture() for _ in range(10)]
+    tracks = [clips.tone("aac"), nothing]
+    made = clips.write(tmp_path / "in.ts", frames, tags=(1, 1, 1, 1), tracks=tracks)
+    assert len(through(made, clips).sounds) == 1
+    assert any("left out: the sound (mp" in line for line in heard)
+
+
 def stereo_vorbis(clip: Any) -> Any:
     stream = clip.add_stream("vorbis", rate=48000, options={"strict": "-2"})
     stream.layout = "stereo"

@@ -14,10 +14,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.errors import InputError
+from perceptualloss.pictures.video.parts import send
 from perceptualloss.pictures.video.reading import Clip, rate_of
 
 _QUALITY = "18"  # x264's constant rate factor: hardly a visible loss
 _BT709, _NARROW = 1, 1  # FFmpeg's numbers for the colours of HD video, and for 16 to 235
+_ZERO = torch.tensor([[16.0], [128.0], [128.0]])
+_FROM_RGB = torch.tensor(  # BT.709's Y, Cb, Cr, 219 and 224 numbers wide
+    [
+        [219 * 0.2126, 219 * 0.7152, 219 * 0.0722],
+        [-224 * 0.2126 / 1.8556, -224 * 0.7152 / 1.8556, 224 / 2],
+        [224 / 2, -224 * 0.7152 / 1.5748, -224 * 0.0722 / 1.5748],
+    ]
+)
 _LARGEST = 16384  # pixels of a side that x264 takes
 
 
@@ -35,6 +44,7 @@ class Encoder:
         self.stream: VideoStream = result.add_stream("libx264", rate=rate_of(clip.pictures), options={"crf": _QUALITY})
         self.stream.codec_context.time_base = unit
         self.size: tuple[int, int] | None = None
+        self.refused = 0
 
     def begin(self, size: tuple[int, int], aspect: Fraction, curve: int) -> None:
         """Set what pictures are like.
@@ -63,7 +73,7 @@ class Encoder:
         """Write a picture (1, 3, H, W) in [0, 1]; one of another size than the first is resized."""
         if self.size is not None:
             picture = resized(picture, self.size)
-        self.result.mux(self.stream.encode(self._frame(picture, time)))
+        self.refused += send(self.result, self.stream.encode(self._frame(picture, time)))
 
     def _frame(self, picture: Tensor, time: int) -> av.VideoFrame:
         frame = av.VideoFrame.from_ndarray(to_yuv420(picture), format="yuv420p")
@@ -73,7 +83,9 @@ class Encoder:
 
     def finish(self) -> None:
         """Write what the encoder has kept for later."""
-        self.result.mux(self.stream.encode())
+        self.refused += send(self.result, self.stream.encode())
+        if self.refused:
+            self.clip.say(f"{self.refused} packets are damaged so that the file does not take them; they are left out")
 
 
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -90,11 +102,9 @@ def to_yuv420(picture: Tensor) -> np.ndarray[Any, Any]:
     odd row or column.
     """
     height, width = (side // 2 * 2 for side in picture.shape[-2:])
-    red, green, blue = picture[0, :, :height, :width].detach().to("cpu", torch.float32).clamp(0, 1)
-    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    colour = torch.stack([(blue - y) / 1.8556, (red - y) / 1.5748])
-    colour = (colour[:, ::2] + colour[:, 1::2]) / 2
+    rgb = picture[0, :, :height, :width].detach().to("cpu", torch.float32).clamp(0, 1)
+    y, blue, red = torch.addmm(_ZERO, _FROM_RGB, rgb.reshape(3, -1)).view(3, height, width)
+    colour = torch.stack([blue[::2] + blue[1::2], red[::2] + red[1::2]])
     left = torch.cat([colour[..., :1], colour[..., 1:-1:2]], dim=-1)
-    colour = (left + 2 * colour[..., ::2] + colour[..., 1::2]) / 4
-    rows = torch.cat([16 + 219 * y, (128 + 224 * colour).reshape(-1, width)])
-    return rows.round().to(torch.uint8).numpy()
+    colour = (left + 2 * colour[..., ::2] + colour[..., 1::2]) / 8
+    return torch.cat([y, colour.reshape(-1, width)]).round_().to(torch.uint8).numpy()

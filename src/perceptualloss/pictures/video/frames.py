@@ -62,27 +62,30 @@ def _samples(frame: av.VideoFrame, colours: Colours) -> tuple[Tensor, Tensor | N
         name = ("rgba64le" if seen_through else "rgb48le") if deep else "rgba" if seen_through else "rgb24"
         values = _planes(frame.to_ndarray(format=name, interpolation=_EXACT)) / (65535 if deep else 255)
         return values[:3], values[3:] if seen_through else None
-    range_ = 2 if colours.full else 1
+    deep, range_ = bits > 8, 2 if colours.full else 1
     plain = frame.reformat(
-        format="yuva444p16le" if seen_through else "yuv444p16le",
+        format=("yuva444p16le" if seen_through else "yuv444p16le") if deep or seen_through else "yuv444p",
         src_colorspace=1,  # the same before and after: the matrix is applied here
         dst_colorspace=1,
         src_color_range=range_,
         dst_color_range=range_,
         interpolation=_EXACT,
     )
-    values = _planes(plain.to_ndarray())
-    most = (2**bits - 1) * 2 ** (16 - bits)
-    if colours.full:
-        y, blue_y, red_y = values[0] / most, (values[1] - 32768) / most, (values[2] - 32768) / most
-    else:
-        y, blue_y, red_y = (
-            (values[i] / 256 - zero) / span for i, zero, span in ((0, 16, 219), (1, 128, 224), (2, 128, 224))
-        )
-    kr, kb = colours.matrix
-    red, blue = y + 2 * (1 - kr) * red_y, y + 2 * (1 - kb) * blue_y
-    green = (y - kr * red - kb * blue) / (1 - kr - kb)
-    return torch.stack([red, green, blue]).clamp_(0, 1), values[3:] / most if seen_through else None
+    array = plain.to_ndarray()
+    values = torch.from_numpy(array).float() if array.dtype == np.uint8 else _planes(array)
+    most = float((2**bits - 1) * 2 ** (16 - bits)) if array.dtype == np.uint16 else 255.0
+    unit = 256 if array.dtype == np.uint16 else 1
+    zero = torch.tensor([0.0 if colours.full else 16.0 * unit, 128.0 * unit, 128.0 * unit])
+    span = torch.tensor([most] * 3 if colours.full else [219.0 * unit, 224.0 * unit, 224.0 * unit])
+    matrix = _to_rgb(*colours.matrix) / span
+    rgb = torch.addmm(-(matrix @ zero)[:, None], matrix, values[:3].reshape(3, -1)).clamp_(0, 1)
+    return rgb.view(3, *values.shape[1:]), values[3:] / most if seen_through else None
+
+
+def _to_rgb(kr: float, kb: float) -> Tensor:
+    """Return the matrix from Y in [0, 1], Cb and Cr in [-1/2, 1/2] to R'G'B'."""
+    kg, red, blue = 1 - kr - kb, 2 * (1 - kr), 2 * (1 - kb)
+    return torch.tensor([[1, 0, red], [1, -kb * blue / kg, -kr * red / kg], [1, blue, 0]])
 
 
 def _planes(array: np.ndarray[Any, Any]) -> Tensor:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.container import OutputContainer
+from av.packet import Packet
 
 from perceptualloss.errors import InputError
 from perceptualloss.files import part_of
@@ -35,6 +41,21 @@ def as_unwritable(target: Path) -> Iterator[None]:
         raise InputError(f"a new file {target}", "one that is there already") from error
     except UNUSABLE as error:
         raise InputError(f"{target} to be writable", reason(error), "Is the disk full, the folder writable?") from error
+
+
+def send(result: OutputContainer, packets: Iterable[Packet[Any]]) -> int:
+    """Write packets, and return how many the file does not take: one that is damaged does not lose the others.
+
+    Raises:
+        OSError: a full disk and the like.
+    """
+    refused = 0
+    for packet in packets:
+        try:
+            result.mux(packet)
+        except (ValueError, av.error.PatchWelcomeError):  # invalid data, invalid arguments
+            refused += 1
+    return refused
 
 
 @contextmanager

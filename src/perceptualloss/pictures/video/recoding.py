@@ -10,6 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.container import OutputContainer
 from av.packet import Packet
 
+from perceptualloss.pictures.video.parts import send
 from perceptualloss.pictures.video.reading import UNUSABLE
 
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # that AAC knows
@@ -25,7 +26,7 @@ class Track(Protocol):
     Attributes:
         stream: in the file.
         name: of its kind.
-        bad: packets that did not decode.
+        bad: packets that did not decode, or that the file does not take.
     """
 
     stream: Any
@@ -65,7 +66,7 @@ class CopiedTrack:
         packet.dts, packet.pts = time, max(time, shown)
         self._last, self._next = time, time + max(1, packet.duration or 0)
         packet.stream = self.stream
-        self.result.mux(packet)
+        self.bad += send(self.result, [packet])
 
     def finish(self) -> None:
         """Nothing is left."""
@@ -84,7 +85,8 @@ class SoundTrack:
         self.stream.codec_context.layout = layout
         self.stream.codec_context.bit_rate = _BITS * self.stream.codec_context.channels
         self.source, self.result, self.rate, self.bad = source, result, rate, 0
-        self._to = AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._layout, self._kind = layout, ("", "", 0)
+        self._to = self._resampler()
         self._next: int | None = None
 
     def send(self, packet: Packet[Any], start: Fraction) -> None:
@@ -105,24 +107,36 @@ class SoundTrack:
         for frame in frames:
             at = None if frame.pts is None else round((frame.pts * self.source.time_base - start) * self.rate)
             frame.pts = None
+            kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if kind != self._kind:  # broadcasts change from stereo to surround and back
+                if self._kind[2]:
+                    self._empty()
+                self._to, self._kind = self._resampler(), kind
             for piece in self._to.resample(frame):
                 if self._next is None or (at is not None and at > self._next + _GAP * self.rate):
                     self._next = at or 0
+                self._encode(piece)
+
+    def _resampler(self) -> AudioResampler:
+        return AudioResampler(format="fltp", layout=self._layout, rate=self.rate)
+
+    def _empty(self) -> None:
+        for piece in self._to.resample(None):
+            if self._next is not None:
                 self._encode(piece)
 
     def _encode(self, piece: AudioFrame) -> None:
         assert self._next is not None
         piece.pts, piece.time_base = self._next, Fraction(1, self.rate)
         self._next += piece.samples
-        self.result.mux(self.stream.encode(piece))
+        self.bad += send(self.result, self.stream.encode(piece))
 
     def finish(self) -> None:
         """Write what decoder, filter and encoder have kept."""
         self._write(self._decoded(None), Fraction(0))
-        if self._next is not None:
-            for piece in self._to.resample(None):
-                self._encode(piece)
-        self.result.mux(self.stream.encode(None))
+        if self._kind[2]:
+            self._empty()
+        self.bad += send(self.result, self.stream.encode(None))
 
 
 class SubtitleTrack:
@@ -151,7 +165,7 @@ class SubtitleTrack:
         text.pts = text.dts = (packet.pts or 0) - round(start / Fraction(packet.time_base))
         text.duration = packet.duration
         text.stream = self.stream
-        self.result.mux(text)
+        self.bad += send(self.result, [text])
 
     def finish(self) -> None:
         """Nothing is left."""

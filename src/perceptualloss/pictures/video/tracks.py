@@ -59,6 +59,8 @@ class Tracks:
         """Return the way of a stream into the file, or None where there is none."""
         if stream.codec_context is None:
             return None
+        if stream.type == "audio" and not (stream.codec_context.sample_rate and stream.codec_context.channels):
+            return None  # promised, but nothing of it is there
         kind = stream.codec_context.codec.canonical_name
         makers: list[Callable[[], Track]] = []
         if kind.startswith(_COPIED[self.suffix]):
@@ -105,7 +107,9 @@ class Tracks:
         for index, track in self.tracks.items():
             track.finish()
             if track.bad:
-                self.clip.say(f"{track.bad} packets of {_name(self.clip.container.streams[index])} did not decode")
+                self.clip.say(
+                    f"{track.bad} packets of {_name(self.clip.container.streams[index])} are damaged and were left out"
+                )
 
 
 def copy_tags(source: Any, target: Any) -> None:

@@ -30,7 +30,7 @@ from perceptualloss.pictures.video.reading import (
     rate_of,
     reading,
 )
-from perceptualloss.pictures.video.side_data import turn_of
+from perceptualloss.pictures.video.side_data import side_data, turn_of
 from perceptualloss.pictures.video.times import InOrder, fine
 from perceptualloss.pictures.video.tracks import Tracks, copy_tags
 
@@ -94,6 +94,7 @@ def _send(
     for frame, moment in _read(clip, order.of(frames)):
         with as_unreadable(clip.path):
             picture = as_picture(frame, clip.say)
+            _say_lost(clip, frame)
         if size is not None and tuple(picture.shape[-2:]) != size:
             clip.say("its frames change their size; they are resized to the first one's")
             picture = resized(picture, size)
@@ -117,6 +118,15 @@ def _send(
         tracks.finish()
     _report(clip, order, done)
     return done, tracks.languages
+
+
+def _say_lost(clip: Clip, frame: av.VideoFrame) -> None:
+    """Say what of a frame cannot be in the result."""
+    bits = 8 if frame.format.has_palette else max(component.bits for component in frame.format.components)
+    if bits > 8:
+        clip.say(f"its {bits} bits a colour become 8")
+    if side_data(frame, "A53_CC") is not None:
+        clip.say("captions within the pictures are left out")
 
 
 def _read(clip: Clip, frames: Iterator[Any]) -> Iterator[Any]:
