@@ -159,6 +159,7 @@ def test_pages_stay_pages_with_16_bits_and_their_own_sizes(tmp_path: Path) -> No
         ("a.tif", "b.png", "the first of 2 pages alone is written; .tif would have all"),
         ("a.gif", "b.tif", "the 3 frames become pages, without their times"),
         ("a.gif", "b.gif", "GIF has 256 colours"),
+        ("a.gif", "b.avif", "it plays for ever and not 1 times"),
     ],
 )
 def test_what_is_lost_is_said(

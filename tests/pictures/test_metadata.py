@@ -361,3 +361,29 @@ def test_heic_of_a_phone(tmp_path: Path) -> None:
     change(tmp_path / "a.heic", tmp_path / "b.jpg")
     found = exif_of(tmp_path / "b.jpg")
     assert (found[0x010F], found.get(0x0112, 1), found.get_ifd(0x8825)[1]) == ("Camera&", 1, "N")
+
+
+def test_captions_of_the_press(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caption = b"\x1c\x02\x78\x00\x06Garten"  # record 2, data set 120, six letters
+    head = b"Photoshop 3.0\x008BIM\x04\x04\0\0"
+    body = head + struct.pack(">I", len(caption)) + caption + bytes(len(caption) % 2)
+    (tmp_path / "a.jpg").write_bytes(picture("JPEG", extra=b"\xff\xed" + struct.pack(">H", len(body) + 2) + body))
+    for source, target in (("a.jpg", "b.jpg"), ("a.jpg", "b.tif"), ("b.tif", "c.jpg")):
+        change(tmp_path / source, tmp_path / target)
+    with Image.open(tmp_path / "b.jpg") as one, Image.open(tmp_path / "c.jpg") as two:
+        assert one.info["photoshop"][0x0404] == two.info["photoshop"][0x0404] == caption
+    with tifffile.TiffFile(tmp_path / "b.tif") as opened:
+        assert bytes(opened.pages[0].tags[33723].value) == caption
+    assert not caplog.text
+    change(tmp_path / "a.jpg", tmp_path / "b.png")
+    assert caplog.messages == ["b.png: not kept in PNG: IPTC"]
+
+
+def test_what_is_too_long_for_a_jpeg_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    exif = parse(block())
+    long = replace(exif, main=exif.main | {0x9C9C: Value(1, bytes(range(256)) * 300)})
+    (tmp_path / "a.png").write_bytes(picture("PNG", exif=long.encoded()))
+    change(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert caplog.messages == ["b.jpg: not kept in JPEG: EXIF data"]
+    change(tmp_path / "a.png", tmp_path / "b.webp")
+    assert exif_of(tmp_path / "b.webp")[0x010F] == "Camera&"

@@ -14,7 +14,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.pictures.decode import Frames
 from perceptualloss.pictures.encode import Samples, samples_of, write_still
 from perceptualloss.pictures.images import open_pictures
-from perceptualloss.pictures.kinds import GIF, Kind, check_target, kind_of, kinds_that_hold
+from perceptualloss.pictures.kinds import AVIF, GIF, Kind, check_target, kind_of, kinds_that_hold
 from perceptualloss.pictures.metadata import Metadata, read_metadata
 from perceptualloss.pictures.picture import PathLike, Picture, Progress
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS
@@ -106,6 +106,8 @@ def change_file(change: Change, source: PathLike, target: PathLike, size: Size, 
     else:
         durations = pictures.durations
         timing = None if durations is None else Timing(durations, pictures.loop or 0)
+        if kind is AVIF and timing is not None and timing.plays:
+            log.warning("%s: it plays for ever and not %d times, as AVIF is written here", target.name, timing.plays)
         write_sequence(changed(), target, kind, metadata, timing, writing.overwrite)
 
 

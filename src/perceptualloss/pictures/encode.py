@@ -150,6 +150,10 @@ def pillow_options(kind: Kind, metadata: Metadata, profile: bytes) -> dict[str, 
         options["exif"] = (b"Exif\0\0" if kind is JPEG else b"") + exif.encoded()
     if metadata.xmp:
         options["xmp"] = metadata.xmp
+    if metadata.iptc:  # among Photoshop's resources, as the IPTC-NAA record
+        resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(metadata.iptc)) + metadata.iptc
+        body = b"Photoshop 3.0\0" + resource + bytes(len(resource) % 2)
+        options["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body)) + body
     if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
     if COMMENT in metadata.texts:

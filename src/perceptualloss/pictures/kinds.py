@@ -20,7 +20,7 @@ class Kind:
         suffixes: what names of its files end in.
         side: most pixels that a side can have.
         holds: what it can hold beside pixels of 8 bits: "16 bits", "transparency", "frames" (of an animation),
-            "pages", "EXIF", "XMP", "dpi", "texts", "comment", "profile".
+            "pages", "EXIF", "XMP", "IPTC", "dpi", "texts", "comment", "profile".
     """
 
     name: str
@@ -38,10 +38,10 @@ def _kind(name: str, suffixes: str, side: int, holds: str) -> Kind:
 
 AVIF = _kind("AVIF", ".avif", 32_768, "transparency, frames, EXIF, XMP, profile")  # libavif reads no more pixels
 GIF = _kind("GIF", ".gif", 65_535, "transparency, frames, comment")
-JPEG = _kind("JPEG", ".jpg .jpeg .jpe .jfif", 65_500, "EXIF, XMP, dpi, comment, profile")  # libjpeg's limit
+JPEG = _kind("JPEG", ".jpg .jpeg .jpe .jfif", 65_500, "EXIF, XMP, IPTC, dpi, comment, profile")  # libjpeg's limit
 JPEG_XL = _kind("JPEG XL", ".jxl", 2**30 - 1, "16 bits, transparency, EXIF, XMP")  # its pixels say that they are sRGB
 PNG = _kind("PNG", ".png .apng", 2**31 - 1, "16 bits, transparency, frames, EXIF, XMP, dpi, texts, comment, profile")
-TIFF = _kind("TIFF", ".tif .tiff", 2**31 - 1, "16 bits, transparency, pages, EXIF, XMP, dpi, profile")
+TIFF = _kind("TIFF", ".tif .tiff", 2**31 - 1, "16 bits, transparency, pages, EXIF, XMP, IPTC, dpi, profile")
 WEBP = _kind("WebP", ".webp", 16_383, "transparency, frames, EXIF, XMP, profile")
 
 KINDS = (AVIF, GIF, JPEG, JPEG_XL, PNG, TIFF, WEBP)

@@ -13,7 +13,16 @@ from typing import Any
 import imagecodecs
 from PIL import Image, UnidentifiedImageError
 
-from perceptualloss.pictures.exif import DESCRIPTION, RESOLUTION_UNIT, X_RESOLUTION, XMP, Y_RESOLUTION, Exif, parse
+from perceptualloss.pictures.exif import (
+    DESCRIPTION,
+    IPTC,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    XMP,
+    Y_RESOLUTION,
+    Exif,
+    parse,
+)
 from perceptualloss.pictures.kinds import JPEG, Kind
 from perceptualloss.pictures.reading.boxes import boxes
 from perceptualloss.pictures.reading.decoded import Request
@@ -25,10 +34,10 @@ COMMENT = "Comment"  # the text that kinds without other texts have, too
 _PIXEL_TAGS = {  # of TIFF, about how the pixels are stored; from 50,700 on DNG's and ImageJ's
     *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291),
     *(292, 293, 297, 301, *range(317, 326), *range(330, 348), *range(512, 533), 559, XMP, 32997, 32998, 33421, 33422),
-    *(33550, 33723, 33922, 34264, 34377, 34675, 34735, 34736, 34737, 37724, 42112, 42113, *range(50700, 65000)),
+    *(33550, IPTC, 33922, 34264, 34377, 34675, 34735, 34736, 34737, 37724, 42112, 42113, *range(50700, 65000)),
 }
 _PROFILE_TAG = 34675
-_LOST_TAGS = {33723: "IPTC", 34735: "GeoTIFF"}
+_LOST_TAGS = {34735: "GeoTIFF"}
 _OF_ARRAYS = (b'{"shape":', b"ImageJ=", b"<?xml")  # descriptions by programs of how TIFF's pixels are arranged
 _MARKER = 65_533  # bytes in a marker of JPEG
 _MOST_DPI = 1_000_000
@@ -52,6 +61,7 @@ class Metadata:
     Attributes:
         exif: its tags, or None.
         xmp: Adobe's XML, or nothing.
+        iptc: captions and keywords of the press, or nothing.
         dpi: pixels per inch, across and down, or None.
         texts: by keyword, as PNG has them.
         profile: whether it has a colour profile; the result then has sRGB's.
@@ -60,6 +70,7 @@ class Metadata:
 
     exif: Exif | None = None
     xmp: bytes = b""
+    iptc: bytes = b""
     dpi: tuple[float, float] | None = None
     texts: dict[str, str] = field(default_factory=dict)
     profile: bool = False
@@ -85,13 +96,17 @@ class Metadata:
         if xmp and ("XMP" not in kind.holds or (kind is JPEG and len(xmp) > _MARKER - 31)):
             xmp = b""
             lost.append("XMP")
+        iptc = self.iptc
+        if iptc and ("IPTC" not in kind.holds or (kind is JPEG and len(iptc) > _MARKER - 30)):
+            iptc = b""
+            lost.append("IPTC")
         dpi = self.dpi if "dpi" in kind.holds else None
         if self.dpi is not None and dpi is None and exif is None:
             lost.append("the resolution")
         texts = {name: text for name, text in self.texts.items() if _holds_text(kind, name, text)}
         if gone := [name for name in self.texts if name not in texts]:
             lost.append(f"the text {', '.join(map(repr, gone))}")
-        return Metadata(exif, xmp, dpi, texts, self.profile and "profile" in kind.holds), lost
+        return Metadata(exif, xmp, iptc, dpi, texts, self.profile and "profile" in kind.holds), lost
 
 
 def _holds_text(kind: Kind, name: str, text: str) -> bool:
@@ -125,7 +140,9 @@ def _from_tiff(data: bytes) -> Metadata:
     exif = parse(data)
     xmp, profile = exif.main.get(XMP), _PROFILE_TAG in exif.main
     lost = tuple(name for tag, name in _LOST_TAGS.items() if tag in exif.main)
-    return _metadata(exif, xmp.data if xmp else b"", None, {}, profile, lost)
+    iptc = exif.main.get(IPTC)
+    found = _metadata(exif, xmp.data if xmp else b"", None, {}, profile, lost)
+    return replace(found, iptc=iptc.data if iptc else b"")
 
 
 def _from_pillow(data: bytes, request: Request) -> Metadata:
@@ -155,11 +172,10 @@ def metadata_of(image: Image.Image) -> Metadata:
         exif = parse(block) if block else None
     except (ValueError, TypeError):
         notes.append("EXIF data, which are broken")
-    if _iptc(info):
-        notes.append("IPTC")
     xmp = info.get("xmp") or b""
     xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    return _metadata(exif, xmp, info.get("dpi"), texts, bool(info.get("icc_profile")), tuple(notes))
+    found = _metadata(exif, xmp, info.get("dpi"), texts, bool(info.get("icc_profile")), tuple(notes))
+    return replace(found, iptc=_iptc(info))
 
 
 def _from_boxes(data: bytes) -> Metadata:
@@ -185,9 +201,11 @@ def _opened_heif(data: bytes) -> Image.Image:
     return opened
 
 
-def _iptc(info: dict[Any, Any]) -> bool:
+def _iptc(info: dict[Any, Any]) -> bytes:
+    """Return what a JPEG has among Photoshop's resources."""
     resources = info.get("photoshop")
-    return isinstance(resources, dict) and 0x0404 in resources
+    found = resources.get(0x0404) if isinstance(resources, dict) else None
+    return found if isinstance(found, bytes) else b""
 
 
 def _metadata(
@@ -205,7 +223,7 @@ def _metadata(
         exif = replace(exif, main=main)
         if not (exif.main.keys() - {X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT} or any(exif.inner.values())):
             exif = None
-    return Metadata(exif, xmp.rstrip(b"\0"), found, texts, profile, notes)
+    return Metadata(exif, xmp.rstrip(b"\0"), b"", found, texts, profile, notes)
 
 
 def _resolution_in(exif: Exif) -> tuple[float, float] | None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import tifffile
 from numpy.typing import NDArray
 
-from perceptualloss.pictures.exif import XMP, Exif, read_directory
+from perceptualloss.pictures.exif import IPTC, XMP, Exif, read_directory
 from perceptualloss.pictures.metadata import Metadata
 
 _LAYOUTS: dict[int, dict[str, Any]] = {  # by the number of channels
@@ -36,8 +36,8 @@ def write_pages(file: BinaryIO, pages: Iterator[NDArray[Any]], metadata: Metadat
         options |= {"resolution": metadata.dpi, "resolutionunit": "inch"}
     if profile:
         options["iccprofile"] = profile
-    if metadata.xmp:
-        options["extratags"] = [(XMP, 1, len(metadata.xmp), metadata.xmp, True)]  # True: of the first page alone
+    beside = ((XMP, 1, metadata.xmp), (IPTC, 7, metadata.iptc))
+    options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in beside if data]  # of one page
     with tifffile.TiffWriter(file, byteorder="<" if exif is None else exif.order) as writer:
         for samples in pages:
             writer.write(samples[..., 0] if samples.shape[2] == 1 else samples, **options, **_LAYOUTS[samples.shape[2]])
