@@ -67,6 +67,19 @@ def test_a_picture_is_painted_from_pipe_to_file_and_from_file_to_pipe(
         assert (image.format, image.size) == ("WEBP", (8, 6))
 
 
+def test_pictures_on_the_way_have_no_place_in_a_pipe(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(encoded("PNG"))
+    words = ["--method", "optimize", "--style", tmp_path / "a.png", "--steps", 2, "--every", 1, "--scales", 1]
+    assert piped(monkeypatch, encoded("PNG"), "stylize", "-", "-o", "-", *words) == (2, b"")
+    assert "no --every with --out -" in capsys.readouterr().err
+    code, out = piped(monkeypatch, encoded("PNG"), "stylize", "-", "-o", "-", *words[:6], "--scales", 1, "--size", 16)
+    assert code == 0
+    with Image.open(io.BytesIO(out)) as image:
+        assert image.size == (16, 12)
+
+
 class Terminal(io.TextIOWrapper):
     """A stream that says that it is a terminal."""
 

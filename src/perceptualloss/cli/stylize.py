@@ -11,7 +11,7 @@ from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleP
 from perceptualloss.apply.style_optimizer import style_optimizer
 from perceptualloss.apply.stylist import longer_side, stylist
 from perceptualloss.cli.console import OptionError, add_computing_options, check_unused, command_parser
-from perceptualloss.cli.each import Tell, Work, do_each
+from perceptualloss.cli.each import PIPE, Tell, Work, do_each
 from perceptualloss.cli.targets import Targets, add_target_options, targets
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video
@@ -67,6 +67,8 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
         if options.every is not None and not 1 <= options.every <= options.steps:
             raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
+        if options.every is not None and to.out == PIPE:
+            raise OptionError("no --every with --out -", str(options.every), "One picture goes to the standard output.")
         work = (_optimization if optimize else _painter)(options, to)
 
         def verify(source: Path, target: Path) -> str:

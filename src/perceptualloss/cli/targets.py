@@ -161,7 +161,7 @@ def _piped(paths: list[Path], out: Path) -> Iterator[tuple[list[Path], Path, str
         results = Path(folder) / "results"
         results.mkdir()
         yield [source], results, kept_suffix(source)
-        for result in results.iterdir():
+        for result in (path for path in results.iterdir() if path.stem == source.stem):
             sys.stdout.buffer.write(result.read_bytes())
         sys.stdout.buffer.flush()
 
