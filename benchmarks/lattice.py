@@ -32,7 +32,7 @@ from loss_network_grid import SIZE, flat, spectra, windows
 from perceptualloss.errors import InputError
 from perceptualloss.networks.named import list_networks
 from perceptualloss.pictures.color import luminance
-from perceptualloss.studies.evaluate.candidates import complete, line_up, load
+from perceptualloss.studies.evaluate.candidates import complete, line_up, load, open_networks
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SHARE = 0.2  # of the windows
@@ -70,7 +70,8 @@ def surroundings(power: Tensor) -> Tensor:
 @torch.no_grad()
 def figures(folder: Path, networks: Sequence[str], scale: int, last: int | None = None) -> dict[str, float]:
     """Return the medians over a folder's pictures: of the truth, of bicubic enlargement, and of networks' outputs."""
-    line = line_up([], folder, ["bicubic", *networks], scale, "cpu")
+    opened, _ = open_networks(["bicubic", *networks], scale, "cpu")
+    line = line_up([], folder, opened)
     found: dict[str, list[float]] = {}
     for task in line.tasks[-last:] if last else line.tasks:
         loaded = complete(load(task, scale, shrink=True), line.candidates)

@@ -102,6 +102,7 @@ def test_what_is_left_out_or_broken_is_told(
     told = capsys.readouterr()
     assert "2 files have no partner everywhere and were left out" in told.out
     assert "unknown.png" in told.out
+    assert "1 of 3 pictures could not be measured and were left out for all candidates" in told.out
     assert "not measured:" in told.err
     assert files[0].name in told.err
 

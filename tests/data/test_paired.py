@@ -77,3 +77,10 @@ def test_what_cannot_be_used_is_said(folders: tuple[Path, Path]) -> None:
         PairedData(*folders, 3, validation=1, crop=9)
     with pytest.raises(InputError, match="multiple of the scale"):
         PairedCrops(PairedData(*folders, 2, validation=1, crop=8).training_pairs, 2, 7)
+
+
+def test_inputs_that_fit_equally_well_are_refused_and_named(folders: tuple[Path, Path]) -> None:
+    low, high = folders
+    (low / "p0_LQ.png").write_bytes((low / "p0_LR.png").read_bytes())
+    with pytest.raises(InputError, match=r"p0_LQ.png and p0_LR.png for p0.png \(.*low against .*high\)"):
+        PairedData(low, high, 2, validation=1, crop=8)

@@ -114,11 +114,17 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
 
 def mean_table(evaluation: Evaluation) -> Table:
     """Return the means with their intervals, the best of each column in bold."""
+    infinite = any(mean.infinite for means in evaluation.means.values() for mean in means.values())
     caption = "below: 95% interval" if len(evaluation.pictures) > 1 else None
+    if caption and infinite:
+        caption += "; where \N{INFINITY}, on how many pictures, and the mean of the others"
     table = metric_table("", evaluation.metrics, caption=caption)
     bests = {metric.key: best(metric, evaluation.means) for metric in evaluation.metrics}
     for name, means in evaluation.means.items():
-        cells = [_mean_cell(metric, means[metric.key], name in bests[metric.key]) for metric in evaluation.metrics]
+        cells = [
+            _mean_cell(m, means[m.key], len(evaluation.values[name][m.key]), name in bests[m.key])
+            for m in evaluation.metrics
+        ]
         table.add_row(printable(name), *cells)
     return table
 
@@ -166,6 +172,9 @@ def _show(evaluation: Evaluation) -> None:
         note(f"{len(evaluation.unmatched)} files have no partner everywhere and were left out: {names}{more}.")
     for name, why in evaluation.problems.items():
         complain("not measured:", f"{name}: {why}")
+    if evaluation.failed:
+        few = f"{len(evaluation.failed)} of {count + len(evaluation.failed)}"
+        note(f"{few} pictures could not be measured and were left out for all candidates.")
 
 
 def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Metric]:
@@ -182,8 +191,11 @@ def _fitting(evaluation: Evaluation, pictures: list[str], width: int) -> list[Me
     return [metric for metric in evaluation.metrics if metric in chosen]
 
 
-def _mean_cell(metric: Metric, mean: Mean, is_best: bool) -> Text:
+def _mean_cell(metric: Metric, mean: Mean, pictures: int, is_best: bool) -> Text:
     text = _bold(format_value(metric, mean.value), is_best)
+    if mean.infinite and pictures > 1:
+        others = "" if math.isnan(mean.rest) else f"\nelse {format_value(metric, mean.rest)}"
+        return Text.assemble(text, (f"\n{mean.infinite} of {pictures}{others}", "dim"))
     if math.isnan(mean.low):
         return text
     return Text.assemble(

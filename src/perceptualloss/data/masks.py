@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -29,14 +30,14 @@ class Masks:
         photos: the photos.
 
     Raises:
-        InputError: a folder without a mask for any photo.
+        InputError: a folder without a mask for any photo, or with several that fit one equally well.
     """
 
     def __init__(self, source: MaskSource, photos: Sequence[Path]) -> None:
         self.source = source
         self._files: dict[Path, Path] = {}
         if isinstance(source, Path):
-            masks, named = {file.name: file for file in picture_files(source)}, {file.name: file for file in photos}
+            masks, named = _named((picture_files(source), source), (list(dict.fromkeys(photos)), None))
             self._files = {named[photo]: masks[mask] for mask, photo in match_names([*masks], [*named]).items()}
             if not self._files:
                 raise InputError(
@@ -65,6 +66,22 @@ class Masks:
         if not mask.any():
             raise InputError(f"a mask of which something counts for {photo}", "an empty one")
         return mask
+
+
+def _named(*several: tuple[Sequence[Path], Path | None]) -> list[dict[str, Path]]:
+    """Return each list's files by their names; with the folders within, as many as it takes to tell files apart.
+
+    Args:
+        several: files and their folder, None for the one that all lie in.
+    """
+    within = []
+    for files, root in several:
+        start = root or Path(os.path.commonpath([file.parent for file in files] or [Path()]))
+        within.append({file: file.relative_to(start) for file in files})
+    count = 1
+    while any(len({path.parts[-count:] for path in paths.values()}) < len(paths) for paths in within):
+        count += 1
+    return [{"/".join(path.parts[-count:]): file for file, path in paths.items()} for paths in within]
 
 
 def _grey(file: Path) -> Tensor:

@@ -134,7 +134,7 @@ class PairedData(TrainingData):
         masks: "alpha", or a folder, for masks of the targets (see :class:`Masks`): batches are (input, target, mask).
 
     Raises:
-        InputError: for folders without usable pairs, or impossible sizes.
+        InputError: for folders without usable pairs, files that fit equally well, or impossible sizes.
     """
 
     def __init__(

@@ -27,7 +27,13 @@ def as_8_bits_show(images: Tensor) -> Tensor:
     >>> 255 * as_8_bits_show(torch.tensor([0.5]))
     tensor([128.])
     """
-    return _levels(images, 255) / 255
+    return rounded(images, 8)
+
+
+def rounded(images: Tensor, bits: int) -> Tensor:
+    """Return images in [0, 1] as they are after they were saved with 8 or 16 bits and read again, in their own type."""
+    most = 2**bits - 1
+    return _levels(images, most).div(most)
 
 
 def _levels(values: Tensor, most: int) -> Tensor:

@@ -14,17 +14,25 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+import perceptualloss.apply.upscale as upscale_module
+from perceptualloss.apply.upscale import upscaler
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.files import json_text, to_json
+from perceptualloss.metrics import registry
 from perceptualloss.metrics.psnr import psnr
-from perceptualloss.metrics.registry import metric
+from perceptualloss.metrics.registry import metric, register_metric
 from perceptualloss.metrics.ssim import ssim
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
-from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.pictures.images import open_picture, read_image, write_image
+from perceptualloss.pictures.picture import fill_hidden
+from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate import measuring
+from perceptualloss.studies.evaluate.error_maps import write_error_maps
 from perceptualloss.studies.evaluate.evaluate import evaluate
+from perceptualloss.studies.evaluate.report import render_evaluation
 from perceptualloss.studies.evaluate.results import as_data, csv_text, sentence
 from perceptualloss.studies.evaluate.statistics import compare_paired
 
@@ -112,6 +120,7 @@ def test_one_bad_file_does_not_end_it(targets: Path, tmp_path: Path) -> None:
     write(outputs, c=torch.rand(1, 3, 8, 8))
     found = evaluate([outputs], targets, metrics=["psnr"])
     assert found.pictures == ["a"]
+    assert sorted(found.failed) == ["b", "c"]
     assert str(outputs / "b.png") in found.problems["b"]
     assert "21 x 30 pixels, got 8 x 8" in found.problems["c"]
     assert found.failed == ["b", "c"]
@@ -230,6 +239,9 @@ def test_json_and_csv_hold_everything(targets: Path, tmp_path: Path) -> None:
         ({"networks": ["bicubic"], "scale": 2, "device": "tpu"}, "expected a device"),
         ({"networks": ["bicubic"], "scale": 2, "workers": -1}, "workers to be 1 or more"),
         ({"networks": ["bicubic"], "scale": 2, "crop_border": -1}, "crop_border from 0"),
+        ({"networks": ["bicubic"], "scale": 2, "suffix": ["_x"]}, "no suffix without outputs"),
+        ({"tile": 5}, "no tile without networks"),
+        ({"precision": "fp16"}, "no precision without networks"),
         ({"networks": ["bicubic"], "scale": 50}, "a target of at least 50 pixels"),
     ],
 )
@@ -266,12 +278,128 @@ def test_sentences_say_better_noise_or_too_few() -> None:
         assert sentence(psnr, "new", "old", compare_paired(*pair, higher_is_better=True)).startswith(f"PSNR: {text}")
 
 
-def test_what_one_candidate_lacks_is_left_out_of_all() -> None:
-    one, two = {"a": 1.0, "b": 2.0, "c": math.nan}, {"a": math.inf, "c": 3.0}
-    measured = measuring.Measured({"one": {"psnr": one}, "two": {"psnr": two}})
-    measuring.keep_what_all_have(measured)
-    assert measured.values == {"one": {"psnr": {"a": 1.0}}, "two": {"psnr": {"a": math.inf}}}
-    assert measured.problems == {"c: psnr": "its value is not a number"}
+def test_what_one_candidate_lacks_is_left_out_of_all(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_ENTRIES", "FUNCTIONS"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    folders = [shifted(targets, tmp_path / name, LEVELS | {"b": by}) for name, by in (("x", 5), ("y", 60), ("z", 90))]
+
+    def odd(output: Tensor, target: Tensor) -> Tensor:
+        error = (output - target).abs().mean(dim=(1, 2, 3))
+        if (error > 80 / 255).any():
+            raise RuntimeError("too\nfar")
+        return torch.where(error > 40 / 255, math.nan, error)
+
+    register_metric("odd", label="odd error", higher_is_better=False)(odd)
+    for several, why in ((folders[:2], "not a number (NaN) for y"), (folders[::2], "RuntimeError: too far")):
+        found = evaluate(several, targets, metrics=["odd", "mse"])
+        assert {key: set(v["odd"]) for key, v in found.values.items()} == {f.name: {"a", "c"} for f in several}
+        assert all(set(v["mse"]) == set("abc") for v in found.values.values())
+        assert found.problems == {"b: odd error": why}
+        assert not found.failed
+
+
+TARGETS = {  # a picture of 24 x 21 of each kind that there is, as write_image takes it
+    "rgb": {},
+    "grey": {"grey": True},
+    "alpha": {"alpha": torch.linspace(-1, 1.2, 504).reshape(1, 24, 21).clamp(0, 1)},
+    "grey_alpha": {"grey": True, "alpha": torch.linspace(-1, 1.2, 504).reshape(1, 24, 21).clamp(0, 1)},
+    "deep": {"bits": 16},
+}
+
+
+@pytest.mark.parametrize("protocol", ["course", "sr"])
+def test_a_network_is_measured_as_its_files_are(protocol: str, tmp_path: Path) -> None:
+    """Small files are written, enlarged into other files, and these measured: the same figures, all digits."""
+    network = ResidualUpscaler(2, width=8, blocks=1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    file = save_network(network, tmp_path / "mine.safetensors")
+    for folder in ("small", "files", "targets"):
+        (tmp_path / folder).mkdir()
+    tool = upscaler(network=file, device="cpu", tile=7)
+    for name, kind in TARGETS.items():
+        photo = torch.rand(1, 3, 6, 6).clamp(0.1, 0.9)
+        target = resize(photo, size=(24, 21)).clamp(0, 1)
+        write_image(target, tmp_path / "targets" / f"{name}.png", **kind)
+        whole = open_picture(tmp_path / "targets" / f"{name}.png")
+        colours, alpha = whole.colours[..., :20], kind.get("alpha")
+        if alpha is not None:
+            assert whole.alpha is not None
+            alpha = whole.alpha[..., :20]
+            colours, alpha = fill_hidden(colours, alpha), resize(alpha, 0.5).clamp(0, 1)
+        small = tmp_path / "small" / f"{name}.png"
+        write_image(resize(colours, 0.5).clamp(0, 1), small, **(kind | ({} if alpha is None else {"alpha": alpha})))
+        tool.file(small, tmp_path / "files" / f"{name}.png")
+    found = evaluate(
+        [tmp_path / "files"], tmp_path / "targets", networks=[str(file)], metrics=["mse", "ssim"],
+        protocol=protocol, tile=7, device="cpu",
+    )  # fmt: skip
+    assert not found.problems
+    for key, values in found.values["mine"].items():
+        assert set(values) == set(TARGETS)
+        assert values == pytest.approx(found.values["files"][key], rel=1e-6)
+
+
+def test_networks_are_opened_once_and_pictures_transformed_once(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [str(save_network(ResidualUpscaler(2, width=8, blocks=1), tmp_path / f"{n}.safetensors")) for n in "xy"]
+    opened: list[object] = []
+    ran: list[tuple[int, ...]] = []
+    load_network, forward = upscale_module.load_network, ResidualUpscaler.forward
+    monkeypatch.setattr(upscale_module, "load_network", lambda name: opened.append(name) or load_network(name))
+
+    def run(self: ResidualUpscaler, images: Tensor) -> Tensor:
+        ran.append(tuple(images.shape))
+        return forward(self, images)
+
+    monkeypatch.setattr(ResidualUpscaler, "forward", run)
+    found = evaluate([], targets, networks=[*files, "bicubic"], metrics=["psnr"], device="cpu")
+    render_evaluation(found)
+    write_error_maps(found, tmp_path / "errors")
+    assert opened == files
+    assert sorted(ran) == sorted(2 * [(1, 3, 12, 10), (1, 3, 12, 10), (1, 3, 15, 10)])
+    shown = found.look("a").outputs["x"]
+    assert float(psnr(shown[..., 2:-2, 2:-2], found.look("a").target[..., 2:-2, 2:-2], y_channel=True)) > 5
+    evaluate([], targets, networks=files[:1], metrics=["psnr"], tile=5, device="cpu")
+    assert len(ran) == 6 + 2 * 3 * 2 + 3 * 2
+
+
+def test_a_picture_on_which_a_network_fails_is_left_out_of_all(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_network(ResidualUpscaler(2, width=8, blocks=1), tmp_path / "mine.safetensors")
+    outputs, forward = shifted(targets, tmp_path / "out", LEVELS), ResidualUpscaler.forward
+
+    def run(self: ResidualUpscaler, images: Tensor) -> Tensor:
+        if images.shape[2] == 15:
+            raise RuntimeError("an odd size")
+        return forward(self, images)
+
+    monkeypatch.setattr(ResidualUpscaler, "forward", run)
+    found = evaluate([outputs], targets, networks=[str(file)], metrics=["psnr"], device="cpu")
+    assert (found.failed, found.problems) == (["c"], {"c": "RuntimeError: an odd size"})
+    assert {name: set(values["psnr"]) for name, values in found.values.items()} == {"out": set("ab"), "mine": set("ab")}
+
+
+def test_how_many_values_are_infinite_stands_beside_the_mean(targets: Path, tmp_path: Path) -> None:
+    found = evaluate([shifted(targets, tmp_path / "out", LEVELS | {"a": 0})], targets, metrics=["psnr"])
+    mean = found.means["out"]["psnr"]
+    assert (mean.value, mean.infinite) == (math.inf, 1)
+    assert mean.rest == pytest.approx((decibels(20) + decibels(5)) / 2)
+    one, two = (shifted(targets, tmp_path / n, LEVELS | {"a": 0, "b": b}) for n, b in (("one", 3), ("two", 4)))
+    assert evaluate([one, two], targets, metrics=["psnr"]).differing()[0] == ["b", "a", "c"]
+
+
+def test_what_stands_behind_names_can_be_said(targets: Path, tmp_path: Path) -> None:
+    outputs = shifted(targets, tmp_path / "out", LEVELS, "_v2_300")
+    with pytest.raises(InputError, match="no pair"):
+        evaluate([outputs], targets, metrics=["psnr"])
+    found = evaluate([outputs], targets, metrics=["psnr"], suffix=["_v2_300"])
+    assert found.values["out"]["psnr"]["b"] == pytest.approx(decibels(20), abs=1e-6)
 
 
 @pytest.mark.parametrize("masks", ["alpha", "folder"])

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-import torch
-from PIL import Image
 from torch import Tensor
 
+from perceptualloss.apply.upscale import upscaler
 from perceptualloss.data.masks import Masks
 from perceptualloss.errors import InputError
-from perceptualloss.networks.named import load_network
-from perceptualloss.pictures.images import read_image
-from perceptualloss.pictures.pairing import pair_files, picture_names, target_files
-from perceptualloss.pictures.resize import resize
-from perceptualloss.pictures.samples import as_8_bits_show
+from perceptualloss.pictures.images import open_picture, read_image
+from perceptualloss.pictures.pairing import Pairing, pair_files, picture_names, target_files
+from perceptualloss.pictures.picture import Picture, fill_hidden
+from perceptualloss.pictures.resize import Method, resize
+from perceptualloss.pictures.samples import rounded
+from perceptualloss.vocabulary import Precision
 
-INTERPOLATIONS = ("bicubic", "bilinear")
-_ONE_CHANNEL = ("1", "L", "LA", "I", "I;16", "F")
+INTERPOLATIONS: dict[str, Method] = {"bicubic": "bicubic", "bilinear": "bilinear"}
+
+
+class Enlarger(Protocol):
+    """Makes a large picture of a small one: an :class:`perceptualloss.apply.upscale.Upscaler` does."""
+
+    def picture(self, picture: Picture) -> Picture:
+        """Enlarge a picture."""
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Bicubic or bilinear interpolation, of colours and opacity alike."""
+
+    method: Method
+    scale: int
+
+    def picture(self, picture: Picture) -> Picture:
+        """Enlarge a picture."""
+        return _resized(picture, self.scale, self.method)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A name in the tables; where it is no folder of pictures, with the network that makes them from small ones."""
+    """A name in the tables; where it is no folder of pictures, with what makes them from small ones."""
 
     name: str
-    network: Callable[[Tensor], Tensor] | None = None
+    network: Enlarger | None = None
 
 
 @dataclass(frozen=True)
@@ -44,13 +62,14 @@ class Task:
 class Loaded:
     """A target and its finished outputs, (1, 3, H, W) in [0, 1], and the small picture that networks begin with.
 
-    ``mask`` says how much each pixel counts, (1, 1, H, W) in [0, 1].
+    ``grey`` says whether the target's three channels are one, ``mask`` how much each pixel counts, (1, 1, H, W) in
+    [0, 1].
     """
 
     task: Task
     target: Tensor
     outputs: Mapping[str, Tensor]
-    low: Tensor | None
+    low: Picture | None
     grey: bool
     mask: Tensor | None = None
 
@@ -64,15 +83,23 @@ class Line:
     unmatched: list[Path]
 
 
-def line_up(outputs: Sequence[Path], targets: Path, networks: Sequence[str], scale: int | None, device: str) -> Line:
+def line_up(
+    outputs: Sequence[Path], targets: Path, networks: Mapping[str, Enlarger], suffixes: Sequence[str] = ()
+) -> Line:
     """Pair every candidate's files with the targets; what not all candidates have is left out, so that means compare.
 
+    Args:
+        outputs: pictures or folders of them.
+        targets: the picture or folder that they are measured against.
+        networks: by name, what makes outputs (:func:`open_networks`).
+        suffixes: what else may stand behind an output's name (see :func:`perceptualloss.pictures.pairing.match_names`).
+
     Raises:
-        InputError: Nothing to measure, files that do not pair, or a network that does not fit ``scale``.
+        InputError: Nothing to measure, or files that do not pair.
     """
     if not outputs and not networks:
         raise InputError("outputs or a network to measure", "neither", "perceptualloss evaluate OUTPUTS TARGETS")
-    pairings = {name: pair_files(path, targets) for name, path in zip(_names(outputs), outputs, strict=True)}
+    pairings = {name: pair_files(path, targets, suffixes) for name, path in zip(_names(outputs), outputs, strict=True)}
     files = {name: {target: output for output, target in p.pairs.values()} for name, p in pairings.items()}
     chosen = list(dict.fromkeys(target for outputs in files.values() for target in outputs))
     if not files:
@@ -81,24 +108,48 @@ def line_up(outputs: Sequence[Path], targets: Path, networks: Sequence[str], sca
     common = [target for target in chosen if all(target in outputs for outputs in files.values())]
     if not common:
         raise InputError("pictures that all candidates have", "none", "Measure the candidates one by one.")
-    left = [file for pairing in pairings.values() for file in pairing.unmatched]
-    left += [output for outputs in files.values() for target, output in outputs.items() if target not in common]
-    candidates = [Candidate(name) for name in files]
-    for name, path in zip(_names([Path(n).with_suffix("") for n in networks]), networks, strict=True):
+    for name in networks:
         if name in files:
             raise InputError("different names of folders and networks", f"{name} twice", "Rename the folder.")
-        candidates.append(Candidate(name, _network(path, scale, device)))
+    candidates = [*map(Candidate, files), *(Candidate(name, network) for name, network in networks.items())]
     tasks = [Task(names[t], t, {name: outputs[t] for name, outputs in files.items()}) for t in common]
-    return Line(candidates, tasks, list(dict.fromkeys(left)))
+    return Line(candidates, tasks, _left_out(pairings, common))
 
 
-def scale_of(networks: Sequence[str], scale: int | None) -> int | None:
-    """Return the scale that was given, or else that of the networks.
+def _left_out(pairings: Mapping[str, Pairing], common: Sequence[Path]) -> list[Path]:
+    left = [file for pairing in pairings.values() for file in pairing.unmatched]
+    kept = set(common)
+    left += [output for p in pairings.values() for output, target in p.pairs.values() if target not in kept]
+    return list(dict.fromkeys(left))
+
+
+def open_networks(
+    networks: Sequence[str],
+    scale: int | None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+) -> tuple[dict[str, Enlarger], int | None]:
+    """Open each network once, as ``upscale`` does; return them by name, and the scale: the given one or theirs.
+
+    Args:
+        networks: files or names of networks, "bicubic" or "bilinear".
+        scale: of the interpolation; where networks are given, too, theirs.
+        device: as of :func:`perceptualloss.upscale`.
+        precision: likewise.
+        tile: likewise.
 
     Raises:
-        InputError: Networks of different scales, or interpolation without a scale.
+        InputError: Networks of different scales, interpolation without a scale, networks that do not enlarge, or
+            that cannot be opened.
     """
-    known = {load_network(name).scale for name in networks if name not in INTERPOLATIONS}
+    names = dict(zip(_names([Path(n).with_suffix("") for n in networks]), networks, strict=True))
+    opened = {
+        name: upscaler(network=network, device=device, precision=precision, tile=tile)
+        for name, network in names.items()
+        if network not in INTERPOLATIONS
+    }
+    known = {int(getattr(tool.network, "scale", 1)) for tool in opened.values()}
     if scale is not None:
         known.add(scale)
     if len(known) > 1:
@@ -108,19 +159,26 @@ def scale_of(networks: Sequence[str], scale: int | None) -> int | None:
     if networks and min(known) < 2:
         remedy = "Let it transform a folder, and measure the folder against the targets."
         raise InputError("networks that enlarge pictures", "one that keeps their size", remedy)
-    return known.pop() if known else None
+    if not known:
+        return {}, None
+    scale = known.pop()
+    return {
+        name: opened.get(name) or Interpolation(INTERPOLATIONS[network], scale) for name, network in names.items()
+    }, scale
 
 
 def load(task: Task, scale: int | None, shrink: bool, masks: Masks | None = None) -> Loaded:
-    """Read a target, its mask if there is one, and its outputs; for networks, shrink the target (bicubic, to 8 bits).
+    """Read a target, its mask if there is one, and its outputs; for networks, shrink the target, as a file of it.
 
     The target loses what is beyond a multiple of ``scale``, as in all evaluations of super-resolution, if
-    networks need it or the outputs have that size.
+    networks need it or the outputs have that size. The small picture is shrunk bicubically and rounded to the target's
+    bits; it has the target's transparency and is grey where that is.
 
     Raises:
         InputError: A picture that does not decode, outputs of another size, or an unusable mask.
     """
-    target = read_image(task.target)
+    whole = open_picture(task.target)
+    target = whole.over_white()
     mask = None if masks is None else masks.of(task.target, (target.shape[-2], target.shape[-1]))
     outputs = {name: read_image(file) for name, file in task.outputs.items()}
     height, width = target.shape[-2:]
@@ -141,27 +199,40 @@ def load(task: Task, scale: int | None, shrink: bool, masks: Masks | None = None
                 else ""
             )
             raise InputError(f"{task.outputs[name]} to have its target's {sizes[1]} pixels", sizes[0], remedy)
-    low = as_8_bits_show(resize(target, 1 / scale)) if shrink and scale else None
-    with Image.open(task.target) as picture:
-        grey = picture.mode in _ONE_CHANNEL
-    return Loaded(task, target, outputs, low, grey, None if mask is None else mask[..., :height, :width])
+    low = None
+    if shrink and scale:
+        alpha = None if whole.alpha is None else whole.alpha[..., :height, :width]
+        cut = replace(whole, colours=whole.colours[..., :height, :width], alpha=alpha)
+        low = _as_file(_resized(cut, 1 / scale, "bicubic"))
+    return Loaded(task, target, outputs, low, whole.grey, None if mask is None else mask[..., :height, :width])
 
 
 def complete(loaded: Loaded, candidates: Sequence[Candidate]) -> Loaded:
-    """Add what the networks make of the small picture, on the CPU."""
+    """Add what the networks make of the small picture, on the CPU: what a PNG of it holds, with the picture's bits.
+
+    Raises:
+        InputError: Values that are not finite, or too little memory.
+    """
     pictures = dict(loaded.outputs)
-    with torch.inference_mode():
-        for candidate in candidates:
-            if candidate.network is not None and loaded.low is not None:
-                pictures[candidate.name] = candidate.network(loaded.low)
+    for candidate in candidates:
+        if candidate.network is not None and loaded.low is not None:
+            pictures[candidate.name] = _as_file(candidate.network.picture(loaded.low)).over_white()
     return replace(loaded, outputs=pictures)
 
 
-def _network(name: str, scale: int | None, device: str) -> Callable[[Tensor], Tensor]:
-    if name in INTERPOLATIONS:
-        return partial(resize, scale=scale, method="bicubic" if name == "bicubic" else "bilinear")
-    network = load_network(name, device).to(memory_format=torch.channels_last)
-    return lambda low: network(low.to(device)).float().cpu()
+def _as_file(picture: Picture) -> Picture:
+    """Return a picture as it is after it was saved as PNG and read again."""
+    alpha = None if picture.alpha is None else rounded(picture.alpha, picture.bits)
+    return replace(picture, colours=rounded(picture.colours, picture.bits), alpha=alpha)
+
+
+def _resized(picture: Picture, scale: float, method: Method) -> Picture:
+    """Return a picture of another size; what is fully transparent has no colour of its own."""
+    colours, alpha = picture.colours, picture.alpha
+    if alpha is not None:
+        colours = fill_hidden(colours, alpha)
+        alpha = resize(alpha, scale, method=method).clamp(0, 1)
+    return replace(picture, colours=resize(colours, scale, method=method), alpha=alpha)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

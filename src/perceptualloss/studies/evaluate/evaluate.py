@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -15,11 +16,11 @@ from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics import protocol as conventions
 from perceptualloss.metrics.metric import Metric
 from perceptualloss.metrics.registry import at_hand, metric_function
-from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up, load, scale_of
+from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up, load, open_networks
 from perceptualloss.studies.evaluate.measuring import Plan, measure_all
 from perceptualloss.studies.evaluate.results import Evaluation, Mean, sentence
 from perceptualloss.studies.evaluate.statistics import Paired, bootstrap_interval, compare_paired
-from perceptualloss.vocabulary import Device
+from perceptualloss.vocabulary import Device, Precision
 
 Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 Progress = Callable[[int, int], None]
@@ -36,7 +37,10 @@ def evaluate(
     crop_border: int | None = None,
     masks: MaskSource | None = None,
     masking: Masking = "area",
+    suffix: Sequence[str] = (),
     device: Device = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
     workers: int | None = None,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
@@ -48,7 +52,8 @@ def evaluate(
             suffixes such as ``_SR`` or ``x4``.
         targets: the picture or folder that they are measured against.
         networks: more candidates: saved networks or names of those that ship, or "bicubic" or "bilinear", which get the
-            targets shrunk to 1/scale (bicubic, 8 bits).
+            targets shrunk to 1/scale (bicubic, 8 bits) and enlarge them as :func:`perceptualloss.upscale` does; what
+            a PNG of the result holds is measured.
         scale: how many times larger than their inputs the outputs are; by default the networks' own.
         protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
             nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
@@ -59,7 +64,11 @@ def evaluate(
             and sizes, white where a pixel counts; None for all.
         masking: what a mask means: "area", a position of a network counts as much as the pixels under it, or "exact",
             those count that see white pixels alone.
+        suffix: what else stands behind the outputs' names, before the ending, such as ``_mymodel``.
         device: auto, cpu, cuda or mps; for the networks.
+        precision: of networks that make pictures, as upscale's: bf16 and fp16 have layers in 16 bits; auto is fp16 on
+            CUDA, else fp32.
+        tile: side of the tiles that these do large pictures in, in input pixels; None chooses.
         workers: threads that read pictures; by default one for each core, at most 8.
         seed: of the bootstrap.
         progress: is called with the number of finished pictures and of all.
@@ -68,7 +77,12 @@ def evaluate(
         InputError: for files that do not pair, unknown names, weights that cannot be had, or if no picture at
             all could be measured.
     """
-    scale = scale_of(networks, scale)
+    if not networks:
+        check_idle({"precision": precision, "tile": tile}, {"precision": "auto", "tile": None}, "without networks")
+    if not outputs:
+        check_idle({"suffix": list(suffix)}, {"suffix": []}, "without outputs")
+    place = str(find_device(device))
+    opened, scale = open_networks(networks, scale, place, precision, tile)
     for kind, number in (("scale to be a whole number,", scale), ("workers to be", workers)):
         if number is not None and number < 1:
             raise InputError(f"{kind} 1 or more", f"{number}")
@@ -88,8 +102,7 @@ def evaluate(
     else:
         missing |= {m.metric.key: f"{m.metric.label} takes no mask" for m in measures if not m.masks}
         measures = [measure for measure in measures if measure.masks]
-    place = str(find_device(device))
-    line = line_up(outputs, targets, networks, scale, place)
+    line = line_up(outputs, targets, opened, suffix)
     own = None if masks is None else Masks(masks, [task.target for task in line.tasks])
     plan = Plan(line.candidates, measures, convention, scale, place, workers, own, masking)
     result = measure_all(plan, line.tasks, progress)
@@ -98,13 +111,22 @@ def evaluate(
     tasks = {task.name: task for task in line.tasks}
 
     def look(name: str) -> Loaded:
-        return complete(load(tasks[name], scale, plan.shrink), line.candidates)
+        if name not in result.made:
+            return complete(load(tasks[name], scale, plan.shrink), line.candidates)
+        loaded = load(tasks[name], scale, shrink=False)
+        height, width = next(iter(result.made[name].values())).shape[-2:]
+        cut = {key: output[..., :height, :width] for key, output in loaded.outputs.items()}
+        cut |= {key: output / 255 for key, output in result.made[name].items()}
+        return replace(loaded, target=loaded.target[..., :height, :width], outputs=cut)
 
     kinds = [measure.metric for measure in measures]
     pairs = _against_first(result.values, kinds, seed)
     settings = {"targets": str(targets), "protocol": f"{protocol}: {convention.words}"}
     settings |= {"scale": str(scale)} if scale else {}
     settings |= {"masks": f"{masks}, {masking}"} if masks else {}
+    settings |= {"suffix": " ".join(suffix)} if suffix else {}
+    if networks:
+        settings |= {"precision": precision} | ({"tile": str(tile)} if tile else {})
     versions = ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch"))
     return Evaluation(
         metrics=kinds,
@@ -117,7 +139,7 @@ def evaluate(
         missing=missing,
         unmatched=line.unmatched,
         problems=result.problems,
-        failed=[task.name for task in line.tasks if task.name in result.problems],
+        failed=result.failed,
         verdict=_verdict(pairs, line.candidates[0].name, kinds),
     )
 
@@ -147,4 +169,10 @@ def _verdict(pairs: Mapping[str, Mapping[str, Paired]], first: str, metrics: Seq
 
 def _mean(values: Mapping[str, float], seed: int) -> Mean:
     numbers = list(values.values())
-    return Mean(sum(numbers) / len(numbers) if numbers else math.nan, *bootstrap_interval(numbers, seed))
+    finite = [number for number in numbers if math.isfinite(number)]
+    return Mean(
+        sum(numbers) / len(numbers) if numbers else math.nan,
+        *bootstrap_interval(numbers, seed),
+        infinite=len(numbers) - len(finite),
+        rest=sum(finite) / len(finite) if finite else math.nan,
+    )

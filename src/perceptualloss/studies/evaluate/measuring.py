@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,18 +19,48 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.registry import MetricFunction
+from perceptualloss.pictures.samples import to_8_bits
 from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
 
 _BATCH_PIXELS = {"cpu": 2**19, "cuda": 2**22}  # of all pictures in a batch; VGG keeps 64 floats for each
 _MOST_WORKERS = 8
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
-    """``values`` maps candidate, metric and picture to a value; ``problems`` says what could not be, and why."""
+    """What was measured, of all candidates on the same pictures.
+
+    Attributes:
+        values: candidate, metric and picture to a value, never NaN.
+        problems: what could not be measured, and why: a picture, or a measure of one.
+        failed: the pictures among these, of which nothing could be measured.
+        made: what networks made, to look at it again: by picture and candidate, in 8 bits.
+        room: bytes that are left for that.
+    """
 
     values: dict[str, dict[str, dict[str, float]]]
     problems: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    made: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    room: int = 2**29
+
+    def keep(self, picture: str, made: Mapping[str, Tensor]) -> None:
+        """Keep what networks made of a picture, if there is room."""
+        size = sum(output.numel() for output in made.values())
+        if 0 < size <= self.room:
+            self.room -= size
+            self.made[picture] = {name: to_8_bits(output) for name, output in made.items()}
+
+    def leave_out(self, picture: str, error: Exception) -> None:
+        """Note that a picture could not be measured."""
+        self.failed.append(picture)
+        self.problems[picture] = _why(error)
+
+    def leave_out_measure(self, picture: str, measure: MetricFunction, why: str) -> None:
+        """Note that a measure of a picture could not be had, of one candidate or more: then of none."""
+        self.problems[f"{picture}: {measure.metric.label}"] = why
+        for by_metric in self.values.values():
+            by_metric[measure.metric.key].pop(picture, None)
 
 
 @dataclass(frozen=True)
@@ -63,27 +93,14 @@ def measure_all(plan: Plan, tasks: Sequence[Task], progress: Callable[[int, int]
         try:
             done = 0
             for batch in _batches(_load_ahead(pool, plan, tasks, measured, workers), plan.device):
-                _measure(pool, plan, [complete(loaded, plan.candidates) for loaded in batch], measured)
-                done += len(batch)
-                progress(done + len(measured.problems), len(tasks))
+                if completed := list(_completed(plan, batch, measured)):
+                    _measure(pool, plan, completed, measured)
+                done += len(completed)
+                progress(done + len(measured.failed), len(tasks))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    keep_what_all_have(measured)
     return measured
-
-
-def keep_what_all_have(measured: Measured) -> None:
-    """Leave out what is not a number, and what one candidate alone has: means are over the same pictures."""
-    for by_metric in measured.values.values():
-        for key, values in by_metric.items():
-            for name in [name for name, value in values.items() if math.isnan(value)]:
-                del values[name]
-                measured.problems.setdefault(f"{name}: {key}", "its value is not a number")
-    for key in {key for by_metric in measured.values.values() for key in by_metric}:
-        common = set.intersection(*(set(by_metric[key]) for by_metric in measured.values.values()))
-        for by_metric in measured.values.values():
-            by_metric[key] = {name: value for name, value in by_metric[key].items() if name in common}
 
 
 def _load_ahead(
@@ -102,8 +119,20 @@ def _load_ahead(
 def _finished(name: str, future: Future[Loaded], measured: Measured) -> Iterator[Loaded]:
     try:
         yield future.result()
-    except InputError as error:
-        measured.problems[name] = str(error)
+    except Exception as error:  # no single file ends a run
+        measured.leave_out(name, error)
+
+
+def _completed(plan: Plan, batch: Sequence[Loaded], measured: Measured) -> Iterator[Loaded]:
+    """Yield the pictures with what networks make of them, once; name those of which one makes nothing."""
+    for loaded in batch:
+        try:
+            whole = complete(loaded, plan.candidates)
+        except Exception as error:  # as above
+            measured.leave_out(loaded.task.name, error)
+            continue
+        measured.keep(loaded.task.name, {n: output for n, output in whole.outputs.items() if n not in loaded.outputs})
+        yield whole
 
 
 def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
@@ -135,17 +164,37 @@ def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], meas
                 _check_memory(measure, target)
                 with torch.inference_mode():
                     values = measure.beside(target, plan.convention, weight=weight, masking=plan.masking)
-                    for candidate, output in outputs.items():
-                        each = values(output.to(plan.device)).tolist()
-                        measured.values[candidate][measure.metric.key].update(zip(names, each, strict=True))
-            except InputError as error:
-                measured.problems.update({f"{name}: {measure.metric.label}": str(error) for name in names})
-    for loaded, job in jobs:
-        for (candidate, measure), value in job.result().items():
-            if isinstance(value, InputError):
-                measured.problems[f"{loaded.task.name}: {measure.metric.label}"] = str(value)
+                    each = {name: values(output.to(plan.device)).tolist() for name, output in outputs.items()}
+            except Exception as error:  # no single file ends a run
+                for name in names:
+                    measured.leave_out_measure(name, measure, _why(error))
             else:
-                measured.values[candidate][measure.metric.key][loaded.task.name] = value
+                for number, name in enumerate(names):
+                    _enter(measured, measure, name, {candidate: found[number] for candidate, found in each.items()})
+    for loaded, job in jobs:
+        found = job.result()
+        for measure, by_candidate in found.items():
+            if isinstance(by_candidate, Exception):
+                measured.leave_out_measure(loaded.task.name, measure, _why(by_candidate))
+            else:
+                _enter(measured, measure, loaded.task.name, by_candidate)
+
+
+def _enter(measured: Measured, measure: MetricFunction, picture: str, values: Mapping[str, float]) -> None:
+    """Enter the values of all candidates on one picture; one that is not a number leaves out all."""
+    odd = [name for name, value in values.items() if math.isnan(value)]
+    if odd:
+        measured.leave_out_measure(picture, measure, f"not a number (NaN) for {' and '.join(odd)}")
+        return
+    for candidate, value in values.items():
+        measured.values[candidate][measure.metric.key][picture] = value
+
+
+def _why(error: Exception) -> str:
+    """Return why something could not be measured, in one line."""
+    if isinstance(error, InputError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _check_memory(measure: MetricFunction, target: Tensor) -> None:
@@ -160,18 +209,18 @@ def _check_memory(measure: MetricFunction, target: Tensor) -> None:
         )
 
 
-def _pixel_values(plan: Plan, loaded: Loaded) -> dict[tuple[str, MetricFunction], float | InputError]:
-    """Take the pixel measures of one picture, or say why one cannot be had."""
-    values: dict[tuple[str, MetricFunction], float | InputError] = {}
-    for name, output in loaded.outputs.items():
-        for measure in plan.measures:
-            if measure.by_pixels:
-                try:
-                    grey, mask = loaded.grey, loaded.mask
-                    value = measure(output, loaded.target, plan.convention, grey, mask, plan.masking)
-                    values[name, measure] = float(value)
-                except InputError as error:
-                    values[name, measure] = error
+def _pixel_values(plan: Plan, loaded: Loaded) -> dict[MetricFunction, dict[str, float] | Exception]:
+    """Take the pixel measures of one picture for every candidate, or say why one cannot be had."""
+    values: dict[MetricFunction, dict[str, float] | Exception] = {}
+    for measure in plan.measures:
+        if measure.by_pixels:
+            try:
+                values[measure] = {
+                    name: float(measure(output, loaded.target, plan.convention, loaded.grey, loaded.mask, plan.masking))
+                    for name, output in loaded.outputs.items()
+                }
+            except Exception as error:  # no single file ends a run
+                values[measure] = error
     return values
 
 

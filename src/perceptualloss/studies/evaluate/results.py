@@ -17,11 +17,21 @@ from perceptualloss.studies.evaluate.statistics import Paired
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of a metric over the pictures and the ends of its 95% interval; not a number where there is none."""
+    """The mean of a metric over the pictures and the ends of its 95% interval; not a number where there is none.
+
+    Attributes:
+        value: The mean; one infinite value, as the PSNR of equal pictures is, makes it infinite.
+        low: The lower end of the interval.
+        high: The upper end.
+        infinite: On how many pictures the value is infinite.
+        rest: The mean over the others.
+    """
 
     value: float
     low: float
     high: float
+    infinite: int = 0
+    rest: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,10 @@ class Evaluation:
 
         def rank(picture: str) -> tuple[float, str]:
             pair = [each.get(picture, math.nan) for each in values]
-            gap = abs(pair[0] - pair[1]) if len(pair) == 2 else pair[0] * (-1 if metric.higher_is_better else 1)
+            if len(pair) == 2:
+                gap = 0.0 if pair[0] == pair[1] else abs(pair[0] - pair[1])  # infinity less infinity is no number
+            else:
+                gap = pair[0] * (-1 if metric.higher_is_better else 1)
             return (math.inf if math.isnan(gap) else -gap, picture)
 
         return sorted(self.pictures, key=rank), metric
