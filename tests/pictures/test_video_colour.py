@@ -196,6 +196,14 @@ def test_transparent_parts_are_over_black_and_said(clips: Any, heard: list[str],
     assert np.abs(picture.numpy() - [[0, 0, 0], [200, 100, 50]]).max() <= 1.5
 
 
+def test_opacity_beside_vp9_is_said(clips: Any, heard: list[str], tmp_path: Path) -> None:
+    samples = np.full((48, 64, 4), 128, np.uint8)
+    frames = [av.VideoFrame.from_ndarray(samples, format="rgba").reformat(format="yuva420p") for _ in range(3)]
+    seen = through(clips.write(tmp_path / "in.webm", frames, "libvpx-vp9"), clips)
+    assert len(seen.times) == 3
+    assert any("opacity" in line for line in heard)
+
+
 @pytest.mark.parametrize(("tags", "message"), [((8, 1, 1, 1), "matrix 8"), ((1, 1, 17, 1), "transfer 17")])
 def test_unknown_colours_are_refused(clips: Any, tmp_path: Path, tags: tuple[int, ...], message: str) -> None:
     source = clips.write(tmp_path / "in.mp4", [clips.picture() for _ in range(3)], tags=tags)

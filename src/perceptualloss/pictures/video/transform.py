@@ -78,6 +78,8 @@ def _send(
     """Send every frame and packet on, and return how many frames there were, and the languages of the tracks."""
     if clip.start and not begins_anywhere(clip.container):
         clip.say(f"it begins at {float(clip.start):.3f} s; its times begin at 0 now")
+    if clip.pictures.metadata.get("alpha_mode") == "1":
+        clip.say("its opacity is a stream within the stream, which FFmpeg's own decoder passes by; it is left out")
     unit, order = clip.unit / fine(clip.unit), _order(clip)
     with as_unwritable(target):
         encoder = Encoder(result, clip, unit)
