@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from perceptualloss import cli
+from perceptualloss.cli import console as console_module
 from perceptualloss.cli import evaluate as command
 from perceptualloss.cli.console import console
+from perceptualloss.metrics.metric import Metric
+from perceptualloss.metrics.registry import metric
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x
 from perceptualloss.pictures.images import read_image, write_image
@@ -142,3 +146,21 @@ def test_bad_input_is_one_line(
     assert shown.startswith("error: ")
     assert message in shown
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("vgg", [[], ["lpips-vgg"]])
+def test_usual_metrics_fit_beside_a_name_in_one_piece(
+    width: int, vgg: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["psnr", "ssim", *vgg, "perceptual_distance", "st_lpips_alex", "st_lpips_vgg", "ssimulacra2"]
+    metrics = [*map(metric, names), Metric("seconds", "training time", "s", False, "")]
+    monkeypatch.setattr(console_module, "console", Console(width=width))
+    table = console_module.metric_table("loss", metrics)
+    table.add_row("perceptual loss", *["0.1234"] * len(metrics))
+    Console(width=width).print(table)
+    shown = capsys.readouterr().out
+    assert "perceptual" in shown.split()
+    assert "SSIMULACRA" in shown.split()
+    assert shown.count("0.1234") == len(metrics)
+    assert max(map(len, shown.splitlines())) <= width

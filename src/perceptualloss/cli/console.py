@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 # Of several processes that train one network, the first one speaks; errors, which may be another's alone, all tell.
 console = Console(markup=False, quiet=not is_first_process())  # names of files and what files say are no markup
 errors = Console(stderr=True, markup=False)
+
+
+_FIRST = 10  # letters for names in a table, so that "perceptual" stays in one piece
+_VALUE = 6  # of a value, such as 0.1234
 
 
 class OptionError(InputError):
@@ -153,11 +158,15 @@ def _sentence(parts: tuple[str | Text, ...]) -> Text:
 
 def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table:
     """Return an empty table with a column for each metric, so narrow that the usual ones fit into 80 letters."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), **options)
-    table.add_column(first, overflow="fold")
-    for metric in metrics:
-        heading = f"{metric.title} {metric.arrow}"
-        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
+    headings = [f"{metric.title} {metric.arrow}" for metric in metrics]
+    widths = [max(_VALUE, *map(len, heading.split())) for heading in headings]
+    tight = _FIRST + sum(width + 2 for width in widths) + 3 > console.width
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0 if tight else 1, 0, 0), show_edge=not tight, **options)
+    table.add_column(first, min_width=_FIRST, overflow="fold")
+    for heading, width in zip(headings, widths, strict=True):
+        lines = textwrap.fill(heading, width, break_long_words=False, break_on_hyphens=False)
+        shown = lines if tight else heading  # Rich would take the letters that lack from the last column
+        table.add_column(shown, justify="right", min_width=width, overflow="fold")
     return table
 
 

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from perceptualloss.apply.device import free_memory
@@ -19,6 +18,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.mask import Masking
 from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.registry import MetricFunction
+from perceptualloss.pictures.images import picture_size
 from perceptualloss.pictures.samples import to_8_bits
 from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
 
@@ -227,7 +227,6 @@ def _pixel_values(plan: Plan, loaded: Loaded) -> dict[MetricFunction, dict[str, 
 def _size(task: Task) -> tuple[int, int]:
     """Return (height, width) from the header of a target; (0, 0) where it has none, which shows when it is read."""
     try:
-        with Image.open(task.target) as picture:
-            return picture.height, picture.width
-    except Exception:  # Pillow raises nearly anything for broken files
+        return picture_size(task.target)
+    except Exception:  # as above
         return 0, 0
