@@ -17,7 +17,6 @@ from torch import multiprocessing
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.pictures.images import read_image, write_image
 
-
 # The same examples in every run, so that a change breaks a test and not chance; HYPOTHESIS_PROFILE=search draws others.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search")
