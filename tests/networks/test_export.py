@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from perceptualloss.apply.tiles import transform
 from perceptualloss.apply.upscale import upscale
 from perceptualloss.errors import InputError
+from perceptualloss.networks import export
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.export import Exported, export_network
 from perceptualloss.networks.named import load_network
@@ -95,6 +96,17 @@ def test_safetensors_are_the_fused_weights(upscaler: SubPixelUpscaler, tmp_path:
     assert all(torch.equal(value, state[name]) for name, value in upscaler.fused().state_dict().items())
 
 
+def test_a_file_that_would_differ_is_not_written(
+    upscaler: SubPixelUpscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "net.pt2"
+    file.write_bytes(b"the old one")
+    monkeypatch.setattr(export, "_load_program", lambda path: nn.Upsample(scale_factor=2))
+    with pytest.raises(InputError, match="Nothing was written"):
+        export_network(upscaler, file)
+    assert file.read_bytes() == b"the old one"
+
+
 class _Undecided(TransformationNetwork):
     def forward(self, x: Tensor) -> Tensor:
         return x * 2 if float(x.sum()) > 3 else x
@@ -122,6 +134,19 @@ def _model(path: Path, shape: list[object], inputs: int = 1, factor: float = 3) 
     graph = helper.make_graph([node], "net", values, [out], [scales])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("scale", "0"), ("scale", "-2"), ("scale", "two"), ("scale", "9" * 400), ("reach", "[1]"), ("grid", "1.5")],
+)
+def test_what_a_file_says_of_itself_is_checked(name: str, value: str, tmp_path: Path) -> None:
+    path = _model(tmp_path / "a.onnx", ["n", 3, "h", "w"])
+    model = onnx.load(path)
+    helper.set_model_props(model, {name: value})
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=f"the file's {name}"):
+        load_network(path)
 
 
 def test_networks_of_other_programs(tmp_path: Path) -> None:

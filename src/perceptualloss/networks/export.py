@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,18 +75,17 @@ def export_network(network: TransformationNetwork, path: str | Path, format: For
         save_network(network, path)
         return Exported(path, format, None, path.stat().st_size)
     data = _onnx(network) if format == "onnx" else _program(network)
+    with tempfile.TemporaryDirectory() as folder:  # so that a file that is there stays until the new one is known good
+        trial = Path(folder) / path.name
+        trial.write_bytes(data)
+        difference = _difference(network, load_onnx(trial) if format == "onnx" else _load_program(trial))
+    if not difference <= _FAR:
+        remedy = "Nothing was written. safetensors keep the network exactly."
+        raise InputError(f"a file that gives what the network gives, to {_FAR:g}", f"{difference:.3g}", remedy)
     try:
         write_whole(data, path)
     except OSError as error:
         raise InputError(f"{path} to be writable", str(error.strerror or error), "Choose another place.") from error
-    try:
-        difference = _difference(network, load_onnx(path) if format == "onnx" else _load_program(path))
-        if not difference <= _FAR:
-            remedy = "The file was removed. safetensors keep the network exactly."
-            raise InputError(f"a file that gives what the network gives, to {_FAR:g}", f"{difference:.3g}", remedy)
-    except BaseException:
-        path.unlink()
-        raise
     return Exported(path, format, difference, len(data))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,9 @@ class OnnxNetwork(TransformationNetwork):
         self.input = given.name
         facts = self.session.get_modelmeta().custom_metadata_map
         self.whole = facts.get("whole") == "true"
-        self.grid = int(facts.get("grid", 1))
-        self._reach = json.loads(facts["reach"]) if "reach" in facts else None
-        self.scale = int(facts["scale"]) if "scale" in facts else self._scale()
+        self.grid = _number(facts, "grid") or 1
+        self._reach = _number(facts, "reach", least=0)
+        self.scale = _number(facts, "scale") or self._scale()
 
     @property
     def reach(self) -> int | None:
@@ -73,6 +73,16 @@ class OnnxNetwork(TransformationNetwork):
                 "a network that makes pictures a whole number of times larger", f"{_TRIAL} to {side} pixels"
             )
         return side // _TRIAL
+
+
+def _number(facts: Mapping[str, str], name: str, least: int = 1) -> int | None:
+    """Return a number that the file says of itself, or None; a file may say anything."""
+    text = facts.get(name, "null")
+    if text == "null":
+        return None
+    if not (text.isdecimal() and len(text) < 5 and int(text) >= least):
+        raise InputError(f"a whole number from {least} to 9999 as the file's {name}", repr(text[:40]))
+    return int(text)
 
 
 def load_onnx(path: Path) -> OnnxNetwork:

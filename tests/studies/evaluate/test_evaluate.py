@@ -267,6 +267,10 @@ def test_sentences_say_better_noise_or_too_few() -> None:
     few = compare_paired([2.0, 3.0], [1.0, 1.0], higher_is_better=True)
     assert "so few pictures do not tell: chance alone gives that in 50%" in sentence(psnr, "new", "old", few)
     assert "do not differ" in sentence(psnr, "new", "old", compare_paired(b, b, higher_is_better=True))
+    crossed = compare_paired([1.0, 2.0, 3.0], [2.0, 1.0, 3.0], higher_is_better=True)
+    assert sentence(psnr, "new", "old", crossed) == (
+        "PSNR: new and old are alike on average; new is better on 1 and old on 1 of 3 pictures."
+    )
     same = [math.inf] * 20
     for pair, text in (
         ((same, b), "new is better than old on 20 of 20 pictures, infinitely on 20."),

@@ -126,6 +126,9 @@ def sentence(metric: Metric, name: str, other: str, paired: Paired) -> str:
     on = f"{wins} of {paired.pictures} {'picture' if paired.pictures == 1 else 'pictures'}"
     if paired.unbounded:
         return _unbounded(metric, name, other, paired)
+    if paired.difference == 0 and paired.wins + paired.losses:
+        each = f"{name} is better on {paired.wins} and {other} on {paired.losses} of {paired.pictures} pictures"
+        return f"{metric.short}: {name} and {other} are alike on average; {each}."
     if paired.difference == 0 or math.isnan(paired.difference):
         return f"{metric.short}: {name} and {other} do not differ."
     if paired.sure:
