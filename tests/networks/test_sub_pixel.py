@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.named import load_network
@@ -19,6 +20,29 @@ def test_an_untrained_network_interpolates_pictures_of_any_size(scale: int, size
     images = torch.rand(2, 3, *size)
     wanted = F.interpolate(images, scale_factor=scale, mode="bilinear", align_corners=False)
     torch.testing.assert_close(SubPixelUpscaler(scale, width=8, blocks=1)(images), wanted)
+
+
+@pytest.mark.parametrize(("scale", "reduce"), [(1, 2), (2, 2), (1, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 8), (6, 6)])
+def test_cells_of_pixels_leave_the_size_as_it_is(scale: int, reduce: int, size: tuple[int, int]) -> None:
+    images = torch.rand(2, 3, *size)
+    wanted = F.interpolate(images, scale_factor=scale, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(SubPixelUpscaler(scale, width=8, blocks=1, reduce=reduce)(images), wanted)
+
+
+@pytest.mark.parametrize(("scale", "reduce"), [(1, 2), (2, 2), (1, 3)])
+def test_cells_of_pixels_in_tiles_are_those_of_the_whole(scale: int, reduce: int) -> None:
+    torch.manual_seed(0)
+    network = SubPixelUpscaler(scale, width=8, blocks=1, detail=4, reduce=reduce).eval()
+    nn.init.normal_(network.last.weight)
+    images = torch.rand(1, 3, 43, 37)
+    torch.testing.assert_close(transform(network, images, tile=7), network(images))
+    pixel = images.clone().requires_grad_()
+    network(pixel)[..., 20 * scale, 20 * scale].sum().backward()
+    assert pixel.grad is not None
+    seen = pixel.grad.abs().sum(dim=(0, 1)).nonzero()
+    assert network.reach is not None
+    assert (seen - 20).abs().max() <= network.reach
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -112,7 +136,7 @@ def test_saved_with_its_arguments(tmp_path: Path) -> None:
 
 
 def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(InputError, match="from 1"):
+    with pytest.raises(InputError, match="blocks from 1"):
         SubPixelUpscaler(2, blocks=0)
     with pytest.raises(InputError, match="expand from 0"):
         SubPixelUpscaler(2, expand=-1)

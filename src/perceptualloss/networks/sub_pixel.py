@@ -1,4 +1,4 @@
-"""Super-resolution whose only work at full size is to put pixels in their places: the fastest here on a CPU."""
+"""Super-resolution and restoration whose only work at full size is to put pixels in their places: the fastest here."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ class SubPixelUpscaler(TransformationNetwork):
     and width; the borders of pictures are repeated.
 
     At the full size of the result nothing is computed but the interpolation, so that it takes about half the time of a
-    ``ResidualUpscaler`` of the same blocks.
+    ``ResidualUpscaler`` of the same blocks. With ``reduce`` that holds for restoration, too, where the result is as
+    large as the input: the body works on cells of ``reduce`` x ``reduce`` pixels, whose colours are its channels.
 
     Args:
         scale: how many times larger the pictures become.
@@ -135,26 +136,36 @@ class SubPixelUpscaler(TransformationNetwork):
         detail: channels of features enlarged by a part of the scale; there are none for a prime scale.
         expand: 0 for plain convolutions in the blocks; 2, say, trains :class:`ExpandedConvolution` of twice the
             channels in their place, of which ``fused()`` makes the network with plain ones that gives the same.
+        reduce: side of the cells of pixels that the body works on. Pictures are filled up to whole cells by their
+            last row and column.
 
     Raises:
         InputError: for sizes below 1, or expand below 0.
 
-    Source: the blocks from Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017.
+    Source: the blocks from Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017; cells
+    as channels from Zhang et al., "FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising", 2018.
 
     >>> SubPixelUpscaler(4, width=8, blocks=1)(torch.rand(1, 3, 5, 7)).shape
     torch.Size([1, 3, 20, 28])
+    >>> SubPixelUpscaler(1, width=8, blocks=1, reduce=2)(torch.rand(1, 3, 5, 7)).shape
+    torch.Size([1, 3, 5, 7])
     """
 
-    def __init__(self, scale: int = 4, width: int = 48, blocks: int = 10, detail: int = 16, expand: int = 0) -> None:
+    def __init__(
+        self, scale: int = 4, width: int = 48, blocks: int = 10, detail: int = 16, expand: int = 0, reduce: int = 1
+    ) -> None:
         super().__init__()
-        if min(scale, width, blocks, detail) < 1:
-            raise InputError("scale, width, blocks and detail from 1", f"{scale}, {width}, {blocks} and {detail}")
+        sizes = {"scale": scale, "width": width, "blocks": blocks, "detail": detail, "reduce": reduce}
+        for name, size in sizes.items():
+            if size < 1:
+                raise InputError(f"{name} from 1", str(size))
         if expand < 0:
             raise InputError("expand from 0", str(expand))
         self.scale, self.width, self.blocks, self.detail, self.expand = scale, width, blocks, detail, expand
-        self.first = nn.Conv2d(3, width, 3, padding=1, padding_mode="replicate")
+        self.reduce = self.grid = reduce
+        self.first = nn.Conv2d(3 * reduce**2, width, 3, padding=1, padding_mode="replicate")
         self.body = nn.Sequential(*(_Block(width, expand) for _ in range(blocks)), _convolution(width, expand))
-        *some, last = prime_factors(scale) or (1,)
+        *some, last = prime_factors(scale * reduce) or (1,)
         inputs = [width, *(detail for _ in some)]
         self.enlarge = nn.ModuleList(EvenSubPixel(a, detail, factor) for a, factor in zip(inputs, some, strict=False))
         self.last = EvenSubPixel(inputs[-1], 3, last)
@@ -168,21 +179,27 @@ class SubPixelUpscaler(TransformationNetwork):
         for layer in (*self.enlarge, self.last):
             pixels += 1 / size
             size *= layer.scale
-        return math.ceil(pixels)
+        return math.ceil(pixels) * self.reduce + self.reduce - 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
-        features = self.first(x - 0.5)
+        height, width = x.shape[-2:]
+        cells = x - 0.5
+        if self.reduce > 1:
+            filled = F.pad(cells, (0, -width % self.reduce, 0, -height % self.reduce), mode="replicate")
+            cells = F.pixel_unshuffle(filled, self.reduce)
+        features = self.first(cells)
         features = features + self.body(features)
         for layer in self.enlarge:
             features = F.relu(layer(features))
+        detail = self.last(features)[..., : self.scale * height, : self.scale * width]
         up = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        out: Tensor = up + self.last(features)
+        out: Tensor = up + detail
         return out
 
     def fused(self) -> SubPixelUpscaler:
         """Return the same function with plain convolutions: a new network with ``expand=0``."""
-        plain = SubPixelUpscaler(self.scale, self.width, self.blocks, self.detail).to(self.last.weight)
+        plain = SubPixelUpscaler(self.scale, self.width, self.blocks, self.detail, reduce=self.reduce).to(self.last.weight)
         state = {name: value for name, value in self.state_dict().items() if name in plain.state_dict()}
         for name, layer in self.named_modules():
             if isinstance(layer, ExpandedConvolution):
