@@ -17,6 +17,7 @@ from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.color import match_histogram
 from perceptualloss.pictures.images import open_picture, read_image, write_image
+from perceptualloss.pictures.resize import resize
 
 INTERPOLATION = ResidualUpscaler(2, width=4, blocks=1)  # untrained
 
@@ -47,6 +48,25 @@ def test_every_kind_of_picture_gets_the_same_pixels(network: ResidualUpscaler, f
         assert isinstance(found, np.ndarray if isinstance(like, np.ndarray) else Image.Image)
         np.testing.assert_allclose(np.asarray(found), whole, atol=0.51)
     assert perceptualloss.upscale is upscale
+
+
+def test_any_size_is_the_next_larger_one_made_smaller(network: ResidualUpscaler) -> None:
+    image = torch.cat([torch.rand(3, 9, 8), torch.linspace(0.2, 1, 72).view(1, 9, 8)])
+    double = upscale(image, network=network)
+    sizes: dict[tuple[int, int], dict[str, float]] = {
+        (14, 12): {"scale": 1.5},
+        (15, 13): {"width": 13},
+        (16, 14): {"height": 16},
+        (15, 14): {"megapixels": 210 / 1e6},
+    }
+    for size, wanted in sizes.items():
+        found = upscale(image, network=network, **wanted)  # type: ignore[call-overload]
+        assert found.shape == (4, *size)
+        torch.testing.assert_close(found[:3], resize(double[None, :3], size=size)[0].clamp(0, 1))
+        torch.testing.assert_close(found[3:], resize(image[None, 3:], size=size)[0].clamp(0, 1))
+    thrice = upscale(image[:3], 6.0, network=network)  # three passes, 8 times as large, made smaller
+    larger = upscale(upscale(double[:3], network=network), network=network)
+    torch.testing.assert_close(thrice, resize(larger[None], size=(54, 48))[0].clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_grey_stays_grey(network: ResidualUpscaler) -> None:
@@ -98,6 +118,8 @@ def test_shipped_networks_by_scale_kind_and_perception(
     torch.testing.assert_close(sharp, network(image[None])[0].clamp(0, 1))
     assert not torch.allclose(close, sharp)
     assert (middle - (close + sharp) / 2).abs().max() < 1e-5  # the last layer alone differs
+    torch.testing.assert_close(upscale(image, 4), upscale(close, 2), atol=2e-6, rtol=0)  # in turn
+    (tmp_path / "trained" / "residual2x-mse.safetensors").unlink()
     with pytest.raises(InputError, match="mse x4"):
         upscale(image)
 
@@ -132,14 +154,16 @@ def test_a_module_stays_where_and_what_it_was() -> None:
     network = SuperResolutionNetwork(2, width=4, blocks=1).train()
     upscale(torch.rand(3, 5, 5), network=network)
     assert network.training
-    image = torch.rand(3, 5, 5)
-    torch.testing.assert_close(upscale(image, network=nn.Identity()), image)  # a plain module has scale 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"network": INTERPOLATION, "scale": 4}, "scale 2, the network's"),
+        ({"network": nn.Identity()}, "that enlarges pictures.*transform"),  # a plain module has scale 1
+        ({"network": INTERPOLATION, "scale": 4, "width": 9}, "one of scale, width"),
+        ({"network": INTERPOLATION, "width": 4}, "more pixels than the picture's 4 x 4"),
+        ({"network": INTERPOLATION, "height": 65}, "at most 16 times as large, got 16.25 times"),
+        ({"scale": 0.5}, "a scale above 1, got 0.5. perceptualloss.resize"),
         ({"network": INTERPOLATION, "perception": 0.5}, "a network or perception"),
         ({"network": "none.safetensors"}, "no file at"),
         ({"network": INTERPOLATION, "device": "gpuu"}, "a device"),

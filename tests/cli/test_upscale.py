@@ -13,11 +13,11 @@ from PIL import Image
 from torch import nn
 
 from perceptualloss import cli
-from perceptualloss.apply.upscale import Upscaler
+from perceptualloss.apply.transformer import Transformer
 from perceptualloss.networks import named as shipped
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
-from perceptualloss.pictures.images import read_image, write_image
+from perceptualloss.pictures.images import open_picture, read_image, write_image
 
 
 @pytest.fixture
@@ -140,14 +140,14 @@ def test_ctrl_c_says_what_goes_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = Upscaler.file
+    whole = Transformer.file
 
-    def interrupted(tool: Upscaler, source: Path, *rest: Any, **options: Any) -> None:
+    def interrupted(tool: Transformer, source: Path, *rest: Any, **options: Any) -> None:
         if source.name == "c.png":
             raise KeyboardInterrupt
         whole(tool, source, *rest, **options)
 
-    monkeypatch.setattr(Upscaler, "file", interrupted)
+    monkeypatch.setattr(Transformer, "file", interrupted)
     assert run(photos, "-o", tmp_path / "out", "--scale", 2) == 130
     told = capsys.readouterr().err
     assert "Interrupted. Wrote 1 picture into" in told
@@ -165,7 +165,12 @@ def test_ctrl_c_says_what_goes_on(
     [
         (["{photos}", "-o", "{photos}", "--scale", 2], "another place than that"),
         (["{photos}/none.png", "-o", "{out}"], "no such file"),
-        (["{photos}", "-o", "{out}", "--scale", 4], "mse x2, perceptual x2"),
+        (["{photos}", "-o", "{out}", "--scale", 5], "mse x2, perceptual x2"),
+        (["{photos}", "-o", "{out}", "--scale", 1], "a scale above 1, got 1"),
+        (["{photos}", "-o", "{out}", "--scale", 17], "at most 16 times as large, got 17 times"),
+        (["{photos}/a.jpg", "-o", "{out}", "--width", 10], "more pixels than the picture's 10 x 8, got width 10"),
+        (["{photos}", "-o", "{out}", "--width", 30, "--height", 20], "one of scale, width, height and megapixels"),
+        (["{photos}", "-o", "{out}", "--megapixels", 0], "megapixels above 0"),
         (["{photos}", "-o", "{out}", "--scale", 2, "--kind", "adversarial"], "adversarial x2"),
         (["{photos}", "-o", "{out}", "--scale", 2, "--perception", 2], "from 0 to 1"),
         (["{photos}", "-o", "{out}", "--network", "{photos}/a.jpg"], "a safetensors file"),
@@ -204,6 +209,34 @@ def test_a_picture_of_too_many_pixels_is_refused_and_named(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("not enlarged")]
     assert "a.jpg to have at most 40 pixels, got 10 x 8 = 80 pixels" in line
     assert "--max-pixels" in line
+
+
+def test_any_size_is_exact_for_every_kind_of_picture(
+    trained: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(torch.rand(3, 7, 9), photos / "deep" / "bits.png", bits=16)
+    words = [photos, "-o", tmp_path / "out", "--width", 24]
+    assert run(*words) == 0
+    assert modes(tmp_path / "out") == {
+        "a.jpg": ("RGB", (24, 19)),  # 19.2 rows
+        "c.png": ("RGBA", (24, 24)),
+        "deep/b.png": ("L", (24, 24)),
+        "deep/bits.png": ("RGB", (24, 19)),
+    }
+    assert open_picture(tmp_path / "out" / "deep" / "bits.png").bits == 16
+    assert caplog.text.count("x4 is made in 2 passes: x2, then x2") == 1
+    write_image(torch.rand(3, 19, 23), tmp_path / "out" / "a.jpg")
+    capsys.readouterr()
+    assert run(*words, "--skip-existing") == 0
+    assert "a.jpg is 23 x 19 and not 24 x 19 pixels large: it is made anew" in caplog.text
+    assert "skipped 3" in capsys.readouterr().out
+    for words, size in {
+        ("--scale", 1.5): (15, 12),
+        ("--height", 9): (11, 9),
+        ("--megapixels", 0.0002): (16, 13),
+    }.items():
+        assert run(photos / "a.jpg", "-o", tmp_path / "b.png", *words, "--overwrite") == 0
+        assert read_image(tmp_path / "b.png").shape == (1, 3, size[1], size[0])
 
 
 def test_histogram_and_tiles_from_the_command_line(trained: Path, tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_style import StyleOptimization, StyleProgress, optimize_style
-from perceptualloss.apply.stylist import check_strength, longer_side, with_longer_side
+from perceptualloss.apply.stylist import longer_side, with_longer_side
+from perceptualloss.apply.transformer import check_strength
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.arrays import unpack
 from perceptualloss.pictures.change import Writing, change_file
 from perceptualloss.pictures.folders import is_video
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, Source, fill_hidden
-from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 
 StylePicture = Source | Tensor | NDArray[Any]
 Watch = Callable[[StyleProgress], None]
@@ -86,9 +86,7 @@ class StyleOptimizer:
         target: PathLike,
         watch: Watch | None = None,
         every: int | None = None,
-        overwrite: bool = True,
-        strip: bool = False,
-        max_pixels: int = MAX_PIXELS,
+        writing: Writing | None = None,
     ) -> None:
         """Paint the picture in one file into another, or all frames or pages; date, place and camera are kept.
 
@@ -97,16 +95,15 @@ class StyleOptimizer:
             target: the file to write; what its kind cannot hold is said in a line.
             watch: called with every step; steps are counted over all frames.
             every: also write the picture after every so many steps, beside ``target``.
-            overwrite: whether these take the place of files of their names.
-            strip: keep nothing beside the pixels.
-            max_pixels: a larger source is refused before it is decoded.
+            writing: how files are written; see :class:`perceptualloss.pictures.change.Writing`.
 
         Raises:
             InputError: a file that cannot be read or written, a video, transparency that ``target`` cannot keep, more
-                pixels than it can have, or, unless ``overwrite``, a file that is there.
+                pixels than it can have, or, unless ``writing.overwrite``, a file that is there.
         """
         if is_video(Path(source)):
             raise InputError("a picture for the method optimize", "a video", "Train a network for the style.")
+        writing = writing or Writing()
 
         def change(picture: Picture, number: int, count: int) -> Picture:
             def look(at: StyleProgress) -> None:
@@ -115,14 +112,14 @@ class StyleOptimizer:
                 if every is not None and at.step.number and at.step.number % every == 0:
                     frame = f"-frame{number + 1:04d}" if count > 1 else ""
                     name = f"{Path(target).stem}{frame}-scale{at.scale + 1}-step{at.step.number:04d}.png"
-                    write_image(at.step.picture, Path(target).with_name(name), overwrite=overwrite)
+                    write_image(at.step.picture, Path(target).with_name(name), overwrite=writing.overwrite)
 
             return self.picture(picture, watch=look)
 
         def size(height: int, width: int) -> tuple[int, int]:
             return longer_side(height, width, self.size)
 
-        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
+        change_file(change, source, target, size, writing)
 
 
 def style_optimizer(

@@ -13,19 +13,18 @@ from torch import Tensor, nn
 from perceptualloss.apply.device import device_for
 from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tool import Frames, Tool
+from perceptualloss.apply.transformer import check_strength
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, network_file, shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
-from perceptualloss.pictures.change import Writing, change_file, share_of
 from perceptualloss.pictures.color import keep_colors as with_colours_of
 from perceptualloss.pictures.images import READ_SUFFIXES
 from perceptualloss.pictures.picture import PathLike, Picture, Progress, fill_hidden
-from perceptualloss.pictures.reading.decoded import MAX_PIXELS
 from perceptualloss.pictures.resize import resize
-from perceptualloss.pictures.video import transform_video
 from perceptualloss.vocabulary import Precision
 
 Chosen = PathLike | nn.Module | int | Sequence[float] | Mapping[str, float]
@@ -87,14 +86,8 @@ def longer_side(height: int, width: int, size: int | None) -> tuple[int, int]:
     return max(1, round(factor * height)), max(1, round(factor * width))
 
 
-def check_strength(strength: float) -> None:
-    """Raise InputError unless a strength is from 0 to 1."""
-    if not 0 <= strength <= 1:
-        raise InputError("a strength from 0 to 1", f"{strength:g}")
-
-
 @dataclass(frozen=True)
-class Stylist:
+class Stylist(Tool):
     """A network, and how to paint with it.
 
     Attributes:
@@ -134,65 +127,19 @@ class Stylist:
         painted = self.paint(with_longer_side(colours, self.size), progress)
         return replace(picture, colours=painted, alpha=alpha, grey=picture.grey and self.keep_colors)
 
-    def file(
-        self,
-        source: PathLike,
-        target: PathLike,
-        progress: Progress | None = None,
-        overwrite: bool = True,
-        strip: bool = False,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        """Paint the picture in one file into another, or all frames or pages; date, place and camera are kept.
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the painting of a picture of this size."""
+        return longer_side(height, width, self.size)
 
-        Args:
-            source: the picture.
-            target: the file to write; what its kind cannot hold is said in a line.
-            progress: called with input pixels done and all input pixels, of all frames.
-            overwrite: whether it takes the place of a file of that name.
-            strip: keep nothing beside the pixels.
-            max_pixels: a larger source is refused before it is decoded.
-
-        Raises:
-            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, more pixels
-                than it can have, or, unless ``overwrite``, a target that is there.
-        """
-
-        def size(height: int, width: int) -> tuple[int, int]:
-            return longer_side(height, width, self.size)
-
-        def change(picture: Picture, number: int, count: int) -> Picture:
-            return self.picture(picture, share_of(progress, number, count))
-
-        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
-
-    def video(
-        self,
-        source: Path,
-        target: Path,
-        smooth: float = 0.0,
-        progress: Progress | None = None,
-        overwrite: bool = True,
-    ) -> None:
-        """Paint a video, frame by frame, into another with its sound.
-
-        Args:
-            source: the video.
-            target: the file to write.
-            smooth: against flicker, from 0 to 1 (see :mod:`perceptualloss.apply.steady`).
-            progress: called with frames done and all frames.
-            overwrite: whether it takes the place of a file of that name.
-
-        Raises:
-            InputError: a video that cannot be read or written, or, unless ``overwrite``, a target that is there.
-        """
+    def frames(self, smooth: float) -> Frames:
+        """Return what paints frame after frame of one clip."""
         steady = Steady(smooth)
 
         def change(frame: Tensor) -> Tensor:
             content = with_longer_side(frame, self.size)
             return steady(self.paint(content), content)
 
-        transform_video(source, target, change, progress, overwrite)
+        return change
 
 
 def stylist(

@@ -2,99 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import itertools
+import math
+from dataclasses import dataclass, field
 from typing import overload
 
-import torch
 from PIL import Image
 from torch import nn
 
-from perceptualloss.apply.device import device_for
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.device import device_for, find_device
+from perceptualloss.apply.result_size import ResultSize
+from perceptualloss.apply.transformer import Networks, OneNetwork, Transformer, cascaded, check_factor
 from perceptualloss.errors import InputError
-from perceptualloss.networks.named import Kind, load_network, shipped_network
+from perceptualloss.networks.cascade import scale_of
+from perceptualloss.networks.named import Kind, load_network, shipped, shipped_network
 from perceptualloss.pictures.arrays import unpack
-from perceptualloss.pictures.change import Writing, change_file, share_of
-from perceptualloss.pictures.color import match_histogram as matched
-from perceptualloss.pictures.picture import ImageType, PathLike, Picture, Progress, fill_hidden
-from perceptualloss.pictures.reading.decoded import MAX_PIXELS
-from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.picture import ImageType, PathLike, Progress
 from perceptualloss.vocabulary import Precision
 
 Network = PathLike | nn.Module
+USUAL_SCALE = 4
 
 
 @dataclass(frozen=True)
-class Upscaler:
-    """A network, and how to run it.
+class Upscalers:
+    """The upscalers that ship, of one kind: for an enlargement the next larger one, or two of them in turn.
 
     Attributes:
-        network: takes (N, 3, H, W) in [0, 1] and gives ``network.scale`` times the size.
-        device: where to compute.
-        match_histogram: give the result the histogram of the input, as Johnson et al. do.
-        tile: longest side of a tile in input pixels; None chooses.
-        precision: see :func:`perceptualloss.apply.tiles.transform`.
+        kind: what they were trained with, or None.
+        perception: between two kinds, in place of one; see :func:`perceptualloss.networks.named.shipped_network`.
     """
 
-    network: nn.Module
-    device: torch.device
-    match_histogram: bool = False
-    tile: int | None = None
-    precision: Precision = "auto"
+    kind: Kind | None = None
+    perception: float | None = None
+    _single: dict[int, nn.Module] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _larger: dict[int, nn.Module] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def picture(self, picture: Picture, progress: Progress | None = None) -> Picture:
-        """Enlarge a picture: colours by the network, opacity by bicubic interpolation; grey stays grey."""
-        colours, alpha = picture.colours, picture.alpha
-        if alpha is not None:
-            colours = fill_hidden(colours, alpha)
-        large = transform(
-            self.network, colours, self.tile, device=self.device, precision=self.precision, progress=progress
-        )
-        if picture.grey:
-            large = large.mean(dim=1, keepdim=True)
-        large = large.clamp_(0, 1).expand(-1, 3, -1, -1)
-        if self.match_histogram:
-            large = matched(large, colours.clamp(0, 1))
-        if alpha is not None:
-            alpha = resize(alpha, size=(large.shape[2], large.shape[3])).clamp(0, 1)
-        return replace(picture, colours=large, alpha=alpha)
-
-    def file(
-        self,
-        source: PathLike,
-        target: PathLike,
-        progress: Progress | None = None,
-        overwrite: bool = True,
-        strip: bool = False,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        """Enlarge the picture in one file into another, or all frames or pages; date, place and camera are kept.
-
-        Args:
-            source: the picture.
-            target: the file to write; what its kind cannot hold is said in a line.
-            progress: called with input pixels done and all input pixels, of all frames.
-            overwrite: whether it takes the place of a file of that name.
-            strip: keep nothing beside the pixels.
-            max_pixels: a larger source is refused before it is decoded.
+    def at(self, factor: float | None) -> nn.Module:
+        """Return the network for an enlargement; None is 4 times.
 
         Raises:
-            InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, more pixels
-                than it can have, or, unless ``overwrite``, a target that is there.
+            InputError: none that ships for it, or a factor beyond 16.
         """
-        scale = int(getattr(self.network, "scale", 1))
-
-        def size(height: int, width: int) -> tuple[int, int]:
-            return scale * height, scale * width
-
-        def change(picture: Picture, number: int, count: int) -> Picture:
-            return self.picture(picture, share_of(progress, number, count))
-
-        change_file(change, source, target, size, Writing(overwrite, strip, max_pixels))
+        factor = USUAL_SCALE if factor is None else factor
+        check_factor(factor)
+        kinds = [self.kind or "mse"] if self.perception is None else ["mse", "perceptual"]
+        scales = sorted({scale for scale, _ in shipped() if all((scale, kind) in shipped() for kind in kinds)})
+        ways = [*itertools.combinations(scales, 1), *itertools.combinations_with_replacement(scales, 2)]
+        enough = [way for way in ways if math.prod(way) >= factor]
+        if not enough:
+            return shipped_network(math.ceil(factor), self.kind, self.perception)  # which says what there is
+        way = min(enough, key=lambda way: (len(way), math.prod(way)))
+        for scale in set(way) - set(self._single):
+            self._single[scale] = shipped_network(scale, self.kind, self.perception)
+        return self._single[way[0]] if len(way) == 1 else cascaded(self._larger, self._single, way)
 
 
 def upscaler(
-    scale: int | None = None,
+    scale: float | None = None,
     kind: Kind | None = None,
     network: Network | None = None,
     perception: float | None = None,
@@ -102,27 +67,39 @@ def upscaler(
     tile: int | None = None,
     device: str | None = None,
     precision: Precision = "auto",
-) -> Upscaler:
+    width: int | None = None,
+    height: int | None = None,
+    megapixels: float | None = None,
+) -> Transformer:
     """Load a network, with which any number of pictures are then enlarged; arguments of :func:`upscale`."""
+    size = ResultSize(scale, width, height, megapixels)
+    if scale is not None and scale <= 1:
+        raise InputError("a scale above 1", f"{scale:g}", "perceptualloss.resize makes pictures smaller.")
     if network is None:
-        model: nn.Module = shipped_network(4 if scale is None else scale, kind, perception)
-    else:
-        for name, value in (("perception", perception), ("kind", kind)):
-            if value is not None:
-                raise InputError(f"a network or {name}", "both", f"{name.title()} is about the networks that ship.")
-        model = network if isinstance(network, nn.Module) else load_network(network)
-        own = getattr(model, "scale", 1)
-        if scale not in (None, own):
-            raise InputError(f"scale {own}, the network's", str(scale), "Leave the scale away.")
+        networks: Networks = Upscalers(kind, perception)
+        networks.at(scale)  # what does not ship is said at once
+        return Transformer(
+            networks, find_device(device or "auto"), size, True, 1.0, match_histogram, False, tile, precision
+        )
+    for name, value in (("perception", perception), ("kind", kind)):
+        if value is not None:
+            raise InputError(f"a network or {name}", "both", f"{name.title()} is about the networks that ship.")
+    model = network if isinstance(network, nn.Module) else load_network(network)
+    if scale_of(model) == 1:
+        remedy = "perceptualloss transform uses it (transform in Python)."
+        raise InputError("a network that enlarges pictures", "one that keeps their size", remedy)
     place = device_for(model, device if isinstance(network, nn.Module) else device or "auto")
-    return Upscaler(model, place, match_histogram, tile, precision)
+    return Transformer(OneNetwork(model), place, size, True, 1.0, match_histogram, False, tile, precision)
 
 
 @overload
 def upscale(
     image: ImageType,
-    scale: int | None = ...,
+    scale: float | None = ...,
     *,
+    width: int | None = ...,
+    height: int | None = ...,
+    megapixels: float | None = ...,
     kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
@@ -135,8 +112,11 @@ def upscale(
 @overload
 def upscale(
     image: PathLike,
-    scale: int | None = ...,
+    scale: float | None = ...,
     *,
+    width: int | None = ...,
+    height: int | None = ...,
+    megapixels: float | None = ...,
     kind: Kind | None = ...,
     network: Network | None = ...,
     perception: float | None = ...,
@@ -148,8 +128,11 @@ def upscale(
 ) -> Image.Image: ...
 def upscale(
     image: object,
-    scale: int | None = None,
+    scale: float | None = None,
     *,
+    width: int | None = None,
+    height: int | None = None,
+    megapixels: float | None = None,
     kind: Kind | None = None,
     network: Network | None = None,
     perception: float | None = None,
@@ -168,7 +151,12 @@ def upscale(
     Args:
         image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
             or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
-        scale: 2 or 4; None is 4, or the scale of ``network``.
+        scale: how many times as high and wide, above 1 to 16: the next larger network that ships (x2 or x4; above 4
+            two of them in turn), made smaller by :func:`perceptualloss.resize`. None is 4, or the scale of
+            ``network``, unless there is a width, a height or megapixels.
+        width: of the result in pixels, in place of ``scale``; the height follows.
+        height: likewise; the width follows.
+        megapixels: likewise, both follow.
         kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured); None is
             "mse", unless there is a ``network`` or ``perception``.
         network: instead, a file that ``save_network`` or training wrote, or another package (``.pth``, through
@@ -181,18 +169,23 @@ def upscale(
         progress: called with input pixels done and all input pixels.
 
     Returns:
-        A picture of the type that ``image`` has, ``scale`` times as large, with values in [0, 1] if they are in
+        A picture of the type that ``image`` has, of the size that was asked for, with values in [0, 1] if they are in
         floating point; for a path a Pillow picture, which has 8 bits unless it is grey, with EXIF data,
         XMP and dpi in its ``info``.
 
     Raises:
-        InputError: a picture or network that cannot be used, or a network that does not ship.
+        InputError: a picture or network that cannot be used, a network that does not ship, several sizes, or one that
+            is not above the picture's.
 
     >>> import numpy as np
     >>> from perceptualloss.networks.residual import ResidualUpscaler
     >>> upscale(np.zeros((4, 5, 3), np.uint8), network=ResidualUpscaler(2, width=4, blocks=1)).shape
     (8, 10, 3)
+    >>> upscale(np.zeros((4, 5, 3), np.uint8), width=8, network=ResidualUpscaler(2, width=4, blocks=1)).shape
+    (6, 8, 3)
     """
     picture, pack = unpack(image)
-    chosen = upscaler(scale, kind, network, perception, match_histogram, tile, device, precision)
+    chosen = upscaler(
+        scale, kind, network, perception, match_histogram, tile, device, precision, width, height, megapixels
+    )
     return pack(chosen.picture(picture, progress))

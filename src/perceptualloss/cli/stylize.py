@@ -89,7 +89,7 @@ def _painter(options: Namespace, to: Targets) -> Work:
         if is_video(source):
             tool.video(source, target, options.smooth, tell, overwrite=to.overwrite)
         else:
-            tool.file(source, target, tell, **to.writing)
+            tool.file(source, target, tell, to.writing)
 
     return paint
 
@@ -106,6 +106,6 @@ def _optimization(options: Namespace, to: Targets) -> Work:
             side = max(at.step.picture.shape[2:])
             tell(at.done, at.total, f"{side} px, loss {at.step.loss:.4g}")
 
-        tool.file(source, target, show, options.every, **to.writing)
+        tool.file(source, target, show, options.every, to.writing)
 
     return paint

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from PIL import Image
@@ -18,6 +17,7 @@ from PIL import Image
 from perceptualloss.cli.console import OptionError, add_reading_options, as_option
 from perceptualloss.cli.each import PIPE, Existing
 from perceptualloss.errors import InputError, check_choice
+from perceptualloss.pictures.change import Writing
 from perceptualloss.pictures.folders import Plan, pair_up
 from perceptualloss.pictures.kinds import WRITE_SUFFIXES, kept_suffix
 
@@ -104,9 +104,9 @@ class Targets:
         return self.existing == "overwrite"
 
     @property
-    def writing(self) -> dict[str, Any]:
-        """How a picture's file is made of another: arguments of ``.file`` of what does it."""
-        return {"overwrite": self.overwrite, "strip": self.strip, "max_pixels": self.max_pixels}
+    def writing(self) -> Writing:
+        """How a picture's file is made of another."""
+        return Writing(self.overwrite, self.strip, self.max_pixels)
 
 
 @contextmanager

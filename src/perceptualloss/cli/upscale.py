@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -20,7 +19,10 @@ def build_parser() -> ArgumentParser:
     parser = command_parser("upscale")
     parser.add_argument("paths", nargs="+", type=Path, help="pictures and folders; - for the standard input")
     add_target_options(parser, Path("runs/upscale"), "pictures")
-    parser.add_argument("--scale", type=Literal[2, 4] | None, help="how many times larger (default: 4)")
+    parser.add_argument("--scale", type=float | None, help="how many times larger, up to 16, such as 1.5 (default: 4)")
+    parser.add_argument("--width", type=int | None, help="of the results in pixels, in place of --scale")
+    parser.add_argument("--height", type=int | None, help="of the results in pixels, in place of --scale")
+    parser.add_argument("--megapixels", type=float | None, help="of the results, in place of --scale")
     parser.add_argument(
         "--kind",
         type=Kind | None,
@@ -40,15 +42,15 @@ def build_parser() -> ArgumentParser:
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss upscale``."""
-    names = ("scale", "kind", "network", "perception", "match_histogram", "tile", "device", "precision")
+    sizes = ("scale", "width", "height", "megapixels")
+    names = (*sizes, "kind", "network", "perception", "match_histogram", "tile", "device", "precision")
     with targets(options) as to:
         tool = upscaler(**{name: options[name] for name in names})
-        scale = int(getattr(tool.network, "scale", 1))
 
         def work(source: Path, target: Path, tell: Tell) -> None:
-            tool.file(source, target, tell, **to.writing)
+            tool.file(source, target, tell, to.writing)
 
         def verify(source: Path, target: Path) -> str:
-            return unlike(source, target, lambda height, width: (scale * height, scale * width), to.max_pixels)
+            return unlike(source, target, tool.size_of, to.max_pixels)
 
         do_each(to.plan, to.out, work, "pictures", "enlarged", to.existing, verify)

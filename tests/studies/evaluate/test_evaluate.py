@@ -14,7 +14,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-import perceptualloss.apply.upscale as upscale_module
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
@@ -29,7 +28,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.images import open_picture, read_image, write_image
 from perceptualloss.pictures.picture import fill_hidden
 from perceptualloss.pictures.resize import resize
-from perceptualloss.studies.evaluate import measuring
+from perceptualloss.studies.evaluate import candidates, measuring
 from perceptualloss.studies.evaluate.error_maps import write_error_maps
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.evaluate.report import render_evaluation
@@ -353,8 +352,8 @@ def test_networks_are_opened_once_and_pictures_transformed_once(
     files = [str(save_network(ResidualUpscaler(2, width=8, blocks=1), tmp_path / f"{n}.safetensors")) for n in "xy"]
     opened: list[object] = []
     ran: list[tuple[int, ...]] = []
-    load_network, forward = upscale_module.load_network, ResidualUpscaler.forward
-    monkeypatch.setattr(upscale_module, "load_network", lambda name: opened.append(name) or load_network(name))
+    load_network, forward = candidates.load_network, ResidualUpscaler.forward
+    monkeypatch.setattr(candidates, "load_network", lambda name: opened.append(name) or load_network(name))
 
     def run(self: ResidualUpscaler, images: Tensor) -> Tensor:
         ran.append(tuple(images.shape))

@@ -12,6 +12,7 @@ from torch import Tensor
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.data.masks import Masks
 from perceptualloss.errors import InputError
+from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import open_picture, read_image
 from perceptualloss.pictures.pairing import Pairing, pair_files, picture_names, target_files
 from perceptualloss.pictures.picture import Picture, fill_hidden
@@ -23,7 +24,7 @@ INTERPOLATIONS: dict[str, Method] = {"bicubic": "bicubic", "bilinear": "bilinear
 
 
 class Enlarger(Protocol):
-    """Makes a large picture of a small one: an :class:`perceptualloss.apply.upscale.Upscaler` does."""
+    """Makes a large picture of a small one: a :class:`perceptualloss.apply.transformer.Transformer` does."""
 
     def picture(self, picture: Picture) -> Picture:
         """Enlarge a picture."""
@@ -144,12 +145,8 @@ def open_networks(
             that cannot be opened.
     """
     names = dict(zip(_names([Path(n).with_suffix("") for n in networks]), networks, strict=True))
-    opened = {
-        name: upscaler(network=network, device=device, precision=precision, tile=tile)
-        for name, network in names.items()
-        if network not in INTERPOLATIONS
-    }
-    known = {int(getattr(tool.network, "scale", 1)) for tool in opened.values()}
+    loaded = {name: load_network(network) for name, network in names.items() if network not in INTERPOLATIONS}
+    known = {network.scale for network in loaded.values()}
     if scale is not None:
         known.add(scale)
     if len(known) > 1:
@@ -161,7 +158,9 @@ def open_networks(
         raise InputError("networks that enlarge pictures", "one that keeps their size", remedy)
     if not known:
         return {}, None
-    scale = known.pop()
+    scale, opened = known.pop(), dict[str, Enlarger]()
+    for name, model in loaded.items():
+        opened[name] = upscaler(network=model, device=device, precision=precision, tile=tile)
     return {
         name: opened.get(name) or Interpolation(INTERPOLATIONS[network], scale) for name, network in names.items()
     }, scale
