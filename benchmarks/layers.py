@@ -18,7 +18,7 @@ from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.presets import Preset
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.studies.compare.compare import compare
-from perceptualloss.studies.compare.settings import Settings
+from perceptualloss.studies.compare.settings import STEPS, WARM_UP_STEPS, Settings
 
 FIRST, LAST = ("relu1_1", "relu2_1", "relu3_1"), ("relu1_2", "relu2_2", "relu3_3")
 # name: layers, distance, weight of L1
@@ -46,8 +46,8 @@ def register(name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--warm-up-steps", type=int, default=Settings.warm_up_steps)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--warm-up-steps", type=int, default=WARM_UP_STEPS)
     parser.add_argument("--scale", type=int, default=2, choices=(2, 4))
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))

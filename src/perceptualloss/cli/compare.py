@@ -15,7 +15,6 @@ from perceptualloss.cli.console import (
     check_unused,
     command_parser,
     console,
-    fields_of,
     inform,
     metric_table,
     note,
@@ -27,14 +26,16 @@ from perceptualloss.metrics.metric import format_value
 from perceptualloss.studies.compare.compare import compare
 from perceptualloss.studies.compare.results import Comparison, best_runs
 from perceptualloss.studies.compare.runs import compare_runs
-from perceptualloss.studies.compare.settings import Settings, read_settings
+from perceptualloss.studies.compare.settings import FITTED, Settings, read_settings
 from perceptualloss.training.run_folder import claimed_folder
+
+_ASKED = [field.name for field in fields(Settings) if field.name != FITTED]
 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("compare")
-    parser.add_class_arguments(Settings, skip={"losses"})
+    parser.add_class_arguments(Settings, skip={"losses", FITTED})
     parser.add_argument(
         "--losses",
         nargs="+",
@@ -60,7 +61,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss compare``."""
     place: AbstractContextManager[Path]
     if options.runs is not None:
-        names = [*(field.name for field in fields(Settings)), "resume"]
+        names = [*_ASKED, "resume"]
         check_unused(parser, options, names, "with --runs: these are trained")
         with claimed_folder(options.out, options.name or "runs") as folder:
             inform("Writing to ", bold(folder))
@@ -68,11 +69,11 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         _show(comparison, folder)
         return
     if options.resume is not None:
-        names = [*(field.name for field in fields(Settings)), "name", "out"]
+        names = [*_ASKED, "name", "out"]
         check_unused(parser, options, names, "with --resume: the folder has the comparison's settings")
         settings, place = read_settings(options.resume), nullcontext(options.resume)
     else:
-        settings = Settings(**fields_of(Settings, options) | {"losses": tuple(options.losses)})
+        settings = Settings(**{name: options[name] for name in _ASKED} | {"losses": tuple(options.losses)})
         place = claimed_folder(options.out, options.name or f"upscale{settings.scale}x")
     with place as folder:
         inform("Writing to ", bold(folder))

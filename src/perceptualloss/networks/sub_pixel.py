@@ -199,7 +199,9 @@ class SubPixelUpscaler(TransformationNetwork):
 
     def fused(self) -> SubPixelUpscaler:
         """Return the same function with plain convolutions: a new network with ``expand=0``."""
-        plain = SubPixelUpscaler(self.scale, self.width, self.blocks, self.detail, reduce=self.reduce).to(self.last.weight)
+        plain = SubPixelUpscaler(self.scale, self.width, self.blocks, self.detail, reduce=self.reduce).to(
+            self.last.weight
+        )
         state = {name: value for name, value in self.state_dict().items() if name in plain.state_dict()}
         for name, layer in self.named_modules():
             if isinstance(layer, ExpandedConvolution):

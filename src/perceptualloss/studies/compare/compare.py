@@ -27,10 +27,11 @@ from perceptualloss.networks.course import Upscale2x, Upscale4x
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.compare.curves import plot_curves
+from perceptualloss.studies.compare.fitting import VALIDATIONS, Costs, fit_to_time, measure_costs
 from perceptualloss.studies.compare.panels import write_panels
 from perceptualloss.studies.compare.report import write_report
 from perceptualloss.studies.compare.results import Comparison, Run
-from perceptualloss.studies.compare.settings import Settings
+from perceptualloss.studies.compare.settings import NetworkName, Settings
 from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import newest_checkpoint
 from perceptualloss.training.randomness import own_randomness
@@ -74,7 +75,6 @@ def compare(
         TrainingInterrupted: after Ctrl-C, once a checkpoint is written.
     """
     losses = _build_losses(settings)
-    settings.write(folder)
     data = PhotoData(
         Downscale(settings.scale),
         settings.photos,
@@ -85,6 +85,8 @@ def compare(
         workers=settings.workers,
     )
     say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
+    settings = _with_steps(settings, losses, data, folder, say)
+    settings.write(folder)
     if settings.warm_up_steps is None and not settings.shared_steps:
         say("No warm-up with MSE, because the course's loss is set alone; --warm-up-steps N shares N steps")
     tasks = {}
@@ -103,13 +105,32 @@ def compare(
     return comparison
 
 
+def _with_steps(
+    settings: Settings, losses: dict[str, Loss], data: PhotoData, folder: Path, say: Callable[[str], None]
+) -> Settings:
+    """Return settings that say how many steps of which network: as asked, as begun in the folder, or as fit."""
+    if settings.steps is not None:
+        return settings
+    if (begun := settings.begun_in(folder)) is not None:
+        return begun
+
+    def costs(network: NetworkName) -> Costs:
+        return measure_costs(settings, NETWORKS[network][settings.scale](), losses, data)
+
+    return fit_to_time(settings, costs, say)
+
+
 def _build_losses(settings: Settings) -> dict[str, Loss]:
-    if settings.scale not in NETWORKS[check_choice("network", settings.network, NETWORKS)]:
+    if settings.scale not in NETWORKS[check_choice("network", settings.architecture, NETWORKS)]:
         raise InputError("scale to be 2 or 4", str(settings.scale))
-    if not 0 <= settings.shared_steps < settings.steps:
+    if settings.minutes is not None and not settings.minutes > 0:
+        raise InputError("minutes above 0", f"{settings.minutes:g}")
+    if settings.steps is not None:
+        check_idle({"minutes": settings.minutes}, {"minutes": None}, "with steps: they say how long it takes")
+    if not 0 <= settings.shared_steps < settings.length:
         raise InputError(
             "warm_up_steps below steps",
-            f"{settings.shared_steps} of {settings.steps}",
+            f"{settings.shared_steps} of {settings.length}",
             "Lower --warm-up-steps.",
         )
     if not settings.losses or len(set(settings.losses)) < len(settings.losses):
@@ -128,7 +149,7 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
 def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: str, progress: bool) -> Supervised:
     with own_randomness(settings.seed):
         task = Supervised(
-            NETWORKS[settings.network][settings.scale](),
+            NETWORKS[settings.architecture][settings.scale](),
             loss,
             learning_rate=settings.learning_rate,
             warm_up_steps=settings.shared_steps,
@@ -137,8 +158,8 @@ def _train(settings: Settings, loss: Loss, data: PhotoData, folder: Path, name: 
     warmed = newest_checkpoint(warm)
     resume = newest_checkpoint(own) or warmed
     save_warm = [SaveCheckpoint(warm, at=settings.shared_steps)] if settings.shared_steps and warmed is None else []
-    every = max(1, settings.steps // 8)
-    budget = Budget(settings.steps, every, every, device=settings.device, devices=1, seed=settings.seed)
+    every = max(1, settings.length // VALIDATIONS)
+    budget = Budget(settings.length, every, every, device=settings.device, devices=1, seed=settings.seed)
     described = _described(settings) | {"loss": name}
     record = WriteRecord(own, described, data_record(data.files), settings.command(), resumed=True)
     fit(task, data, own, budget, resume=resume, progress=progress, callbacks=[record, *save_warm])
@@ -185,7 +206,7 @@ def _comparison(
             name,
             label,
             description,
-            settings.steps,
+            settings.length,
             task.seconds,
             mean,
             task.history,
@@ -194,7 +215,7 @@ def _comparison(
 
     runs = [run(name) for name in scores]
     return Comparison(
-        title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}",
+        title=f"The same network, trained with {' and with '.join(r.label for r in runs[1:])}, {settings.length} steps",
         scale=settings.scale,
         metrics=[*_metrics(runs[-1]), *([TIME] if SECONDS in runs[-1].scores else [])],
         runs=runs,
@@ -206,12 +227,15 @@ def _comparison(
 
 def _described(settings: Settings) -> dict[str, str]:
     versions = {name: version(name) for name in ("perceptualloss", "torch")}
+    minutes = settings.fitted_minutes
+    fitted = {} if minutes is None else {"chosen": f"network and steps, to fit {minutes:g} minutes on this machine"}
     return {
         "command": settings.command(),
-        "network": {"course": f"Upscale{settings.scale}x", "residual": "ResidualUpscaler"}[settings.network],
+        "network": {"course": f"Upscale{settings.scale}x", "residual": "ResidualUpscaler"}[settings.architecture],
         "loss_network": settings.loss_network,
         "data": str(settings.photos or "built-in photos of scikit-image"),
-        "steps": str(settings.steps),
+        "steps": str(settings.length),
+        **fitted,
         "warm_up_steps": str(settings.shared_steps),
         "crop": f"{settings.crop} x {settings.crop} pixels",
         "batch_size": str(settings.batch_size),
