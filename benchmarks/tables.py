@@ -10,7 +10,8 @@ Tables:
 - perception: what --perception gives between the MSE and the perceptual one, on Set14;
 - flicker: what losses see of errors that come and go (``flicker.py``), on a photo that scikit-image ships;
 - lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
-- card-NAME: one of them, for its card beside its file;
+- restoration: what the restorers that ship make of damaged photos (``restoration.py``);
+- card-NAME: one of the upscalers or restorers, for its card beside its file;
 - upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
 
 --check writes nothing and fails where a file is out of date; --keep-times is for a machine with other work. The
@@ -34,6 +35,7 @@ from torch import Tensor, nn
 
 import flicker
 import lattice
+import restoration
 from perceptualloss.apply.tiles import transform
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.metric import format_value
@@ -41,7 +43,7 @@ from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.registry import list_metrics, metric_function
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
-from perceptualloss.networks.named import FOLDER, NetworkCard, blend, list_networks, load_network, shipped
+from perceptualloss.networks.named import FOLDER, KINDS, NetworkCard, blend, list_networks, load_network, shipped
 from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
@@ -125,6 +127,11 @@ def card_table(benchmarks: Path, scale: int, kind: str) -> str:
     return markdown([f"x{scale}", *heads], rows)
 
 
+def restorer_table(name: str, file: Path) -> str:
+    """One restorer on what it is for."""
+    return markdown(*restoration.rows({name: file}))
+
+
 def upscalers() -> dict[int, dict[str, str]]:
     """Return the files of the upscalers that ship by scale and label: first those that ``upscale`` takes, by kind.
 
@@ -140,7 +147,7 @@ def upscalers() -> dict[int, dict[str, str]]:
 
 
 def upscaler_cards() -> list[NetworkCard]:
-    return [card for card in list_networks() if card.kind != "style"]
+    return [card for card in list_networks() if card.kind in KINDS]
 
 
 def label(card: NetworkCard) -> str:
@@ -265,6 +272,11 @@ def main() -> None:
         "upscaler-times": times_table,
         "lattice": lattice_table,
         "flicker": lambda: markdown(*flicker.rows()),
+        "restoration": lambda: markdown(*restoration.rows(restoration.shipped_restorers())),
+        **{
+            f"card-{file.stem}": partial(restorer_table, name, file)
+            for name, file in restoration.shipped_restorers().items()
+        },
         **{
             f"card-{card.name}": partial(card_table, options.benchmarks, card.scale, label(card))
             for card in upscaler_cards()
