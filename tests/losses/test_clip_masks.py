@@ -1,5 +1,7 @@
 """Masks of clips and volumes, and the loss along a flow."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -64,6 +66,9 @@ def test_a_mask_of_ones_is_none_and_outside_of_an_exact_one_nothing_counts(name:
     for one, same in zip(whole, part, strict=True):
         assert torch.equal(one, same)
     assert whole[1].masked_select((mask == 0).expand_as(output)).abs().max() == 0
+    fresh = copy.deepcopy(loss)
+    fresh._values_checked = False  # as before its first call, which reads the values
+    assert torch.equal(fresh(torch.where(mask > 0, output, torch.nan), target, mask, masking="exact"), whole[0])
     assert loss(output, target, mask) != loss(output, target)
 
 

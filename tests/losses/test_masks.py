@@ -100,6 +100,19 @@ def test_what_stands_outside_an_exact_mask_changes_no_bit(name: str) -> None:
     assert any((whole[term] != values[term]).all() for term in values)
 
 
+@pytest.mark.parametrize("name", ["L1Loss", "SSIMLoss", "perceptual"])
+def test_outside_of_an_exact_mask_may_be_anything_also_on_the_first_call(name: str) -> None:
+    mask = rectangle((64, 64), 0, 4, 60, 56)
+    output, target = pictures(64, 64)
+    expected, gradient = value_and_gradient(built(name), output, target, mask, masking="exact")
+    holes = [torch.where(mask == 1, picture, invalid) for picture, invalid in ((output, torch.nan), (target, -1e6))]
+    values, same = value_and_gradient(built(name), holes[0], holes[1], mask, masking="exact")
+    assert all(torch.equal(values[term], expected[term]) for term in expected)
+    assert torch.equal(same, gradient)
+    with pytest.raises(InputError, match=r"values in \[0, 1\]"):
+        built(name)(*holes, mask)
+
+
 @pytest.mark.parametrize("name", DEEPEST)
 def test_a_region_that_is_too_small_for_a_layer_is_refused_with_the_size_it_needs(name: str) -> None:
     output, target = pictures(80, 80)

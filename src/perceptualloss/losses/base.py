@@ -123,12 +123,14 @@ class Loss(nn.Module):
                 or one of which it cannot be told what its positions see ("exact").
         """
         target = self._taken(target)
-        self.check_call(output, target)
+        if weight is not None:
+            self.check_shapes(output, target)
         mask = self._mask(output, target, weight, masking)
-        target = output.detach() if target is None else target
         if mask is not None:
             output = mask.shown(output, self.input_range)
             target = mask.shown(target, self.input_range) if isinstance(target, Tensor) else target
+        self.check_call(output, target)  # of what is seen: outside of an exact mask may be anything, NaN too
+        target = output.detach() if target is None else target
         values = self._values(output, target, mask)
         for name, value in values.items():
             if value.shape != output.shape[:1]:

@@ -124,10 +124,11 @@ class LPIPS(NetworkLoss):
             InputError: for pictures of other shapes or another range, or a loss that augments them.
         """
         self._check_places()
-        self.check_call(output, target)
+        self.check_shapes(output, target)
         mask = self._mask(output, target, weight, masking)
         if mask is not None:
             output, target = mask.shown(output, self.input_range), mask.shown(target, self.input_range)
+        self.check_call(output, target)
         with torch.no_grad():
             target_features = self.network(target, self.target_layers)
         features = self.network(output, self.output_layers)

@@ -16,7 +16,6 @@ from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.mask import Mask, Masking, Weights, weighted_mean
 from perceptualloss.losses.passes import recomputes
 from perceptualloss.losses.wrapped import WrappedLoss
-from perceptualloss.pictures.ranges import InputRange
 
 SEED = 0
 """Of what is drawn after ``eval()``."""
@@ -103,10 +102,7 @@ class StackLoss(WrappedLoss):
 
     def _single(self, mask: Mask | None, output: Tensor, target: Tensor, *pixels: Tensor) -> dict[str, Tensor]:
         """Return the loss's terms of pictures (k, C, H, W), under the mask's pixels (k, 1, H, W) if there are any."""
-        if mask is None:
-            return self.loss._values(output, target, None)
-        shown = [picture_mask(mask, *pixels).shown(pictures, self.input_range) for pictures in (output, target)]
-        return self.loss._values(shown[0], shown[1], counting(mask, *pixels))
+        return self.loss._values(output, target, None if mask is None else counting(mask, *pixels))
 
     def _mask(self, output: Tensor, target: Tensor | None, weight: Tensor | None, masking: Masking) -> Mask | None:
         """Return the mask of stacks, in their layout, with one channel."""
@@ -124,7 +120,7 @@ class StackLoss(WrappedLoss):
         found = super()._mask(output.new_empty(wanted).flatten(1, -2).unsqueeze(1), None, tall, masking)
         if found is None:
             return None
-        mask = StackMask(found.pixels.reshape(weight.shape), masking, found._readable)
+        mask = Mask(found.pixels.reshape(weight.shape), masking, found._readable)  # five dimensions, as the stacks
         check_counts(mask.pixels, mask)
         return mask
 
@@ -138,14 +134,6 @@ class StackLoss(WrappedLoss):
         generator = None if self.training else torch.Generator(stack.device).manual_seed(SEED)
         order = torch.rand(stacks, pictures, generator=generator, device=stack.device).argsort(dim=1)
         return order[:, : max(1, round(self.share * pictures))].sort(dim=1).values
-
-
-class StackMask(Mask):
-    """The mask of stacks: its pixels have five dimensions, in the stacks' layout."""
-
-    def shown(self, images: Tensor, input_range: InputRange) -> Tensor:
-        """Return images as they are: their pictures are shown one by one."""
-        return images
 
 
 def check_counts(pixels: Tensor, mask: Mask) -> None:

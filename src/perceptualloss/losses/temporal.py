@@ -10,7 +10,7 @@ from torch import Tensor
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.differences import check_subtractable, check_two_frames, distance, looked_at
 from perceptualloss.losses.mask import Mask
-from perceptualloss.losses.stacks import counting, joined, picture_mask, weighed
+from perceptualloss.losses.stacks import counting, joined, weighed
 from perceptualloss.losses.video import ClipLoss, Layout
 from perceptualloss.numerics import wide
 
@@ -76,8 +76,7 @@ class TemporalLoss(ClipLoss):
         """Return the loss's terms, each the mean over the changes of a clip, (N,)."""
         output, target, pixels = self.frames(output), self.frames(target), self.frames_of(weight)
         pairs: list[Tensor] = []
-        if weight is not None and pixels is not None:
-            output, target = (self._shown(weight, pixels, clips) for clips in (output, target))
+        if pixels is not None:
             pairs = [torch.minimum(pixels[:, :-1], pixels[:, 1:]).expand(len(output), -1, -1, -1, -1)]
         changes = partial(self._changes, weight)
         if self.share < 1:
@@ -91,12 +90,6 @@ class TemporalLoss(ClipLoss):
             clips = [([x[n, i : j + 1] for x in (output, target)], [x[n, i:j] for x in pairs]) for n, i, j in at]
             values = joined([self._run(changes, *both, *marks) for both, marks in clips])
         return weighed({name: value.unflatten(0, (len(output), -1)) for name, value in values.items()}, *pairs)
-
-    def _shown(self, mask: Mask, pixels: Tensor, clips: Tensor) -> Tensor:
-        """Return clips (N, T, C, H, W) as their frames may be seen under the pixels of their mask."""
-        pixels = pixels.expand(len(clips), -1, -1, -1, -1)
-        shown = picture_mask(mask, pixels.flatten(0, 1)).shown(clips.flatten(0, 1), self.input_range)
-        return shown.reshape(clips.shape)
 
     def _of_pairs(
         self,

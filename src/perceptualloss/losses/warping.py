@@ -10,11 +10,11 @@ from torch import Tensor
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.differences import check_subtractable, check_two_frames, distance, looked_at
-from perceptualloss.losses.mask import Mask
+from perceptualloss.losses.mask import Mask, Masking
 from perceptualloss.losses.motion import Shift, inside, warp
 from perceptualloss.losses.stacks import check_counts, counting, picture_mask
 from perceptualloss.losses.video import ClipLoss, Layout
-from perceptualloss.pictures.ranges import FAR, check_values, range_bounds
+from perceptualloss.pictures.ranges import FAR, InputRange, check_values, range_bounds
 
 
 class WarpingLoss(ClipLoss):
@@ -100,6 +100,10 @@ class WarpingLoss(ClipLoss):
         dim = self.layout.index("T")
         return super()._mask_shape(output.narrow(dim, 1, output.shape[dim] - 1))
 
+    def _mask(self, output: Tensor, target: Tensor | None, weight: Tensor | None, masking: Masking) -> Mask | None:
+        mask = super()._mask(output, target, weight, masking)
+        return None if mask is None else _PairMask(mask.pixels, masking, mask._readable)
+
     def _per_image(self, output: Tensor, target: Tensor, weight: Mask | None = None) -> dict[str, Tensor]:
         """Return the loss's terms, each the mean over the pairs of a clip, (N,)."""
         frames, flow, pixels = self.frames(output), self.frames(target), self.frames_of(weight)
@@ -117,6 +121,14 @@ class WarpingLoss(ClipLoss):
         shown = [picture_mask(mask, pixels).shown(frames, self.input_range) for frames in (after, warp(before, flow))]
         later, moved = (looked_at(self.loss, frames) for frames in shown)
         return distance(self.loss, later, moved, counting(mask, pixels))
+
+
+class _PairMask(Mask):
+    """The mask of pairs of frames, of which each is shown by itself: a frame may count in one and not in the next."""
+
+    def shown(self, images: Tensor, input_range: InputRange) -> Tensor:
+        """Return clips and flow as they are."""
+        return images
 
 
 def along(before: Tensor, after: Tensor, shift: Shift, loss: Loss) -> dict[str, Tensor]:
