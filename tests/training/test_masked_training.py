@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from perceptualloss.cli import main
 from perceptualloss.data.crops import Crops, whole
@@ -23,8 +23,11 @@ from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.losses.ssim import SSIMLoss
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.game import Game
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
+from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 from perceptualloss.training.train import train
 
@@ -173,8 +176,6 @@ def test_a_validation_measures_under_the_mask(photos: Path) -> None:
 
 
 def test_what_cannot_be_masked_is_said(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from perceptualloss.training.game import Game  # noqa: PLC0415
-
     with pytest.raises(InputError, match="masks without adversarial"):
         check_recipe(recipe(photos, adversarial=Game()))
     with pytest.raises(InputError, match="masking together with masks"):
@@ -194,6 +195,19 @@ def test_what_cannot_be_masked_is_said(photos: Path, caplog: pytest.LogCaptureFi
         data(photos, "folder", crop=16)
     assert "a grey picture" in caplog.text
     assert "40 x 48 pixels" in caplog.text
+
+
+def test_tasks_that_take_no_masks_refuse_them() -> None:
+    picture, network = torch.rand(1, 3, 16, 16), ResidualUpscaler(1, width=4, blocks=1)
+    critic, game = nn.Conv2d(3, 1, 3), Game(clip=0.01)
+    for task in (
+        Adversarial(network, critic, L1Loss(), game),
+        StyleTransfer(network, [L1Loss()], [picture]),
+    ):
+        with pytest.raises(InputError, match=f"{type(task).__name__}, got a mask, too"):
+            task.training_step((picture, picture, picture[:, :1]), 0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="masking with a critic"):
+        Adversarial(network, critic, L1Loss(), game, masking="exact")
 
 
 def _empty(photos: Path) -> Path:

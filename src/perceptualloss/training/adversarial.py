@@ -18,6 +18,8 @@ from perceptualloss.losses.feature_matching import feature_matching
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.balance import ADVERSARIAL, MATCHING, check_game
 from perceptualloss.training.game import WINDOW, Game, Standing, ranked_right
+from perceptualloss.training.masks import check_no_masking, without_mask
+from perceptualloss.training.parameters import adam
 from perceptualloss.training.processes import (
     average_gradients,
     average_over_processes,
@@ -26,7 +28,7 @@ from perceptualloss.training.processes import (
 )
 from perceptualloss.training.regularisers import Regularisers
 from perceptualloss.training.schedule import run_steps
-from perceptualloss.training.supervised import Supervised, adam
+from perceptualloss.training.supervised import Supervised
 
 log = logging.getLogger(__name__)
 GENERATOR, CRITIC = 0, 1  # the order of the optimisers
@@ -63,7 +65,7 @@ class Adversarial(Supervised):
     Raises:
         InputError: for rules that do not go together (:meth:`Game.check`), or a weight of the game where a balance
             gives the adversarial loss its share; when run, in fp16, or on several processes with batch norm that knows
-            its own part of the batch alone.
+            its own part of the batch alone; for masks.
 
     On several processes, gradients are those of one process with the joined batch: each update's are averaged, the
     scores of all are the adversarial loss's and LeCam's, and the penalty's places are those of the joined batch.
@@ -85,6 +87,7 @@ class Adversarial(Supervised):
         **options: Any,
     ) -> None:
         game.check()
+        check_no_masking(options, "a critic")
         super().__init__(network, loss, **options)
         self._balances_critic = self.balancing is not None and check_game(self.balancing, game)
         self.automatic_optimization = False
@@ -94,7 +97,7 @@ class Adversarial(Supervised):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Update the critic, then the generator."""
-        _, target = batch
+        _, target = without_mask(batch, self)
         step = self.global_step
         played = step - self.warm_up_steps - self.game.start
         self._set_learning_rates(step)

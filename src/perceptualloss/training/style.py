@@ -14,6 +14,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.network_loss import share_networks
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.training.masks import check_no_masking, without_mask
 from perceptualloss.training.stability import draw_jolt, instability
 from perceptualloss.training.supervised import Supervised, check_reduced
 
@@ -54,7 +55,7 @@ class StyleTransfer(Supervised):
         options: as :class:`Supervised`.
 
     Raises:
-        InputError: for a network that changes the size of pictures, or has another number of styles.
+        InputError: for a network that changes the size of pictures, or has another number of styles; for masks.
 
     Logs "Loss" and its terms at each step, and "validation/objective" and its terms on whole validation photos; of
     several styles, each photo is given one in turn.
@@ -80,6 +81,7 @@ class StyleTransfer(Supervised):
         if not count == len(objectives) == len(pictures):
             remedy = f"Set --network.init_args.styles {len(objectives)}, or give {count} with --style."
             raise InputError(f"as many style pictures as the network has styles, {count}", str(len(objectives)), remedy)
+        check_no_masking(options, "a style")
         if options.get("balance") is not None:
             raise InputError("style transfer without a balance", "one", "Weigh its terms in the loss.")
         if not stability >= 0:
@@ -109,7 +111,7 @@ class StyleTransfer(Supervised):
 
     def outputs(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the network's pictures of a step's batch, each with its style; in evaluation the average's."""
-        content, _ = batch
+        content = batch[0]
         return self(content, self._styles_at(step, len(content))), {}
 
     def _styles_at(self, step: int, count: int) -> list[int]:
@@ -118,7 +120,7 @@ class StyleTransfer(Supervised):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Return the loss of one batch, for the trainer to minimise."""
-        content, _ = batch
+        content, _ = without_mask(batch, self)
         styles = self._styles_at(self.global_step, len(content))
         output = self(content, styles)
         if self.global_step < self.warm_up_steps:
@@ -150,7 +152,7 @@ class StyleTransfer(Supervised):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Measure the objective on one validation photo."""
-        content, _ = batch
+        content, _ = without_mask(batch, self)
         styles = [batch_index % len(self.styles)]
         terms = self.terms(self(content, styles), content, styles)
         measured = {"objective": torch.stack(list(terms.values())).sum(), **terms}
@@ -167,7 +169,7 @@ class StyleTransfer(Supervised):
 
     def pictures(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Return the pictures of a row for TensorBoard: the content, and the result beside each style."""
-        content, _ = batch
+        content, _ = without_mask(batch, self)
         row = {"content": content}
         for number, style in enumerate(self.styles):
             which = f" {number}" if len(self.styles) > 1 else ""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, cast, get_args
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.balance import GradientBalance
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.distance import squared
-from perceptualloss.losses.mask import Masking, Weights, unread_masks
+from perceptualloss.losses.mask import Masking, Weights
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.registry import curves
 from perceptualloss.metrics.report import measure
@@ -23,10 +22,10 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.training.average import AverageStatistics, moving_average
 from perceptualloss.training.balance import Balancing
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
+from perceptualloss.training.masks import mask_in, masked_terms, say_what_counts
+from perceptualloss.training.parameters import adam, freeze_parts
 from perceptualloss.training.processes import check_norms
 from perceptualloss.training.schedule import Schedule, over_run
-
-log = logging.getLogger(__name__)
 
 
 def check_reduced(loss: Loss) -> None:
@@ -128,12 +127,10 @@ class Supervised(L.LightningModule):
         output, own = self.outputs(batch, self.global_step)
         if self.global_step == 0:
             self.check_shares(output, target, own)
-            self.say_what_counts(output, target, mask)
+            say_what_counts(self.loss, output, target, mask, self.masking)
         warming = self.global_step < self.warm_up_steps
-        with unread_masks():  # a crop of which nothing counts gives no gradient, and does not end the training
-            masking: Masking = "area" if mask is None else self.masking
-            values = (self.pixel_loss if warming else self.loss).terms(output, target, mask, masking=masking)
-        terms = {**values, **own}
+        loss = self.pixel_loss if warming else self.loss
+        terms = {**masked_terms(loss, output, target, mask, self.masking), **own}
         if not warming:
             terms = self.balanced(terms, output, self.global_step - self.warm_up_steps)
         return self.total(terms, output, target, mask)
@@ -144,15 +141,6 @@ class Supervised(L.LightningModule):
             with torch.no_grad():
                 terms = self.loss.terms(output.detach(), target)
             self.gradient_balance.check_terms([*terms, *others])
-
-    def say_what_counts(self, output: Tensor, target: Tensor, mask: Tensor | None) -> None:
-        """Warn in the log if nothing counts in a picture of the first batch, with what it would take."""
-        if mask is not None:
-            try:
-                with torch.no_grad():
-                    self.loss.terms(output.detach(), target, mask, masking=self.masking)
-            except InputError as error:
-                log.warning("such pictures give no gradient: %s", error)
 
     def balanced(self, terms: dict[str, Tensor], output: Tensor, step: int) -> dict[str, Tensor]:
         """Return the terms of a step after the warm-up with their weights, and log those that follow gradients."""
@@ -288,31 +276,3 @@ class Supervised(L.LightningModule):
         factor = over_run(self.schedule, self.trainer, self.warm_up_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def mask_in(batch: Sequence[Tensor]) -> Tensor | None:
-    """Return the mask of a batch (input, target) or (input, target, mask)."""
-    return batch[2] if len(batch) > 2 else None
-
-
-def freeze_parts(network: nn.Module, names: Sequence[str]) -> None:
-    """Leave the named submodules, and the statistics of their batch norms, as they are.
-
-    Raises:
-        InputError: for a name that the network has not.
-    """
-    parts = dict(network.named_modules())
-    for name in names:
-        parts[check_choice("a submodule to freeze", name, filter(None, parts))].requires_grad_(False).eval()
-
-
-def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    """Return Adam for the parameters that are trained.
-
-    Raises:
-        InputError: if all are frozen.
-    """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if not trained:
-        raise InputError("at least one parameter to train", f"a {type(network).__name__} frozen whole")
-    return torch.optim.Adam(trained, lr=learning_rate, betas=betas)
