@@ -89,6 +89,19 @@ def test_an_exported_program_runs_without_this_package(upscaler: SubPixelUpscale
         torch.testing.assert_close(found, upscaler(pictures), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+def test_a_network_on_cells_of_pixels_at_whole_cells_and_others(ending: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SubPixelUpscaler(1, width=4, blocks=1, reduce=2).eval()
+    nn.init.normal_(network.last.weight, std=0.1)
+    done = export_network(network, tmp_path / f"net.{ending}")
+    run = load_network(done.path) if ending == "onnx" else torch.export.load(done.path).module()
+    for size in ((6, 8), (7, 8), (8, 5), (9, 13)):
+        pictures = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            torch.testing.assert_close(run(pictures), network(pictures), rtol=0, atol=1e-5)
+
+
 def test_safetensors_are_the_fused_weights(upscaler: SubPixelUpscaler, tmp_path: Path) -> None:
     done = export_network(upscaler, tmp_path / "net.safetensors")
     assert done.difference is None

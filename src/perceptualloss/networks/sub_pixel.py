@@ -184,15 +184,17 @@ class SubPixelUpscaler(TransformationNetwork):
     def forward(self, x: Tensor) -> Tensor:
         """Upscale pictures (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W), about [0, 1]."""
         height, width = x.shape[-2:]
+        right, below = -width % self.reduce, -height % self.reduce  # what whole cells lack
         cells = x - 0.5
         if self.reduce > 1:
-            filled = F.pad(cells, (0, -width % self.reduce, 0, -height % self.reduce), mode="replicate")
-            cells = F.pixel_unshuffle(filled, self.reduce)
+            cells = F.pixel_unshuffle(F.pad(cells, (0, right, 0, below), mode="replicate"), self.reduce)
         features = self.first(cells)
         features = features + self.body(features)
         for layer in self.enlarge:
             features = F.relu(layer(features))
-        detail = self.last(features)[..., : self.scale * height, : self.scale * width]
+        detail = self.last(features)
+        if self.reduce > 1:  # a slice would tie an exported program to sizes of whole cells, or to others alone
+            detail = F.pad(detail, (0, -self.scale * right, 0, -self.scale * below))
         up = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         out: Tensor = up + detail
         return out
