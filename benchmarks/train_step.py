@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.networks.course import Upscale2x
-from perceptualloss.training.run import best_precision
+from perceptualloss.training.precision import best_precision
 from timing import print_ratios, side_by_side
 
 

@@ -41,7 +41,7 @@ COMMANDS = [
     ("reconstruct photos/a.png --layers relu1_1 --steps 2 --size 16", r"relu1_1 \S+ 100%, 0:0\d taken$"),
     ("loss-map photos/a.png photos/b.png --layers relu1_1", "^Looking through compact$"),
     ("evaluate --network net.safetensors --targets photos --metrics psnr", r"^Measuring .*, 0:0\d taken"),
-    (f"train denoise --steps 2 --loss L1Loss {TRAIN}", r"^Training 2/2, 0:0\d taken, .*Loss \S+"),
+    (f"train denoise --steps 2 --loss L1Loss {TRAIN}", r"^Training in \w+ 2/2, 0:0\d taken, .*Loss \S+"),
 ]  # fmt: skip
 
 

@@ -19,9 +19,11 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.pixel import L1Loss, MSELoss
 from perceptualloss.networks.course import Upscale2x
+from perceptualloss.training import precision, run
 from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import checkpoint_files, newest_checkpoint, step_of
-from perceptualloss.training.run import Budget, best_precision, fit
+from perceptualloss.training.precision import best_precision
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.supervised import Supervised
 
 
@@ -122,9 +124,9 @@ def test_another_seed_sees_other_samples(small_photos: Path) -> None:
 
 def test_warm_up_steps_use_the_pixel_loss(small_photos: Path, tmp_path: Path) -> None:
     warm, pixel = task(L1Loss(), warm_up_steps=1), task(MSELoss())
-    for name, run in (("warm", warm), ("pixel", pixel)):
+    for name, trained in (("warm", warm), ("pixel", pixel)):
         save = SaveCheckpoint(tmp_path / f"{name} at 1", at=1)
-        fit(run, data(small_photos), tmp_path / name, budget(2), progress=False, callbacks=[save])
+        fit(trained, data(small_photos), tmp_path / name, budget(2), progress=False, callbacks=[save])
     saved = [checkpoint_files(tmp_path / f"{name} at 1")[0] for name in ("warm", "pixel")]
     first, second = (torch.load(file, weights_only=True)["state_dict"] for file in saved)
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -189,9 +191,46 @@ def test_an_impossible_budget_is_refused(wrong: Budget, small_photos: Path, tmp_
         fit(task(), data(small_photos), tmp_path, wrong, progress=False)
 
 
-def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
-    assert best_precision("cpu") == "fp32"
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert best_precision("cpu") == "bf16"
+@pytest.mark.parametrize(
+    ("amx", "avx512", "faster", "processes", "best"),
+    [
+        (False, False, True, False, "fp32"),
+        (True, True, False, False, "bf16"),
+        (False, True, True, False, "bf16"),
+        (False, True, False, False, "fp32"),
+        (False, True, True, True, "fp32"),  # several processes must agree
+    ],
+)
+def test_precision_follows_the_hardware(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, avx512: bool, faster: bool, processes: bool, best: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(precision, "_bf16_is_faster", lambda: faster)
+    assert best_precision("cpu", processes) == best
+
+
+def test_the_probe_takes_what_is_clearly_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for ratio, faster in ((0.5, True), (0.95, False), (1.7, False)):
+        monkeypatch.setattr(
+            precision, "_seconds", lambda pictures, kernel, r=ratio: r if pictures.dtype == torch.bfloat16 else 1.0
+        )
+        assert precision._bf16_is_faster.__wrapped__() is faster
+    monkeypatch.undo()
+    assert precision._seconds(torch.rand(1, 4, 8, 8), torch.rand(4, 4, 3, 3)) > 0
+
+
+def test_a_resumed_run_keeps_its_precision(small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class See(L.Callback):
+        def on_train_start(self, trainer: L.Trainer, *_: object) -> None:
+            seen.append(precision.precision_word(trainer))
+
+    for steps, best in ((1, "bf16"), (2, "fp32")):
+        monkeypatch.setattr(run, "best_precision", lambda *_, best=best: best)
+        budget = Budget(steps, validate_every=steps, device="cpu")
+        resume = newest_checkpoint(tmp_path)
+        fit(task(), data(small_photos), tmp_path, budget, resume=resume, progress=False, callbacks=[See()])
+    assert seen == ["bf16", "bf16"]
+    assert precision.precision_of(tmp_path / "none.ckpt") is None

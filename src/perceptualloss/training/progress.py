@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perceptualloss.bars import EVERY, bars
+from perceptualloss.training.precision import precision_word
 from perceptualloss.training.schedule import run_steps
 
 
@@ -36,7 +37,9 @@ class ProgressBar(L.Callback):
         if trainer.is_global_zero:
             self.steps = run_steps(trainer)
             total = None if self.steps == math.inf else self.steps
-            self.task = self.bar.add_task("Training", total=total, completed=trainer.global_step, note="")
+            self.task = self.bar.add_task(
+                f"Training in {precision_word(trainer)}", total=total, completed=trainer.global_step, note=""
+            )
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, task: L.LightningModule, *_: Any) -> None:

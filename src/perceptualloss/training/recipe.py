@@ -67,7 +67,7 @@ class Recipe:
         checkpoint_every: steps between checkpoints.
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
         precision: fp32 (32 bits), bf16 or fp16 (layers in 16 bits, weights and losses in 32); auto takes bf16 where the
-            hardware computes in it, else fp32.
+            hardware is faster in it, else fp32; a resumed run keeps what it had.
         device: auto, cpu, cuda or mps.
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.

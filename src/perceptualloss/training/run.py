@@ -23,16 +23,12 @@ from perceptualloss.files import is_first_process
 from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.finite import NotFinite, WatchFinite
+from perceptualloss.training.precision import LIGHTNING, KeepPrecision, best_precision, precision_of
 from perceptualloss.training.progress import ImageRows, ProgressBar
 from perceptualloss.training.randomness import SeededSteps, own_randomness
 from perceptualloss.training.run_folder import alone_in
 from perceptualloss.vocabulary import Device, Precision, check_device, check_precision
 
-LIGHTNING: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "fp32": "32-true",
-    "bf16": "bf16-mixed",
-    "fp16": "16-mixed",
-}
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -44,8 +40,8 @@ class Budget:
         steps: optimiser steps.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
-        precision: "fp32", "bf16" or "fp16" (see :mod:`perceptualloss.vocabulary`); "auto" takes bf16 where the hardware
-            computes in it, else fp32.
+        precision: "fp32", "bf16" or "fp16" (see :mod:`perceptualloss.vocabulary`); "auto" takes what
+            a resumed run had, else bf16 where the hardware is faster in it, else fp32 (:func:`best_precision`).
         device: "auto", "cpu", "cuda" or "mps".
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
@@ -71,17 +67,6 @@ class Budget:
             raise InputError("steps, validate_every and checkpoint_every from 1", str(self))
         if not self.checkpoint_minutes > 0:
             raise InputError("checkpoint_minutes above 0", repr(self.checkpoint_minutes), "Such as 10.")
-
-
-def best_precision(device: str = "auto") -> Precision:
-    """Return "bf16" where the hardware computes in it (GPUs from Ampere on, recent CPUs), else "fp32"."""
-    if torch.cuda.is_available() and device != "cpu":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if torch.backends.mps.is_available() and device != "cpu":
-        return "fp32"
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    fast = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
-    return "bf16" if fast else "fp32"
 
 
 def fit(
@@ -116,13 +101,13 @@ def fit(
     _quiet()
     keep = KeepState(folder, budget.checkpoint_every, budget.checkpoint_minutes)
     shown = [ProgressBar()] if progress else []
-    always = [SeededSteps(budget.seed), WatchFinite(), *callbacks, keep, ImageRows(), *shown]
+    always = [SeededSteps(budget.seed), WatchFinite(), *callbacks, KeepPrecision(), keep, ImageRows(), *shown]
     trainer = None
     try:
         with alone_in(folder), own_randomness(budget.seed):
             if resume is None:
                 _check_unused(folder)
-            trainer = _trainer(budget, folder, always)
+            trainer = _trainer(budget, folder, always, _precision(budget, resume))
             with keep.listening():
                 trainer.fit(task, data, ckpt_path=resume, weights_only=True)
             keep.save(trainer)
@@ -151,12 +136,19 @@ def _check_unused(folder: Path) -> None:
         )
 
 
-def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+def _precision(budget: Budget, resume: Path | None) -> Precision:
+    if budget.precision != "auto":
+        return budget.precision
+    kept = precision_of(resume) if resume is not None else None
+    return kept or best_precision(budget.device, budget.num_nodes > 1 or budget.devices not in (1, "auto"))
+
+
+def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback], precision: Precision) -> L.Trainer:
     return L.Trainer(
         accelerator=budget.device,
         devices=budget.devices if budget.device != "cpu" or budget.devices != "auto" else 1,
         num_nodes=budget.num_nodes,
-        precision=LIGHTNING[best_precision(budget.device) if budget.precision == "auto" else budget.precision],
+        precision=LIGHTNING[precision],
         max_steps=budget.steps,
         val_check_interval=min(budget.validate_every, budget.steps),
         check_val_every_n_epoch=None,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process, write_json, write_whole
 from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.precision import precision_word
 
 try:
     import fcntl
@@ -122,7 +123,7 @@ class WriteRecord(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, *_: Any) -> None:
         """Write it."""
         if trainer.is_global_zero:
-            write_json(self.record(), self.folder / RECORD)
+            write_json({**self.record(), "precision": precision_word(trainer)}, self.folder / RECORD)
             if self.configuration:
                 write_whole(self.configuration.encode(), self.folder / CONFIGURATION)
 

@@ -34,8 +34,9 @@ from perceptualloss.studies.compare.results import Comparison, Run
 from perceptualloss.studies.compare.settings import NetworkName, Settings
 from perceptualloss.training.checkpoint_callbacks import SaveCheckpoint
 from perceptualloss.training.checkpoints import newest_checkpoint
+from perceptualloss.training.precision import best_precision
 from perceptualloss.training.randomness import own_randomness
-from perceptualloss.training.run import Budget, best_precision, fit
+from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words
 from perceptualloss.training.supervised import Supervised
 
