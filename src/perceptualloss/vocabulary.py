@@ -16,6 +16,9 @@ stay in 32 (PyTorch's autocast). "auto" takes what suits the hardware."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 """Where to compute: "cuda" is an NVIDIA or AMD GPU, "mps" an Apple one, "auto" a GPU if there is one."""
 
+Backend = Literal["torch", "onnx"]
+"""What runs a network: PyTorch, or onnxruntime, which needs the extra ``onnx`` and computes on the CPU in 32 bits."""
+
 OLD_VALUES: Mapping[str, Mapping[str, str]] = {
     "precision": {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"},
     "device": {"gpu": "cuda"},

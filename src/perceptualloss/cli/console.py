@@ -21,7 +21,7 @@ from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS
-from perceptualloss.vocabulary import Precision
+from perceptualloss.vocabulary import Backend, Precision
 
 if TYPE_CHECKING:
     from perceptualloss.metrics.metric import Metric
@@ -179,6 +179,12 @@ def add_computing_options(parser: ArgumentParser) -> None:
         default="auto",
         help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
     )
+
+
+def add_backend_option(parser: ArgumentParser) -> None:
+    """Add what runs a network, for commands that take any."""
+    help = "torch, or onnx: onnxruntime, on the CPU in 32 bits (pip install 'perceptualloss[onnx]')"
+    parser.add_argument("--backend", type=Backend, default="torch", help=help)
 
 
 def add_reading_options(parser: ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.upscale import upscaler
-from perceptualloss.cli.console import add_computing_options, command_parser
+from perceptualloss.cli.console import add_backend_option, add_computing_options, command_parser
 from perceptualloss.cli.each import Tell, do_each
 from perceptualloss.cli.targets import add_target_options, targets
 from perceptualloss.networks.named import Kind
@@ -37,13 +37,14 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")
     parser.add_argument("--tile", type=int | None, help="side of the tiles that large pictures are done in")
     add_computing_options(parser)
+    add_backend_option(parser)
     return parser
 
 
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss upscale``."""
     sizes = ("scale", "width", "height", "megapixels")
-    names = (*sizes, "kind", "network", "perception", "match_histogram", "tile", "device", "precision")
+    names = (*sizes, "kind", "network", "perception", "match_histogram", "tile", "device", "precision", "backend")
     with targets(options) as to:
         tool = upscaler(**{name: options[name] for name in names})
 

@@ -30,7 +30,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 OPSET = 18  # what onnxruntime 1.14 and onnxruntime-web have known since 2023
 CHECKED = ((1, 19, 30), (2, 32, 24), (1, 41, 27))  # pictures, height, width: odd sizes and a batch
 _EXAMPLE = (2, 24, 20)
-_FAR = 1e-3  # a quarter of a step of 8 bits
+FAR = 1e-3  # a quarter of a step of 8 bits
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def export_network(network: TransformationNetwork, path: str | Path, format: For
         trial = Path(folder) / path.name
         trial.write_bytes(data)
         difference = _difference(network, load_onnx(trial) if format == "onnx" else _load_program(trial))
-    if not difference <= _FAR:
+    if not difference <= FAR:
         remedy = "Nothing was written. safetensors keep the network exactly."
-        raise InputError(f"a file that gives what the network gives, to {_FAR:g}", f"{difference:.3g}", remedy)
+        raise InputError(f"a file that gives what the network gives, to {FAR:g}", f"{difference:.3g}", remedy)
     try:
         write_whole(data, path)
     except OSError as error:
@@ -101,9 +101,7 @@ def _format(path: Path, format: Format | None) -> Format:
 
 
 def _onnx(network: TransformationNetwork) -> bytes:
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise InputError("the package onnx", f"no {missing[0]}", "Install it: pip install 'perceptualloss[onnx]'.")
+    check_installed()
     options: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False, "opset_version": OPSET}
     options |= {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_shapes": _dynamic()}
     with _quiet(), _as_export("ONNX"):
@@ -122,6 +120,13 @@ def _onnx(network: TransformationNetwork) -> bytes:
         entry.key, entry.value = key, value
     content: bytes = model.SerializeToString()
     return content
+
+
+def check_installed() -> None:
+    """Raise InputError unless the packages are there that write and run ONNX files."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise InputError("the package onnx", f"no {missing[0]}", "Install it: pip install 'perceptualloss[onnx]'.")
 
 
 def _program(network: TransformationNetwork) -> bytes:

@@ -18,7 +18,7 @@ from perceptualloss.pictures.pairing import Pairing, pair_files, picture_names, 
 from perceptualloss.pictures.picture import Picture, fill_hidden
 from perceptualloss.pictures.resize import Method, resize
 from perceptualloss.pictures.samples import rounded
-from perceptualloss.vocabulary import Precision
+from perceptualloss.vocabulary import Backend, Precision
 
 INTERPOLATIONS: dict[str, Method] = {"bicubic": "bicubic", "bilinear": "bilinear"}
 
@@ -130,6 +130,7 @@ def open_networks(
     device: str = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
+    backend: Backend = "torch",
 ) -> tuple[dict[str, Enlarger], int | None]:
     """Open each network once, as ``upscale`` does; return them by name, and the scale: the given one or theirs.
 
@@ -139,6 +140,7 @@ def open_networks(
         device: as of :func:`perceptualloss.upscale`.
         precision: likewise.
         tile: likewise.
+        backend: likewise.
 
     Raises:
         InputError: Networks of different scales, interpolation without a scale, networks that do not enlarge, or
@@ -160,7 +162,7 @@ def open_networks(
         return {}, None
     scale, opened = known.pop(), dict[str, Enlarger]()
     for name, model in loaded.items():
-        opened[name] = upscaler(network=model, device=device, precision=precision, tile=tile)
+        opened[name] = upscaler(network=model, device=device, precision=precision, tile=tile, backend=backend)
     return {
         name: opened.get(name) or Interpolation(INTERPOLATIONS[network], scale) for name, network in names.items()
     }, scale

@@ -20,7 +20,7 @@ from perceptualloss.studies.evaluate.candidates import Loaded, complete, line_up
 from perceptualloss.studies.evaluate.measuring import Plan, measure_all
 from perceptualloss.studies.evaluate.results import Evaluation, Mean, sentence
 from perceptualloss.studies.evaluate.statistics import Paired, bootstrap_interval, compare_paired
-from perceptualloss.vocabulary import Device, Precision
+from perceptualloss.vocabulary import Backend, Device, Precision
 
 Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 Progress = Callable[[int, int], None]
@@ -41,6 +41,7 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
+    backend: Backend = "torch",
     workers: int | None = None,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
@@ -69,6 +70,7 @@ def evaluate(
         precision: of networks that make pictures, as upscale's: bf16 and fp16 have layers in 16 bits; auto is fp16 on
             CUDA, else fp32.
         tile: side of the tiles that these do large pictures in, in input pixels; None chooses.
+        backend: what runs networks: "torch", or "onnx" for onnxruntime; see :func:`perceptualloss.upscale`.
         workers: threads that read pictures; by default one for each core, at most 8.
         seed: of the bootstrap.
         progress: is called with the number of finished pictures and of all.
@@ -78,11 +80,15 @@ def evaluate(
             all could be measured.
     """
     if not networks:
-        check_idle({"precision": precision, "tile": tile}, {"precision": "auto", "tile": None}, "without networks")
+        check_idle(
+            {"precision": precision, "tile": tile, "backend": backend},
+            {"precision": "auto", "tile": None, "backend": "torch"},
+            "without networks",
+        )
     if not outputs:
         check_idle({"suffix": list(suffix)}, {"suffix": []}, "without outputs")
     place = str(find_device(device))
-    opened, scale = open_networks(networks, scale, place, precision, tile)
+    opened, scale = open_networks(networks, scale, place, precision, tile, backend)
     for kind, number in (("scale to be a whole number,", scale), ("workers to be", workers)):
         if number is not None and number < 1:
             raise InputError(f"{kind} 1 or more", f"{number}")
@@ -127,6 +133,7 @@ def evaluate(
     settings |= {"suffix": " ".join(suffix)} if suffix else {}
     if networks:
         settings |= {"precision": precision} | ({"tile": str(tile)} if tile else {})
+        settings |= {"backend": backend} if backend != "torch" else {}
     versions = ", ".join(f"{name} {version(name)}" for name in ("perceptualloss", "torch"))
     return Evaluation(
         metrics=kinds,
