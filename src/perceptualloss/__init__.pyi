@@ -1,6 +1,8 @@
 """The public names and where each of them lives; ``__init__.py`` loads from here when one is first used."""
 
+from .apply.restore import restore as restore
 from .apply.stylize import stylize as stylize
+from .apply.transform import transform as transform
 from .apply.upscale import upscale as upscale
 from .data.degrade import Degradation as Degradation
 from .data.registry import register_degradation as register_degradation

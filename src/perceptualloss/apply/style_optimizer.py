@@ -50,6 +50,10 @@ class StyleOptimizer:
     def __post_init__(self) -> None:
         check_strength(self.strength)
 
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the painting of a picture of this size."""
+        return longer_side(height, width, self.size)
+
     def paint(self, content: Tensor, progress: Progress | None = None, watch: Watch | None = None) -> Tensor:
         """Return pictures (N, 3, H, W) in [0, 1] as they look in the style, of the same size; one after the other.
 
@@ -116,10 +120,7 @@ class StyleOptimizer:
 
             return self.picture(picture, watch=look)
 
-        def size(height: int, width: int) -> tuple[int, int]:
-            return longer_side(height, width, self.size)
-
-        change_file(change, source, target, size, writing)
+        change_file(change, source, target, self.size_of, writing)
 
 
 def style_optimizer(

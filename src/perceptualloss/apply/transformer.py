@@ -128,16 +128,23 @@ class Transformer(Tool):
         """
         return self.size.of(height, width, scale_of(self.network_for(height, width)))
 
-    def colours(self, content: Tensor, grey: bool = False, progress: Progress | None = None) -> Tensor:
+    def colours(
+        self,
+        content: Tensor,
+        grey: bool = False,
+        progress: Progress | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
         """Return what the network makes of pictures, within [0, 1] and of the result's size.
 
         Args:
             content: (N, 3, H, W) in [0, 1].
             grey: whether the three channels of the pictures are one; so are those of the result.
             progress: called with input pixels done and all input pixels.
+            size: height and width of the result, in place of :meth:`size_of`.
         """
         height, width = content.shape[-2:]
-        network, size = self.network_for(height, width), self.size_of(height, width)
+        network, size = self.network_for(height, width), size or self.size_of(height, width)
         made = transform(network, content, self.tile, device=self.device, precision=self.precision, progress=progress)
         if grey:
             made = made.mean(dim=1, keepdim=True)
@@ -163,14 +170,30 @@ class Transformer(Tool):
         return replace(picture, colours=made, alpha=alpha, grey=grey)
 
     def frames(self, smooth: float) -> Frames:
-        """Return what transforms frame after frame of one clip."""
-        steady = Steady(smooth)
+        """Return what transforms frame after frame of one clip; sizes that are wanted become even, which is said."""
+        return _Frames(self, Steady(smooth))
 
-        def change(frame: Tensor) -> Tensor:
-            made = self.colours(frame)
-            return steady(made, _of_size(frame, (made.shape[-2], made.shape[-1]))) if smooth else made
 
-        return change
+class _Frames:
+    """Transforms frames of one clip."""
+
+    def __init__(self, tool: Transformer, steady: Steady) -> None:
+        self.tool, self.steady = tool, steady
+        self.size: tuple[int, int] | None = None
+
+    def __call__(self, frame: Tensor) -> Tensor:
+        if self.size is None:
+            self.size = self._even(*self.tool.size_of(frame.shape[-2], frame.shape[-1]))
+        made = self.tool.colours(frame, size=self.size)
+        return self.steady(made, _of_size(frame, self.size)) if self.steady.smooth else made
+
+    def _even(self, height: int, width: int) -> tuple[int, int]:
+        """Return the nearest size below that a clip can have, where somebody asked for one."""
+        if not self.tool.size.wanted or not (height % 2 or width % 2):
+            return height, width
+        even = max(2, height // 2 * 2), max(2, width // 2 * 2)
+        log.warning("%d x %d pixels become %d x %d: H.264 has even sides", width, height, even[1], even[0])
+        return even
 
 
 def check_strength(strength: float) -> None:

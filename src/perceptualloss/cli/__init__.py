@@ -20,8 +20,10 @@ COMMANDS = {
     "recipes": "List the recipes that ship, or print one: recipes NAME.",
     "evaluate": "Measure pictures, folders of pictures and networks against targets: "
     "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR.",
-    "upscale": "Enlarge pictures and folders of pictures with a trained network.",
+    "upscale": "Enlarge pictures, folders and videos with a trained network.",
+    "restore": "Take noise, JPEG's artefacts or blur out of pictures, folders and videos.",
     "stylize": "Paint pictures, folders and videos in a style.",
+    "transform": "Run any trained network over pictures, folders and videos.",
     "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",

@@ -9,12 +9,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from perceptualloss.apply.optimize_style import Start, StyleOptimization, StyleProgress
 from perceptualloss.apply.style_optimizer import style_optimizer
-from perceptualloss.apply.stylist import longer_side, stylist
-from perceptualloss.cli.console import OptionError, add_computing_options, check_unused, command_parser
-from perceptualloss.cli.each import PIPE, Tell, Work, do_each
-from perceptualloss.cli.targets import Targets, add_target_options, targets
+from perceptualloss.apply.stylist import stylist
+from perceptualloss.cli.console import OptionError, add_computing_options, check_unused
+from perceptualloss.cli.each import PIPE, Tell, do_each
+from perceptualloss.cli.targets import Targets, targets
+from perceptualloss.cli.tools import add_clip_options, check_clip_options, tool_parser, use_tool
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.folders import is_video
 from perceptualloss.pictures.verify import unlike
 
 _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # options of --method optimize alone
@@ -22,9 +22,7 @@ _OPTIMIZE = ("steps", "scales", "start", "style_size", "loss_network")  # option
 
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
-    parser = command_parser("stylize")
-    parser.add_argument("paths", nargs="+", type=Path, help="pictures, videos and folders; - for the standard input")
-    add_target_options(parser, Path("runs/stylize"), "files")
+    parser = tool_parser("stylize")
     parser.add_argument(
         "--style",
         type=str | None,
@@ -35,7 +33,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--size", type=int | None, help="longer side in pixels to which pictures are resized first")
     parser.add_argument("--strength", type=float, default=1.0, help="from 0, as it was, to 1")
     parser.add_argument("--keep_colors", action="store_true", help="keep the colours of the picture")
-    parser.add_argument("--smooth", type=float, default=0.0, help="from 0 to 1: against flicker in videos")
+    add_clip_options(parser)
     parser.add_argument(
         "--method",
         type=Literal["network", "optimize"],
@@ -61,41 +59,22 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     idle = ("network", "smooth", "precision") if optimize else (*_OPTIMIZE, "every")
     check_unused(parser, options, idle, f"with --method {options.method}")
     with targets(options, videos=True) as to:
-        if not 0 <= options.smooth <= 1:
-            raise InputError("smooth from 0 to 1", f"{options.smooth:g}")
-        if not any(is_video(source) for source, _ in to.plan.pairs):
-            check_unused(parser, options, ["smooth"], "for pictures: it is against flicker in videos")
+        check_clip_options(parser, options, to)
+        if not optimize:
+            if options.style is None and options.network is None:
+                raise InputError("a --style or a --network", "neither")
+            names = ("style", "network", "size", "strength", "keep_colors", "device", "precision")
+            use_tool(to, stylist(**{name: options[name] for name in names}), options.smooth, "painted")
+            return
         if options.every is not None and not 1 <= options.every <= options.steps:
             raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))
         if options.every is not None and to.out == PIPE:
             raise OptionError("no --every with --out -", str(options.every), "One picture goes to the standard output.")
-        work = (_optimization if optimize else _painter)(options, to)
-
-        def verify(source: Path, target: Path) -> str:
-            return unlike(source, target, lambda height, width: longer_side(height, width, options.size), to.max_pixels)
-
-        unit = "steps" if optimize else "megapixels"
-        do_each(to.plan, to.out, work, "files", "painted", to.existing, verify, unit)
+        _optimize(options, to)
 
 
-def _painter(options: Namespace, to: Targets) -> Work:
-    """Return what paints a picture or a video with a network."""
-    if options.style is None and options.network is None:
-        raise InputError("a --style or a --network", "neither")
-    names = ("style", "network", "size", "strength", "keep_colors", "device", "precision")
-    tool = stylist(**{name: options[name] for name in names})
-
-    def paint(source: Path, target: Path, tell: Tell) -> None:
-        if is_video(source):
-            tool.video(source, target, options.smooth, tell, overwrite=to.overwrite)
-        else:
-            tool.file(source, target, tell, to.writing)
-
-    return paint
-
-
-def _optimization(options: Namespace, to: Targets) -> Work:
-    """Return what paints a picture by optimisation, after a style picture."""
+def _optimize(options: Namespace, to: Targets) -> None:
+    """Paint pictures by optimisation, after a style picture."""
     if options.style is None:
         raise InputError("a picture as --style for --method optimize", "none")
     names = ("style", "size", "strength", "keep_colors", "device", *_OPTIMIZE)
@@ -108,4 +87,7 @@ def _optimization(options: Namespace, to: Targets) -> Work:
 
         tool.file(source, target, show, options.every, to.writing)
 
-    return paint
+    def verify(source: Path, target: Path) -> str:
+        return unlike(source, target, tool.size_of, to.max_pixels)
+
+    do_each(to.plan, to.out, paint, to.what, "painted", to.existing, verify, "steps")

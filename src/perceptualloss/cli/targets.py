@@ -18,7 +18,7 @@ from perceptualloss.cli.console import OptionError, add_reading_options, as_opti
 from perceptualloss.cli.each import PIPE, Existing
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.change import Writing
-from perceptualloss.pictures.folders import Plan, pair_up
+from perceptualloss.pictures.folders import Plan, is_video, pair_up
 from perceptualloss.pictures.kinds import WRITE_SUFFIXES, kept_suffix
 
 
@@ -102,6 +102,16 @@ class Targets:
     def overwrite(self) -> bool:
         """Whether a file that is there, or comes meanwhile, is replaced."""
         return self.existing == "overwrite"
+
+    @property
+    def clips(self) -> bool:
+        """Whether there are clips among the sources."""
+        return any(is_video(source) for source, _ in self.plan.pairs)
+
+    @property
+    def what(self) -> str:
+        """What the sources are called: pictures, or files where there are clips among them."""
+        return "files" if self.clips else "pictures"
 
     @property
     def writing(self) -> Writing:

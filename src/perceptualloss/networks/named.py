@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent / "trained"
 _USUAL = "residual"  # the family of which upscale() takes one of a scale and kind
 _UPSCALER = re.compile(r"([a-z]+)(\d+)x-(\w+)")
 _STYLE = "style-"
+_RESTORER = "restore-"
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class NetworkCard:
     """What is known of a trained network that ships, without loading it.
 
     Attributes:
-        name: by which :func:`load_network` finds it; of a style, ``name`` without ``style-`` will do.
+        name: by which :func:`load_network` finds it; without ``style-`` or ``restore-`` will do.
         network: its class.
         scale: how many times larger it makes pictures.
-        kind: what it was trained with: "mse", "perceptual" or "adversarial"; or "style".
+        kind: what it was trained with: "mse", "perceptual" or "adversarial"; or "style", or "restore".
         weights: how many numbers it has.
         bytes: size of its file.
         licence: under which it may be used, and what its training data ask for, as its card says.
@@ -50,13 +51,14 @@ class NetworkCard:
 
 
 def list_networks() -> list[NetworkCard]:
-    """Return the cards of the networks that ship: upscalers by scale, family and kind, then styles by name.
+    """Return the cards of the networks that ship: upscalers by scale, family and kind, then restorers and styles.
 
     >>> print(*(card.name for card in list_networks() if card.scale == 2))
     residual2x-mse residual2x-perceptual residual2x-adversarial
     """
     upscalers = sorted(_upscalers().items(), key=lambda item: (item[0][1], item[0][0], KINDS.index(item[0][2])))
     cards = [_card(file, scale, kind) for (_, scale, kind), file in upscalers]
+    cards += [_card(file, 1, "restore") for file in shipped_restorers().values()]
     return cards + [_card(file, 1, "style") for file in shipped_styles().values()]
 
 
@@ -64,7 +66,8 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     """Load a trained network, in evaluation mode: one that ships by its name, or a file of one.
 
     Args:
-        name: such as "residual4x-perceptual", "style-wave" or "wave" (see :func:`list_networks`); or a file that
+        name: such as "residual4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise" (see
+            :func:`list_networks`); or a file that
             :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
             is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`). Where there is a file of
             that name, it is the file.
@@ -95,7 +98,8 @@ def network_file(name: str | os.PathLike[str]) -> Path:
         return path
     if len(path.parts) != 1 or path.suffix in (".safetensors", ".onnx", *SUFFIXES) or not path.stem:
         raise InputError("a saved network", f"no file at {path}", "Check the path.")
-    files = {file.stem: file for file in (*_upscalers().values(), *shipped_styles().values())} | shipped_styles()
+    short = shipped_restorers() | shipped_styles()
+    files = {file.stem: file for file in (*_upscalers().values(), *short.values())} | short
     return files[check_choice("network", str(path), files, "Or name the file of one.")]
 
 
@@ -129,7 +133,16 @@ def shipped_network(scale: int, kind: str | None = None, perception: float | Non
 
 def shipped_styles() -> dict[str, Path]:
     """Return the files of the style networks by the name of their style."""
-    return {file.stem.removeprefix(_STYLE): file for file in sorted(FOLDER.glob(f"{_STYLE}*.safetensors"))}
+    return _named(_STYLE)
+
+
+def shipped_restorers() -> dict[str, Path]:
+    """Return the files of the networks that restore pictures, by their names without ``restore-``."""
+    return _named(_RESTORER)
+
+
+def _named(prefix: str) -> dict[str, Path]:
+    return {file.stem.removeprefix(prefix): file for file in sorted(FOLDER.glob(f"{prefix}*.safetensors"))}
 
 
 def shipped_style(name: str) -> TransformationNetwork:
