@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_every_command_has_a_file() -> None:
     folder = Path(importlib.import_module("perceptualloss.cli").__file__ or "").parent
     for name in COMMANDS:
         text = (folder / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
-        assert f'command_parser("{name}"' in text
+        assert re.search(rf'(command|tool)_parser\("{name}"', text)
 
 
 def test_the_benchmark_measures_processes(monkeypatch: pytest.MonkeyPatch) -> None:

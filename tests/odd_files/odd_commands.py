@@ -218,7 +218,7 @@ def _names() -> list[Situation]:
                   absent("b.jpg")),
         Situation("transparency into a JPEG", UP + "a.png -o b.jpg", {"a.png": clear}, 1, ["transparency"],
                   absent("b.jpg")),
-        Situation("--scale 3", "upscale a.png --scale 3 -o b.png", {"a.png": SMALL}, 2, ["^.{0,200}$"]),
+        Situation("--scale 1", "upscale a.png --scale 1 -o b.png", {"a.png": SMALL}, 1, ["^.{0,200}$"], absent("b.png")),
         Situation("an option that is misspelt", UP + "a.png --overwrit -o b.png", {"a.png": SMALL}, 2, ["overwrit"]),
         Situation("- for input and output", UP + "- -o -", {}, 0, ["PNG"], given=SMALL),
         Situation("a broken picture at the input", UP + "- -o b.png", {}, 1, ["."], absent("b.png"), given=SMALL[:40]),
