@@ -115,3 +115,13 @@ def test_those_that_really_ship_restore() -> None:
         image = torch.linspace(0.2, 0.8, 33).view(1, 1, 33).expand(3, 31, 33)
         assert restore(image, name).sub(image).abs().mean() < 0.05  # a clean slope stays what it is
     assert {FAULTS.get(name, name) for name in FAULTS} == {"denoise", "dejpeg", "deblur"}
+
+
+def test_onnxruntime_gives_the_same(restorers: dict[str, SubPixelUpscaler], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(shipped.FOLDER / "hub"))
+    image = torch.rand(3, 13, 11)
+    found = restore(image, ["jpeg", "noise"], backend="onnx")
+    torch.testing.assert_close(found, restore(image, ["jpeg", "noise"]), atol=1e-3, rtol=0)
+    found = transform(image, "denoise", backend="onnx", strength=0.5)
+    torch.testing.assert_close(found, transform(image, "denoise", strength=0.5), atol=1e-3, rtol=0)
