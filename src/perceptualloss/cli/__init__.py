@@ -24,6 +24,7 @@ COMMANDS = {
     "restore": "Take noise, JPEG's artefacts or blur out of pictures, folders and videos.",
     "stylize": "Paint pictures, folders and videos in a style.",
     "transform": "Run any trained network over pictures, folders and videos.",
+    "serve": "Open a page that does this in the browser, for this machine alone unless told.",
     "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",

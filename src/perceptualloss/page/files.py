@@ -1,0 +1,76 @@
+"""Files that the page serves: a list made at start, so that no name from a browser reaches the disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+FOLDER = Path(__file__).parent
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".onnx": "application/octet-stream",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".md": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A file that browsers may have.
+
+    Attributes:
+        source: where it is, or its content.
+        kind: its media type.
+    """
+
+    source: Path | bytes
+    kind: str
+
+    def response(self, request: Request) -> Response:
+        """Return it, or that the browser has it already."""
+        headers = {"Cache-Control": "no-cache"}
+        if isinstance(self.source, Path):
+            return FileResponse(self.source, media_type=self.kind, headers=headers)
+        headers["ETag"] = f'"{hashlib.sha256(self.source).hexdigest()[:32]}"'
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(self.source, media_type=self.kind, headers=headers)
+
+
+def served_files() -> dict[str, Served]:
+    """Return what is served, by address: the page's own files, and what computes in the browser."""
+    found: dict[str, Path | bytes] = {}
+    for folder in ("static", "texts", "browser"):
+        for file in (FOLDER / folder).rglob("*"):
+            if file.is_file():
+                found[f"/{file.relative_to(FOLDER).as_posix()}"] = file
+    if find_spec("perceptualloss.page.browser_files") is not None:
+        extra: dict[str, Path | bytes] = import_module("perceptualloss.page.browser_files").extra()
+        found |= {f"/browser/{name}": source for name, source in extra.items()}
+    served = {
+        address: Served(_source(source), _TYPES[suffix])
+        for address, source in found.items()
+        if (suffix := Path(address).suffix.lower()) in _TYPES
+    }
+    if "/browser/index.html" in served:
+        served["/browser/"] = served["/browser/index.html"]
+    return served
+
+
+def _source(source: Path | bytes) -> Path | bytes:
+    """Return small files as their content, which has a tag, and large ones as they are."""
+    return source.read_bytes() if isinstance(source, Path) and source.stat().st_size < 1_000_000 else source
