@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from perceptualloss.errors import InputError
 from perceptualloss.page.files import FOLDER, served_files
 from perceptualloss.page.guards import HEADERS
+from perceptualloss.page.private_folder import PrivateFolder
 from perceptualloss.page.settings import PageSettings
 
 
@@ -141,7 +143,25 @@ def test_a_visitor_deletes_everything(visitor: Any, png: Callable[..., bytes]) -
     visitor.result(task="upscale", picture=name, scale=2, kind="mse")
     assert visitor.client.delete("/api/session").status_code == 204
     assert not list(visitor.page.store)
-    assert not list(visitor.page.store.folder.iterdir())
+    assert [file.name for file in visitor.page.store.folder.iterdir()] == ["lock"]
+
+
+def test_what_a_killed_server_left_goes_and_what_a_running_one_has_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    running = PrivateFolder()
+    killed = tmp_path / "perceptualloss-serve-killed"
+    killed.mkdir()
+    (killed / "lock").touch()
+    foreign = tmp_path / "perceptualloss-serve-foreign"  # without a lock: not known to be a server's
+    foreign.mkdir()
+    other = PrivateFolder()
+    assert {*tmp_path.iterdir()} == {running.path, other.path, foreign}
+    for folder in (running, other):
+        folder.close()
+    assert [*tmp_path.iterdir()] == [foreign]
 
 
 def test_a_picture_that_is_replaced_takes_its_results_along(visitor: Any, png: Callable[..., bytes]) -> None:

@@ -12,30 +12,29 @@ from typing import Any
 
 import anyio
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from perceptualloss.files import file_stem
-from perceptualloss.page.examples import examples, small_view, style_view
-from perceptualloss.page.files import served_files
+from perceptualloss.page.answers import described, language_of, session_of, short_body
+from perceptualloss.page.examples import examples
+from perceptualloss.page.front import Front
 from perceptualloss.page.guards import Guard
 from perceptualloss.page.jobs import Job, Jobs
 from perceptualloss.page.notes import collected
 from perceptualloss.page.refusals import PageError, explained
 from perceptualloss.page.settings import MEGA, PageSettings
-from perceptualloss.page.store import Entry, Result, Store, Upload
+from perceptualloss.page.store import Store, Upload
 from perceptualloss.page.tasks import FORMATS, Tasks, result_file
-from perceptualloss.page.texts import LANGUAGES, chosen_language, text, texts
+from perceptualloss.page.texts import text
 from perceptualloss.page.uploads import look_at, shown_name
 from perceptualloss.page.views import part
 from perceptualloss.pictures.box import Box
 
 _STALL = 30.0  # seconds without a byte after which an upload is given up
-_REQUEST = 10_000  # bytes of a request for work
 _CLEANING = 20.0  # seconds between two looks for what is old
 
 
@@ -52,19 +51,12 @@ class Page:
         threads = max(1, (os.cpu_count() or 1) // settings.jobs)
         self.jobs = Jobs(settings.jobs, settings.queue, min(threads, torch.get_num_threads()), settings.keep)
         self.tasks = Tasks(settings, self.store)
-        self.files = served_files()
         self._looking = anyio.CapacityLimiter(1)  # pictures that are decoded at the same time
         self._showing = anyio.CapacityLimiter(2)
-        self._template = Environment(
-            loader=PackageLoader("perceptualloss.page", "templates"), autoescape=True, undefined=StrictUndefined
-        ).get_template("index.html.jinja")
 
     def app(self) -> Guard:
         """Return what a server runs."""
         routes = [
-            Route("/", self.index),
-            Route("/examples/{name}.jpg", self.example_view),
-            Route("/styles/{name}.jpg", self.style_view),
             Route("/api/offers", self.offers),
             Route("/api/pictures", self.upload, methods=["POST"]),
             Route("/api/examples/{name}", self.example, methods=["POST"]),
@@ -75,7 +67,7 @@ class Page:
             Route("/api/jobs/{id}", self.cancel, methods=["DELETE"]),
             Route("/api/results/{id}/{format}", self.download),
             Route("/api/session", self.forget, methods=["DELETE"]),
-            Route("/{path:path}", self.file),
+            *Front(self.settings, self.tasks.offers["styles"], self._looking).routes(),
         ]
         handlers = dict.fromkeys((PageError, HTTPException, Exception), self.refuse)
         return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=self._life), self.settings)
@@ -101,75 +93,37 @@ class Page:
             self.store.remove_old()
             self.jobs.remove_old()
 
-    async def index(self, request: Request) -> Response:
-        """Give the page itself, in the visitor's language and colours."""
-        language = _language(request)
-        theme = request.cookies.get("theme", "")
-        html = self._template.render(
-            language=language,
-            languages=LANGUAGES,
-            theme=theme if theme in ("light", "dark") else "",
-            say=texts(language),
-            examples=list(examples()),
-            browser="/browser/" in self.files,
-            minutes=round(self.settings.keep / 60),
-        )
-        return HTMLResponse(html)
-
-    async def file(self, request: Request) -> Response:
-        """Give a file of the page."""
-        served = self.files.get(f"/{request.path_params['path']}")
-        if served is None:
-            raise PageError("gone", 404)
-        return served.response(request)
-
     async def offers(self, request: Request) -> Response:
         """Say what can be asked for."""
         return JSONResponse(self.tasks.offers)
-
-    async def example_view(self, request: Request) -> Response:
-        """Give a small view of an example."""
-        name = request.path_params["name"]
-        if name not in examples():
-            raise PageError("gone", 404)
-        view = await anyio.to_thread.run_sync(small_view, name)
-        return Response(view, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
-
-    async def style_view(self, request: Request) -> Response:
-        """Give a small view of an example in a style."""
-        name = request.path_params["name"]
-        if name not in self.tasks.offers["styles"]:
-            raise PageError("gone", 404)
-        view = await anyio.to_thread.run_sync(style_view, name, limiter=self._looking)
-        return Response(view, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
     async def upload(self, request: Request) -> Response:
         """Take a picture: the body is the file."""
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self.settings.max_bytes:
             raise PageError("too_many_bytes", 413)
-        upload = self.store.new_upload(_session(request), shown_name(request.query_params.get("name", "")))
+        upload = self.store.new_upload(session_of(request), shown_name(request.query_params.get("name", "")))
         try:
             await self._receive(request, upload)
             await self._look(upload)
         except BaseException:
             self.store.remove(upload)
             raise
-        return JSONResponse(_described(upload), status_code=201)
+        return JSONResponse(described(upload), status_code=201)
 
     async def example(self, request: Request) -> Response:
         """Take an example as if it was uploaded."""
         file = examples().get(request.path_params["name"])
         if file is None:
             raise PageError("gone", 404)
-        upload = self.store.new_upload(_session(request), file.name)
+        upload = self.store.new_upload(session_of(request), file.name)
         upload.source.write_bytes(file.read_bytes())
         await self._look(upload)
-        return JSONResponse(_described(upload), status_code=201)
+        return JSONResponse(described(upload), status_code=201)
 
     async def view(self, request: Request) -> Response:
         """Give a part of an upload or result as a PNG file."""
-        entry = self.store.entry(_session(request), request.path_params["id"])
+        entry = self.store.entry(session_of(request), request.path_params["id"])
         query = request.query_params
         try:
             box = Box(*(int(query[name]) for name in ("top", "bottom", "left", "right"))) if "top" in query else None
@@ -181,15 +135,15 @@ class Page:
 
     async def delete(self, request: Request) -> Response:
         """Delete an upload, with what was made of it, or a result."""
-        entry = self.store.entry(_session(request), request.path_params["id"])
+        entry = self.store.entry(session_of(request), request.path_params["id"])
         self.store.remove(entry)
         return Response(status_code=204)
 
     async def ask(self, request: Request) -> Response:
         """Begin work, or find that it was done before."""
-        session = _session(request)
+        session = session_of(request)
         try:
-            wanted = json.loads(await _body(request))
+            wanted = json.loads(await short_body(request))
         except (ValueError, RecursionError) as error:
             raise PageError("request", detail="JSON") from error
         asked = self.tasks.asked(session, wanted)
@@ -201,17 +155,17 @@ class Page:
 
     async def job(self, request: Request) -> Response:
         """Say how far some work is."""
-        return self._told(self.jobs.job(_session(request), request.path_params["id"]))
+        return self._told(self.jobs.job(session_of(request), request.path_params["id"]))
 
     async def cancel(self, request: Request) -> Response:
         """End some work."""
-        job = self.jobs.job(_session(request), request.path_params["id"])
+        job = self.jobs.job(session_of(request), request.path_params["id"])
         self.jobs.cancel(job)
         return self._told(job)
 
     async def download(self, request: Request) -> Response:
         """Give a result as the file that the task "write" wrote."""
-        session, form = _session(request), request.path_params["format"]
+        session, form = session_of(request), request.path_params["format"]
         result = self.store.result(session, request.path_params["id"])
         upload = self.store.upload(session, result.upload)
         if form not in FORMATS:
@@ -225,7 +179,7 @@ class Page:
 
     async def forget(self, request: Request) -> Response:
         """Delete all that a visitor has here."""
-        session = _session(request)
+        session = session_of(request)
         self.jobs.cancel_session(session)
         self.store.remove_session(session)
         return Response(status_code=204)
@@ -245,7 +199,7 @@ class Page:
             "megabytes": f"{self.settings.max_bytes / MEGA:g}",
         }
         values = limits | refusal.values
-        language = _language(request) if request is not None else "en"
+        language = language_of(request) if request is not None else "en"
         said = {"code": refusal.code, "values": values, "detail": refusal.detail}
         return said | {"text": text(language, f"error.{refusal.code}", values)}
 
@@ -257,7 +211,7 @@ class Page:
             "position": self.jobs.position(job),
         }
         if job.state == "done":
-            told["result"] = _described(self.store.result(job.session, job.result))
+            told["result"] = described(self.store.result(job.session, job.result))
         if job.error is not None:
             told["error"] = self._words(job.error)
         return JSONResponse(told, status_code=status)
@@ -290,35 +244,3 @@ class Page:
 
     async def _look(self, upload: Upload) -> None:
         await anyio.to_thread.run_sync(look_at, upload, self.settings, limiter=self._looking)
-
-
-def _session(request: Request) -> str:
-    return str(request.scope["session_name"])
-
-
-def _language(request: Request) -> str:
-    return chosen_language(request.cookies.get("language"), request.headers.get("accept-language"))
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _REQUEST:
-            raise PageError("request", 413, detail=f"{_REQUEST} bytes")
-    return body
-
-
-def _described(entry: Entry) -> dict[str, Any]:
-    """Return what the browser is told of an upload or result."""
-    assert isinstance(entry, Upload | Result)
-    told = {
-        "id": entry.id,
-        "width": entry.width,
-        "height": entry.height,
-        "frames": entry.frames,
-        "notes": entry.notes,
-    }
-    if isinstance(entry, Upload):
-        return told | {"name": entry.name, "bytes": entry.source.stat().st_size}
-    return told | {"task": entry.task, "settings": entry.settings, "picture": entry.upload, "more": entry.more}

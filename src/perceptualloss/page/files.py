@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,23 +54,26 @@ class Served:
 
 
 def served_files() -> dict[str, Served]:
-    """Return what is served, by address: the page's own files, and what computes in the browser."""
-    found: dict[str, Path | bytes] = {}
-    for folder in ("static", "texts", "browser"):
-        for file in (FOLDER / folder).rglob("*"):
-            if file.is_file():
-                found[f"/{file.relative_to(FOLDER).as_posix()}"] = file
-    if find_spec("perceptualloss.page.browser_files") is not None:
-        extra: dict[str, Path | bytes] = import_module("perceptualloss.page.browser_files").extra()
-        found |= {f"/browser/{name}": source for name, source in extra.items()}
-    served = {
+    """Return what is served, by address."""
+    files = [file for folder in ("static", "texts", "browser") for file in (FOLDER / folder).rglob("*")]
+    return _served({f"/{file.relative_to(FOLDER).as_posix()}": file for file in files if file.is_file()})
+
+
+@cache
+def browser_files() -> dict[str, Served]:
+    """Return what computes in the browser and does not ship, by address; the first time it may take seconds."""
+    if find_spec("perceptualloss.page.browser_files") is None:
+        return {}
+    extra: dict[str, Path | bytes] = import_module("perceptualloss.page.browser_files").extra()
+    return _served({f"/browser/{name}": source for name, source in extra.items()})
+
+
+def _served(found: Mapping[str, Path | bytes]) -> dict[str, Served]:
+    return {
         address: Served(_source(source), _TYPES[suffix])
         for address, source in found.items()
         if (suffix := Path(address).suffix.lower()) in _TYPES
     }
-    if "/browser/index.html" in served:
-        served["/browser/"] = served["/browser/index.html"]
-    return served
 
 
 def _source(source: Path | bytes) -> Path | bytes:

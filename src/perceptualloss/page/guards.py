@@ -17,6 +17,7 @@ from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import token
 
 SESSION = "perceptualloss_session"
+HEAD = 16_384  # bytes of a request's head
 _SAFE = ("GET", "HEAD")
 _POLICY = {
     "default-src": "'none'",
@@ -67,7 +68,10 @@ class Guard:
             await send(message)
 
         refused = self._refusal(scope["method"], headers)
-        app = self.app if refused is None else PlainTextResponse(refused, status_code=403)
+        status = 403
+        if sum(len(name) + len(value) for name, value in headers.raw) > HEAD:
+            refused, status = "This request has too long a head.\n", 431
+        app = self.app if refused is None else PlainTextResponse(refused, status_code=status)
         await app(scope, receive, answer)
 
     def _refusal(self, method: str, headers: Headers) -> str | None:

@@ -10,10 +10,10 @@ import uvicorn
 
 from perceptualloss.errors import InputError
 from perceptualloss.page.app import Page
+from perceptualloss.page.guards import HEAD
 from perceptualloss.page.settings import PageSettings
 
 _CONNECTIONS = 200
-_HEAD = 16_384  # bytes of a request's head
 
 
 def serve(settings: PageSettings, ready: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ def configuration(page: Page) -> uvicorn.Config:
         lifespan="on",
         proxy_headers=False,
         limit_concurrency=_CONNECTIONS,
-        h11_max_incomplete_event_size=_HEAD,
+        h11_max_incomplete_event_size=HEAD,
         timeout_graceful_shutdown=2,
     )
 

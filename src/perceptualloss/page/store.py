@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from perceptualloss.page.private_folder import PrivateFolder
 from perceptualloss.page.refusals import PageError
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.pictures.encode import Samples
@@ -137,7 +137,8 @@ class Store:
 
     def __init__(self, settings: PageSettings) -> None:
         self.settings = settings
-        self.folder = Path(tempfile.mkdtemp(prefix="perceptualloss-serve-"))  # readable to this user alone
+        self._folder = PrivateFolder()
+        self.folder = self._folder.path
         self._entries: dict[str, Entry] = {}
         self._lock = threading.RLock()
 
@@ -232,7 +233,7 @@ class Store:
         """Delete everything."""
         with self._lock:
             self._entries.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.close()
 
     def _new_folder(self) -> Path:
         folder = self.folder / token()

@@ -19,7 +19,7 @@ from perceptualloss.page.notes import notes
 from perceptualloss.page.refusals import PageError, explained, plain
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import Result, Store, Upload
-from perceptualloss.page.tools import Tool, changed, stylizing, upscaling
+from perceptualloss.page.tools import Changes, changed, stylizing, upscaling
 from perceptualloss.pictures.change import Writing, change_file
 from perceptualloss.pictures.encode import Samples, samples_of
 from perceptualloss.pictures.images import open_pictures
@@ -32,6 +32,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {  # endings and types of what can be d
     "webp": (".webp", "image/webp"),
     "tiff": (".tif", "image/tiff"),
 }
+SCALES = (1.01, 8.0)  # times larger
 _SIZES = (16, 4096)  # of the longer side, to paint at
 
 
@@ -65,6 +66,7 @@ class Tasks:
         return {
             "scales": sorted({scale for scale, _ in shipped()}),
             "kinds": list(KINDS),
+            "any_scale": list(SCALES),
             "styles": list(shipped_styles()),
             "restore": [],
             "layers": list(LAYERS),
@@ -95,10 +97,10 @@ class Tasks:
 
     def _upscale(self, session: str, request: dict[str, Any]) -> Work:
         upload = self.store.upload(session, _text(request, "picture"))
-        scale = _one_of(request, "scale", self.offers["scales"])
+        scale = _number(request, "scale", *SCALES)
         kind = _one_of(request, "kind", (*KINDS, None))
         perception = None if kind else _number(request, "perception", 0, 1)
-        self._check_result(scale * upload.width, scale * upload.height)
+        self._check_result(round(scale * upload.width), round(scale * upload.height))
         made = {"scale": scale, "kind": kind, "perception": perception}
         return self._change(upload, "upscale", made, lambda: upscaling(self.settings, scale, kind, perception))
 
@@ -128,7 +130,7 @@ class Tasks:
         if width * height > self.settings.max_result:
             raise PageError("result_too_large", 422, width=width, height=height)
 
-    def _change(self, upload: Upload, task: str, made: dict[str, Any], load: Callable[[], Tool]) -> Work:
+    def _change(self, upload: Upload, task: str, made: dict[str, Any], load: Callable[[], Changes]) -> Work:
         def work(job: Job) -> str:
             result = self.store.new_result(upload.session, upload.id, task, made)
             try:
@@ -145,7 +147,7 @@ class Tasks:
 
         return work
 
-    def _fill(self, job: Job, upload: Upload, result: Result, tool: Tool) -> None:
+    def _fill(self, job: Job, upload: Upload, result: Result, tool: Changes) -> None:
         pictures, pixels = open_pictures(upload.source, self.settings.max_pixels), 0
         result.frames = pictures.count
         for number in range(pictures.count):

@@ -7,53 +7,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from weakref import WeakSet
 
 from torch import nn
 
-from perceptualloss.apply.stylist import stylist
+from perceptualloss.apply.stylist import Stylist, stylist
+from perceptualloss.apply.transformer import Transformer
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.networks.base import TransformationNetwork
+from perceptualloss.networks.cascade import scale_of
+from perceptualloss.networks.named import Kind
 from perceptualloss.page.jobs import Job
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.pictures.box import Box, split
-from perceptualloss.pictures.picture import Picture, Progress
+from perceptualloss.pictures.picture import Picture
+
+Changes = Transformer | Stylist
 
 _here = threading.local()
+_watched: WeakSet[nn.Module] = WeakSet()
 _TILE = 1536  # pixels of a result's tile (apply/tiles), to tell which part of the work one pass is
 
 
-class Tool(Protocol):
-    """An upscaler, stylist or the like."""
-
-    @property
-    def network(self) -> nn.Module:
-        """What it runs."""
-
-    def picture(self, picture: Picture, progress: Progress | None = None) -> Picture:
-        """Change a picture."""
-
-
 @lru_cache(maxsize=24)
-def upscaling(settings: PageSettings, scale: int, kind: str | None, perception: float | None) -> Tool:
-    """Return what enlarges, watched."""
-    options: dict[str, Any] = {"kind": kind, "perception": perception}
-    tool = upscaler(scale, **options, device=settings.device, precision=settings.precision)
-    _watch(tool.network)
-    return tool
+def upscaling(settings: PageSettings, scale: float, kind: Kind | None, perception: float | None) -> Transformer:
+    """Return what enlarges."""
+    return upscaler(scale, kind, perception=perception, device=settings.device, precision=settings.precision)
 
 
 @lru_cache(maxsize=8)
-def _style(settings: PageSettings, name: str) -> Any:
-    tool = stylist(name, device=settings.device, precision=settings.precision)
-    _watch(tool.network)
-    return tool
+def _style(settings: PageSettings, name: str) -> Stylist:
+    return stylist(name, device=settings.device, precision=settings.precision)
 
 
-def stylizing(settings: PageSettings, name: str, strength: float, keep_colors: bool, size: int | None) -> Tool:
-    """Return what paints, watched."""
-    tool: Tool = replace(_style(settings, name), strength=strength, keep_colors=keep_colors, size=size)
-    return tool
+def stylizing(settings: PageSettings, name: str, strength: float, keep_colors: bool, size: int | None) -> Stylist:
+    """Return what paints."""
+    return replace(_style(settings, name), strength=strength, keep_colors=keep_colors, size=size)
 
 
 @dataclass
@@ -85,24 +74,25 @@ class _Watch:
         self.job.tell(self._passed)
 
 
-def changed(tool: Tool, picture: Picture, job: Job, number: int = 0, count: int = 1) -> Picture:
+def changed(tool: Changes, picture: Picture, job: Job, number: int = 0, count: int = 1) -> Picture:
     """Return what a tool makes of a picture, or of one of several frames, and tell the job how far it is.
 
     Raises:
         Cancelled: nobody wants it any more; between two layers, too.
         InputError: as the tool.
     """
-    scale = int(getattr(tool.network, "scale", 1))
     height, width = picture.colours.shape[-2:]
-    whole = isinstance(tool.network, TransformationNetwork) and tool.network.whole
-    passes = 1 if whole else len(split(Box(0, height, 0, width), max(1, _TILE // scale)))
-    watch = _Watch(job, _leaves(tool.network), passes, count, number / count)
+    network = tool.network_for(height, width) if isinstance(tool, Transformer) else tool.network
+    whole = isinstance(network, TransformationNetwork) and network.whole
+    passes = 1 if whole else len(split(Box(0, height, 0, width), max(1, _TILE // scale_of(network))))
+    _watch(network)
+    watch = _Watch(job, len(_leaves(network)), passes, count, number / count)
     with _watching(watch):
         return tool.picture(picture, lambda done, total: watch.pixels(number, done, total))
 
 
-def _leaves(network: nn.Module) -> int:
-    return max(1, sum(not [*module.children()] for module in network.modules()))
+def _leaves(network: nn.Module) -> list[nn.Module]:
+    return [module for module in network.modules() if not [*module.children()]]
 
 
 def _watch(network: nn.Module) -> None:
@@ -113,9 +103,10 @@ def _watch(network: nn.Module) -> None:
         if watch is not None:
             watch.layer()
 
-    for module in network.modules():
-        if not [*module.children()]:
-            module.register_forward_hook(tell)
+    for layer in _leaves(network):
+        if layer not in _watched:
+            layer.register_forward_hook(tell)
+            _watched.add(layer)
 
 
 @contextmanager

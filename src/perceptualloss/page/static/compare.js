@@ -1,7 +1,7 @@
 // What stands left and right of each other, the perception slider and the loss map.
 
 import { work } from "./api.js";
-import { number, say } from "./texts.js";
+import { number, say, significant } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const REST = 350; // milliseconds of rest after which the exact blend is asked for
@@ -167,8 +167,8 @@ export class Compare {
       this.viewer.show(null, map, "map");
       const [one, other] = names.map((name) => say(`source.${name}`));
       const more = [map.more.resized && say("map.resized"), map.more.shrunk && say("map.shrunk")].filter(Boolean);
-      $("map-text").textContent = [say("map.what", { left: one, right: other, loss: map.more.loss.toPrecision(3) }), ...more].join(" ");
-      $("map-end").textContent = `≥ ${map.more.end.toPrecision(2)}`;
+      $("map-text").textContent = [say("map.what", { left: one, right: other, loss: significant(map.more.loss, 3) }), ...more].join(" ");
+      $("map-end").textContent = `≥ ${significant(map.more.end, 2)}`;
     } catch (error) {
       if (turn === this.shown) this.complain(error);
     } finally {

@@ -32,6 +32,10 @@ export function number(value, digits = 0) {
   return value.toLocaleString(language(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+export function significant(value, digits) {
+  return value.toLocaleString(language(), { maximumSignificantDigits: digits });
+}
+
 export function bytes(count) {
   return count < 1e6 ? `${number(Math.max(1, count / 1e3))}\u00a0kB` : `${number(count / 1e6, 1)}\u00a0MB`;
 }

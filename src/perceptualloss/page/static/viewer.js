@@ -4,6 +4,7 @@ import { Layer } from "./layer.js";
 import { say } from "./texts.js";
 
 const MARGIN = 0.94;
+const GAP = 2; // screen pixels between two panes
 const CLOSEST = 16; // screen pixels for a pixel of the larger picture
 const LOOK = 150; // milliseconds of rest after which exact parts are fetched
 
@@ -70,8 +71,18 @@ export class Viewer {
   get panes() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (this.mode !== "side") return [{ x: 0, y: 0, width, height }];
-    const half = (width - 2) / 2;
-    return [{ x: 0, y: 0, width: half, height }, { x: half + 2, y: 0, width: half, height }];
+    if (this.stacked) {
+      const half = (height - GAP) / 2;
+      return [{ x: 0, y: 0, width, height: half }, { x: 0, y: half + GAP, width, height: half }];
+    }
+    const half = (width - GAP) / 2;
+    return [{ x: 0, y: 0, width: half, height }, { x: half + GAP, y: 0, width: half, height }];
+  }
+
+  // On a narrow screen two pictures stand over each other, unless they are tall.
+  get stacked() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    return this.mode === "side" && this.main !== null && width < 600 && this.main.height * width < this.main.width * height * 1.2;
   }
 
   // Screen pixels for the width of the whole picture, when it fits in.
@@ -130,6 +141,7 @@ export class Viewer {
 
   resized() {
     const { clientWidth: width, clientHeight: height } = this.stage;
+    if (width < 10 || height < 10) return; // hidden, or in between two sizes
     this.canvas.width = Math.round(width * devicePixelRatio);
     this.canvas.height = Math.round(height * devicePixelRatio);
     this.zoom = Math.min(this.zoom, this.limit);
@@ -152,6 +164,7 @@ export class Viewer {
     canvas.classList.toggle("fits", this.zoom <= 1 && this.mode === "wipe");
     const { left, right } = this.sides;
     const [first, second] = this.panes;
+    this.stage.dataset.stacked = this.stacked;
     if (this.mode === "side") {
       this.drawIn(first, left);
       this.drawIn(second, right);
@@ -249,7 +262,9 @@ export class Viewer {
     const box = this.stage.getBoundingClientRect();
     const x = event.clientX - box.left;
     const [first, second] = this.panes;
-    return { x: second && x >= second.x ? x - second.x : x - first.x, y: event.clientY - box.top, stage: x };
+    const y = event.clientY - box.top;
+    const pane = second && x >= second.x && y >= second.y ? second : first;
+    return { x: x - pane.x, y: y - pane.y, stage: x };
   }
 
   listen() {

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 BROWSER, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 _WORDS = (
@@ -38,3 +39,8 @@ def chromium(downloads: Path, width: int = 1440, height: int = 900, language: st
             yield driver
         finally:
             driver.quit()
+
+
+def wait(browser: webdriver.Chrome, condition: str, seconds: float = 120) -> None:
+    """Wait until an expression of JavaScript is true."""
+    WebDriverWait(browser, seconds, 0.05).until(lambda _: browser.execute_script(f"return Boolean({condition})"))

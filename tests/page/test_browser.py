@@ -1,0 +1,87 @@
+"""The page in a browser: a picture goes in, is enlarged, compared by slider, and what is downloaded is right."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from perceptualloss.apply.upscale import upscaler
+
+SECONDS = 120
+
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What drives a browser, which the benchmark of the page uses, too."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    tools = importlib.import_module("chromium")
+    if missing := tools.missing():
+        reason = f"needs {missing} (Debian's packages chromium and chromium-driver)"
+        pytest.fail(reason) if os.environ.get("PERCEPTUALLOSS_NEEDS_CHROMIUM") else pytest.skip(reason)
+    return tools
+
+
+@pytest.fixture
+def address(tools: Any) -> Iterator[str]:
+    """The page of the command, in a process of its own."""
+    words = [sys.executable, "-u", "-m", "perceptualloss", "serve", "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+        assert process.wait(30) is not None
+
+
+def test_upload_wait_move_the_slider_download(
+    address: str, tools: Any, tmp_path: Path, png: Callable[..., bytes]
+) -> None:
+    source = tmp_path / "small.png"
+    source.write_bytes(png(24, 32, dpi=(300, 300)))
+    with tools.chromium(tmp_path, language="de") as browser:
+
+        def click(selector: str) -> None:
+            browser.find_element("css selector", selector).click()
+
+        def wait(condition: str) -> None:
+            tools.wait(browser, condition, SECONDS)
+
+        browser.get(address)
+        wait("document.documentElement.dataset.ready")
+        assert browser.find_element("css selector", "h1").text == "Bilder vergrößern, restaurieren und malen"
+        browser.find_element("id", "file").send_keys(str(source))
+        wait("!document.querySelector('#work').hidden")
+        click("#scales label:first-child")
+        click("#run")
+        wait("!document.querySelector('#result').hidden && document.querySelector('#busy').hidden")
+        wait("document.querySelector('#right').options.length === 4")
+
+        divider = browser.find_element("id", "divider")
+        divider.send_keys("\ue012" * 5)  # arrow left
+        assert divider.get_attribute("aria-valuenow") == "40"
+        slider = browser.find_element("id", "perception")
+        slider.send_keys("\ue014")  # arrow right: from 0.5 to 0.55
+        wait("document.querySelector('#perception-dot').classList.contains('exact')")
+        assert "0,55" in browser.find_element("id", "perception-state").text
+
+        click("#download")
+        large = tmp_path / "small-upscale.png"
+        wait("document.querySelector('#progress').hidden")
+        while not large.is_file():
+            pass
+        errors = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+        assert not errors
+    upscaler(2, perception=0.55).file(source, tmp_path / "expected.png")
+    assert np.array_equal(np.asarray(Image.open(large)), np.asarray(Image.open(tmp_path / "expected.png")))
+    assert large.read_bytes() == (tmp_path / "expected.png").read_bytes()
