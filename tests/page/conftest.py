@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,10 +14,12 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
 from perceptualloss.page.app import Page
+from perceptualloss.page.server import configuration
 from perceptualloss.page.settings import PageSettings
 
 ADDRESS = "http://127.0.0.1"
@@ -77,6 +81,23 @@ def visit() -> Iterator[Callable[..., Visitor]]:
 @pytest.fixture
 def visitor(visit: Callable[..., Visitor]) -> Visitor:
     return visit()
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Page, str, int]]:
+    """A page that is served, its address and its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        port = listener.getsockname()[1]
+        page = Page(PageSettings(port=port))
+        server = uvicorn.Server(configuration(page))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        yield page, f"http://127.0.0.1:{port}", port
+        server.should_exit = True
+        thread.join()
+    assert not page.store.folder.exists()
 
 
 def png(height: int = 12, width: int = 16, channels: int = 3, seed: int = 0, **options: Any) -> bytes:

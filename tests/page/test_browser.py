@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from PIL import Image
 
 from perceptualloss.apply.upscale import upscaler
+from perceptualloss.page.app import Page
 
 SECONDS = 120
 
@@ -33,19 +32,8 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     return tools
 
 
-@pytest.fixture
-def address(tools: Any) -> Iterator[str]:
-    """The page of the command, in a process of its own."""
-    words = [sys.executable, "-u", "-m", "perceptualloss", "serve", "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-        process.terminate()
-        assert process.wait(30) is not None
-
-
 def test_upload_wait_move_the_slider_download(
-    address: str, tools: Any, tmp_path: Path, png: Callable[..., bytes]
+    tools: Any, served: tuple[Page, str, int], tmp_path: Path, png: Callable[..., bytes]
 ) -> None:
     source = tmp_path / "small.png"
     source.write_bytes(png(24, 32, dpi=(300, 300)))
@@ -57,7 +45,7 @@ def test_upload_wait_move_the_slider_download(
         def wait(condition: str) -> None:
             tools.wait(browser, condition, SECONDS)
 
-        browser.get(address)
+        browser.get(served[1])
         wait("document.documentElement.dataset.ready")
         assert browser.find_element("css selector", "h1").text == "Bilder vergrößern, restaurieren und malen"
         browser.find_element("id", "file").send_keys(str(source))

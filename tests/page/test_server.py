@@ -7,36 +7,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 
 from perceptualloss.cli import main
 from perceptualloss.cli import serve as command
 from perceptualloss.page.app import Page
-from perceptualloss.page.server import configuration
 from perceptualloss.page.settings import PageSettings
-
-
-@pytest.fixture
-def served() -> Iterator[tuple[Page, str, int]]:
-    """A page that is served, its address and its port."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
-        port = listener.getsockname()[1]
-        page = Page(PageSettings(port=port))
-        server = uvicorn.Server(configuration(page))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        yield page, f"http://127.0.0.1:{port}", port
-        server.should_exit = True
-        thread.join()
-    assert not page.store.folder.exists()
 
 
 def memory() -> int:

@@ -18,7 +18,7 @@ _LONGEST = 120
 def shown_name(name: str) -> str:
     r"""Return the name of a file without folders and what steers a terminal; it is shown, and names no file here.
 
-    >>> shown_name("../../etc/passwd"), shown_name("C:/a\b.png"), shown_name("")
+    >>> shown_name("../../etc/passwd"), shown_name(r"C:\a\b.png"), shown_name("")
     ('passwd', 'b.png', 'picture')
     """
     last = PureWindowsPath(PurePosixPath(name).name).name
