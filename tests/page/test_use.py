@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from perceptualloss import stylize, upscale
+from perceptualloss.apply import restore
 from perceptualloss.apply.upscale import upscaler
-from perceptualloss.page import tasks
+from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
+from perceptualloss.page import tasks, tools
 from perceptualloss.page.examples import examples
 from perceptualloss.pictures.picture import Picture
 
@@ -101,6 +104,21 @@ def test_painting_is_what_stylize_does(visitor: Any, png: Callable[..., bytes]) 
     options: dict[str, Any] = {"style": "wave", "strength": 0.5, "keep_colors": True, "size": 32}
     made = visitor.result(task="stylize", picture=picture["id"], **options)
     assert same(visitor.view(made["id"]), stylize(opened(data), **options))
+
+
+def test_restoring_is_what_restore_does(
+    visitor: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = save_network(SubPixelUpscaler(1, width=4, blocks=1, reduce=2), tmp_path / "restore-denoise.safetensors")
+    monkeypatch.setattr(restore, "shipped_restorers", lambda: {"denoise": file})
+    monkeypatch.setitem(visitor.page.tasks.offers, "restore", ["denoise"])
+    tools.restoring.cache_clear()
+    data = png(24, 20)
+    request = {"task": "restore", "picture": visitor.picture(data)["id"], "of": "denoise"}
+    made = visitor.result(**request, strength=0.5)
+    tools.restoring.cache_clear()
+    assert same(visitor.view(made["id"]), restore.restore(opened(data), "noise", strength=0.5))
+    assert visitor.ask(**request | {"of": "file"}, strength=1).status_code == 400
 
 
 def test_a_loss_map_shows_where_two_differ(visitor: Any, png: Callable[..., bytes]) -> None:

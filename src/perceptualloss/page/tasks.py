@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from perceptualloss.errors import InputError
-from perceptualloss.networks.named import KINDS, shipped, shipped_styles
+from perceptualloss.networks.named import KINDS, shipped, shipped_restorers, shipped_styles
 from perceptualloss.page.jobs import Job, Work
 from perceptualloss.page.loss_maps import LAYERS, map_work
 from perceptualloss.page.notes import notes
 from perceptualloss.page.refusals import PageError, explained, plain
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import Result, Store, Upload
-from perceptualloss.page.tools import Changes, changed, stylizing, upscaling
+from perceptualloss.page.tools import Changes, changed, restoring, stylizing, upscaling
 from perceptualloss.pictures.change import Writing, change_file
 from perceptualloss.pictures.encode import Samples, samples_of
 from perceptualloss.pictures.images import open_pictures
@@ -68,7 +68,7 @@ class Tasks:
             "kinds": list(KINDS),
             "any_scale": list(SCALES),
             "styles": list(shipped_styles()),
-            "restore": [],
+            "restore": list(shipped_restorers()),
             "layers": list(LAYERS),
             "formats": list(FORMATS),
             "limits": {
@@ -88,7 +88,13 @@ class Tasks:
         if not isinstance(request, dict):
             raise PageError("request")
         task = request.get("task")
-        handlers = {"upscale": self._upscale, "stylize": self._stylize, "map": self._map, "write": self._write}
+        handlers = {
+            "upscale": self._upscale,
+            "restore": self._restore,
+            "stylize": self._stylize,
+            "map": self._map,
+            "write": self._write,
+        }
         if task not in handlers:
             raise PageError("request", detail="task")
         self.store.check_room()
@@ -103,6 +109,12 @@ class Tasks:
         self._check_result(round(scale * upload.width), round(scale * upload.height))
         made = {"scale": scale, "kind": kind, "perception": perception}
         return self._change(upload, "upscale", made, lambda: upscaling(self.settings, scale, kind, perception))
+
+    def _restore(self, session: str, request: dict[str, Any]) -> Work:
+        upload = self.store.upload(session, _text(request, "picture"))
+        of, strength = _one_of(request, "of", self.offers["restore"]), _number(request, "strength", 0, 1)
+        made = {"of": of, "strength": strength}
+        return self._change(upload, "restore", made, lambda: restoring(self.settings, of, strength))
 
     def _stylize(self, session: str, request: dict[str, Any]) -> Work:
         upload = self.store.upload(session, _text(request, "picture"))

@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from torch import nn
 
+from perceptualloss.apply.restore import restorer
 from perceptualloss.apply.stylist import Stylist, stylist
 from perceptualloss.apply.transformer import Transformer
 from perceptualloss.apply.upscale import upscaler
@@ -38,6 +39,12 @@ def upscaling(settings: PageSettings, scale: float, kind: Kind | None, perceptio
 @lru_cache(maxsize=8)
 def _style(settings: PageSettings, name: str) -> Stylist:
     return stylist(name, device=settings.device, precision=settings.precision)
+
+
+@lru_cache(maxsize=8)
+def restoring(settings: PageSettings, of: str, strength: float) -> Transformer:
+    """Return what restores."""
+    return restorer(of, strength, device=settings.device, precision=settings.precision)
 
 
 def stylizing(settings: PageSettings, name: str, strength: float, keep_colors: bool, size: int | None) -> Stylist:

@@ -6,6 +6,7 @@ import { Stops } from "./stops.js";
 import { bytes, number, say } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
+const STRENGTHS = ["strength", "restore-strength"];
 const SIZES = [512, 768, 1024, 1536, 2048];
 
 export class Panel {
@@ -21,7 +22,7 @@ export class Panel {
     };
     $("cancel").onclick = () => this.stopping?.abort();
     $("download").onclick = () => this.download();
-    $("strength").oninput = () => this.tellStrength();
+    for (const id of STRENGTHS) $(id).oninput = () => this.tellStrength();
     $("scales").onchange = () => this.tellSize();
     $("factor").oninput = () => this.tellSize();
     this.fill();
@@ -50,7 +51,7 @@ export class Panel {
     $("styles").replaceChildren(...styles.map(styleChoice));
     $("restorer").replaceChildren(...restore.map((name) => known("restore", name)));
     $("restore-none").hidden = restore.length > 0;
-    $("restorer").parentElement.hidden = restore.length === 0;
+    for (const id of ["restorer", "restore-strength"]) $(id).parentElement.hidden = restore.length === 0;
     $("size").replaceChildren(
       option("", "size.own"),
       ...SIZES.map((size) => new Option(say("size.pixels", { size: number(size) }), size)),
@@ -108,13 +109,13 @@ export class Panel {
   }
 
   tellStrength() {
-    $("strength-value").textContent = `${Math.round(100 * $("strength").value)} %`;
+    for (const id of STRENGTHS) $(`${id}-value`).textContent = `${Math.round(100 * $(id).value)} %`;
   }
 
   request() {
     const picture = this.picture.id;
     if (this.task === "upscale") return { task: "upscale", picture, scale: this.scale, kind: $("kind").value || null };
-    if (this.task === "restore") return { task: "restore", picture, network: $("restorer").value };
+    if (this.task === "restore") return { task: "restore", picture, of: $("restorer").value, strength: Number($("restore-strength").value) };
     const [size, strength] = [$("size").value, Number($("strength").value)];
     return {
       task: "stylize", picture, style: document.querySelector("input[name=style]:checked").value, strength, keep_colors: $("keep").checked,
