@@ -21,6 +21,7 @@ from perceptualloss.pictures.change import Writing, change_file
 from perceptualloss.pictures.kinds import PNG
 from perceptualloss.pictures.metadata import Metadata
 from perceptualloss.pictures.picture import Picture
+from perceptualloss.pictures.rows import Rows
 from perceptualloss.pictures.sequences import Timing, write_sequence
 
 HEIGHT, WIDTH = 24, 36
@@ -126,7 +127,7 @@ def test_any_frames_are_exact_in_png(
             0, 256, channels
         )
         frames.append(after)
-    samples = (frame.astype(np.uint16) * np.uint16(257) if deep else frame for frame in frames)
+    samples = (Rows.of(frame.astype(np.uint16) * np.uint16(257) if deep else frame) for frame in frames)
     write_sequence(samples, tmp_path / "a.png", PNG, Metadata(), Timing(times[:count], 4))
     with Image.open(tmp_path / "a.png") as image:
         assert (image.n_frames, image.info["loop"]) == (count, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -68,51 +68,129 @@ def transform(
     torch.Size([1, 3, 100, 60])
     """
     check_image_batch("images", images)
-    check_precision(precision)
-    scale = int(getattr(network, "scale", 1))
-    place = _place(network, device)
-    if _is_whole(network):
-        check_idle({"overlap": overlap}, {"overlap": None}, "for a network that looks at the whole picture")
-        tile = _whole(network, images, tile, place)
-    elif tile is None:
-        tile = max(_SMALLEST, _OUTPUT_SIDE // scale)
-    if tile < 1 or (overlap is not None and overlap < 0):
-        raise InputError("a tile from 1 and an overlap from 0", f"{tile} and {overlap}")
+    height, width = images.shape[-2:]
+    work = tiles_of(network, tile, overlap, device, precision)
     with torch.no_grad():
         images = images.detach().float()
-        out = _room_for_output(images, scale)
-        up = network.upsample(images) if isinstance(network, InterpolatingNetwork) else None
-        work = _Tiled(network, images, up, out, overlap, scale, place, _type(network, precision, place))
-        with _evaluating(network, place):
-            _fill(work, tile, progress)
+        if _is_whole(network):
+            _check_room(network, images, tile, work.place)
+            work.side = max(height, width)
+        out = _room_for_output(images, work.scale)
+        inputs = [(images, 1)]
+        if isinstance(network, InterpolatingNetwork):
+            inputs.append((network.upsample(images), work.scale))
+        whole = Box(0, height, 0, width)
+        done = 0
+        for box in work.fill(whole, out, lambda box: [box.cut(image, scale) for image, scale in inputs], whole):
+            done += box.height * box.width
+            if progress is not None:
+                progress(done, height * width)
     return out
 
 
-@dataclass(frozen=True)
-class _Tiled:
-    """A picture that a network enlarges into ``out`` part by part."""
+Cut = Callable[[Box], list[Tensor]]
+
+
+def tiles_of(
+    network: nn.Module,
+    tile: int | None = None,
+    overlap: int | None = None,
+    device: str | torch.device | None = None,
+    precision: Precision = "auto",
+) -> Tiles:
+    """Return a network ready to be run over parts of pictures; arguments of :func:`transform`.
+
+    Raises:
+        InputError: a tile below 1, an overlap below 0, or a precision or device that there is not.
+    """
+    check_precision(precision)
+    place = _place(network, device)
+    if _is_whole(network):
+        check_idle({"overlap": overlap}, {"overlap": None}, "for a network that looks at the whole picture")
+    scale = int(getattr(network, "scale", 1))
+    side = max(_SMALLEST, _OUTPUT_SIDE // scale) if tile is None else tile
+    if side < 1 or (overlap is not None and overlap < 0):
+        raise InputError("a tile from 1 and an overlap from 0", f"{side} and {overlap}")
+    return Tiles(network, overlap, scale, place, _type(network, precision, place), side)
+
+
+@dataclass
+class Tiles:
+    """A network that is run over a picture tile by tile.
+
+    Attributes:
+        network: that is run.
+        overlap: as in :func:`transform`.
+        scale: how many times larger its results are.
+        place: where it computes.
+        type: in which numbers.
+        side: longest side of a tile in input pixels, without the overlap; it is halved when memory runs out.
+    """
 
     network: nn.Module
-    images: Tensor
-    up: Tensor | None
-    out: Tensor
     overlap: int | None
     scale: int
     place: torch.device
     type: torch.dtype
+    side: int
 
-    def do(self, box: Box) -> None:
-        """Write what becomes of ``box`` into the output."""
-        height, width = self.images.shape[-2:]
-        outer = Box(0, height, 0, width)
+    def part(self, box: Box, cut: Cut, whole: Box) -> Tensor:
+        """Return what becomes of a part of one picture, (1, 3, scale * height, scale * width), float32 in main memory.
+
+        Args:
+            box: the part, in input pixels.
+            cut: gives a part of the picture, (1, 3, H, W), as the only tensor of a list.
+            whole: the box of the whole picture.
+
+        Raises:
+            InputError: as :func:`transform`.
+        """
+        out = torch.empty(1, 3, self.scale * box.height, self.scale * box.width)
+        for _ in self.fill(box, out, cut, whole):
+            pass
+        return out
+
+    def fill(self, box: Box, out: Tensor, cut: Cut, whole: Box) -> Iterator[Box]:
+        """Write what becomes of ``box`` into ``out``, and yield tile after tile; smaller ones when memory runs out."""
+        with _evaluating(self.network, self.place):
+            yield from self._fill(box, out, cut, whole)
+
+    def _fill(self, box: Box, out: Tensor, cut: Cut, whole: Box) -> Iterator[Box]:
+        boxes = deque(split(box, self.side))
+        while boxes:
+            tile = boxes.popleft()
+            if tile.side > self.side:
+                boxes.extendleft(reversed(split(tile, self.side)))
+                continue
+            try:
+                result = self._tile(tile, cut, whole)
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if _is_whole(self.network):
+                    raise _too_large(whole) from error
+                if tile.side // 2 < _SMALLEST:
+                    remedy = "Close other programs, or compute on another device."
+                    raise InputError(f"memory for a tile of {tile.side} pixels", "too little", remedy) from error
+                self.side = tile.side // 2
+                boxes.appendleft(tile)
+            else:
+                tile.seen_from(box).cut(out, self.scale).copy_(result)
+                yield tile
+                continue
+            log.info("memory ran out: going on with tiles of %d pixels", self.side)  # outside except: it holds tensors
+            if self.place.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _tile(self, box: Box, cut: Cut, whole: Box) -> Tensor:
+        """Return what becomes of ``box``."""
+        outer = whole
         if box != outer:  # only then: a network may have to measure how far it looks
-            outer = box.grown(_reach(self.network) if self.overlap is None else self.overlap, height, width)
+            overlap = _reach(self.network) if self.overlap is None else self.overlap
+            outer = box.grown(overlap, whole.height, whole.width)
             grid = int(getattr(self.network, "grid", 1))
             outer = replace(outer, top=outer.top // grid * grid, left=outer.left // grid * grid)
-        inputs = [outer.cut(self.images)]
-        if self.up is not None:
-            inputs.append(outer.cut(self.up, self.scale))
-        parts = [i.to(self.place).contiguous(memory_format=torch.channels_last) for i in inputs]
+        parts = [i.to(self.place).contiguous(memory_format=torch.channels_last) for i in cut(outer)]
         result = box.seen_from(outer).cut(self._run(parts, self.type), self.scale)
         if not result.isfinite().all():
             if self.type != torch.float32:
@@ -121,7 +199,7 @@ class _Tiled:
             if not result.isfinite().all():
                 remedy = "Look at the network's weights and the picture's values."
                 raise InputError("a network that gives finite values", "NaN or infinity", remedy)
-        box.cut(self.out, self.scale).copy_(result)
+        return result
 
     def _run(self, parts: list[Tensor], kind: torch.dtype) -> Tensor:
         run = self.network.refine if isinstance(self.network, InterpolatingNetwork) else self.network
@@ -137,58 +215,25 @@ class _Tiled:
         return result
 
 
-def _fill(work: _Tiled, side: int, progress: Progress | None) -> None:
-    """Do tile after tile; where memory runs out, go on with tiles of half the side."""
-    height, width = work.images.shape[-2:]
-    boxes = deque(split(Box(0, height, 0, width), side))
-    done = 0
-    while boxes:
-        box = boxes.popleft()
-        if box.side > side:
-            boxes.extendleft(reversed(split(box, side)))
-            continue
-        try:
-            work.do(box)
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            side = box.side // 2
-            if _is_whole(work.network):
-                raise _too_large(work.images) from error
-            if side < _SMALLEST:
-                remedy = "Close other programs, or compute on another device."
-                raise InputError(f"memory for a tile of {box.side} pixels", "too little", remedy) from error
-            boxes.appendleft(box)
-        else:
-            done += (box.bottom - box.top) * (box.right - box.left)
-            if progress is not None:
-                progress(done, height * width)
-            continue
-        log.info("memory ran out: going on with tiles of %d pixels", side)  # outside except: the error holds tensors
-        if work.place.type == "cuda":
-            torch.cuda.empty_cache()
-
-
 def _is_whole(network: nn.Module) -> bool:
     return isinstance(network, TransformationNetwork) and network.whole
 
 
-def _whole(network: nn.Module, images: Tensor, tile: int | None, place: torch.device) -> int:
-    """Return the side of the one tile that a network gets that looks at the whole picture."""
-    longest, pixels = max(images.shape[-2:]), images[:, 0].numel()
-    if tile is not None and tile < longest:
+def _check_room(network: nn.Module, images: Tensor, tile: int | None, place: torch.device) -> None:
+    """Raise unless a network that looks at the whole picture can have it."""
+    height, width = images.shape[-2:]
+    if tile is not None and tile < max(height, width):
         remedy = "Leave the tile away; make the picture smaller where memory is short."
         raise InputError("no tiles for a network that looks at the whole picture", f"tiles of {tile} pixels", remedy)
-    each, free = getattr(network, "bytes_per_pixel", None), free_memory(place)
+    each, free, pixels = getattr(network, "bytes_per_pixel", None), free_memory(place), images[:, 0].numel()
     if each is not None and free is not None and each * pixels > free:
-        raise _too_large(images, f"{free / 2**30:.1f} GiB where about {each * pixels / 2**30:.1f} GiB are needed")
-    return longest
+        got = f"{free / 2**30:.1f} GiB where about {each * pixels / 2**30:.1f} GiB are needed"
+        raise _too_large(Box(0, height, 0, width), got)
 
 
-def _too_large(images: Tensor, got: str = "too little") -> InputError:
-    height, width = images.shape[-2:]
+def _too_large(whole: Box, got: str = "too little") -> InputError:
     return InputError(
-        f"memory for {width} x {height} pixels, which this network sees as a whole",
+        f"memory for {whole.width} x {whole.height} pixels, which this network sees as a whole",
         got,
         "Make the picture smaller first: size (--size) says the longer side.",
     )

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.decode import Frames
-from perceptualloss.pictures.encode import Samples, samples_of, write_still
+from perceptualloss.pictures.encode import write_still
 from perceptualloss.pictures.images import open_pictures
 from perceptualloss.pictures.kinds import AVIF, GIF, Kind, check_target, kind_of, kinds_that_hold
 from perceptualloss.pictures.metadata import Metadata, read_metadata
+from perceptualloss.pictures.parts import Parts
 from perceptualloss.pictures.picture import PathLike, Picture, Progress
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS
+from perceptualloss.pictures.rows import Rows
 from perceptualloss.pictures.sequences import Timing, write_sequence
+from perceptualloss.pictures.stored import Stored
 
 log = logging.getLogger(__name__)
 
 Change = Callable[[Picture, int, int], Picture]
+ChangeInParts = Callable[[Stored, int, int], Parts]
 Size = Callable[[int, int], tuple[int, int]]
 
 
@@ -51,6 +53,7 @@ class _Layout:
         bits: in which they are written.
         height: of the first result.
         width: of the first result.
+        pixels: of all results.
     """
 
     clear: bool
@@ -58,6 +61,12 @@ class _Layout:
     bits: Literal[8, 16]
     height: int
     width: int
+    pixels: int
+
+    @property
+    def size(self) -> int:
+        """About how many bytes all samples have."""
+        return self.pixels * ((1 if self.grey else 3) + self.clear) * self.bits // 8
 
 
 def share_of(progress: Progress | None, number: int, count: int) -> Progress | None:
@@ -85,30 +94,42 @@ def change_file(change: Change, source: PathLike, target: PathLike, size: Size, 
         InputError: a file that cannot be read or written, transparency that ``target`` cannot keep, more pixels
             than it can have, or, unless ``writing.overwrite``, a target that is there.
     """
+
+    def changed(stored: Stored, number: int, count: int) -> Parts:
+        return Parts.of(change(stored.whole(), number, count))
+
+    change_in_parts(changed, source, target, size, writing)
+
+
+def change_in_parts(
+    change: ChangeInParts, source: PathLike, target: PathLike, size: Size, writing: Writing | None = None
+) -> None:
+    """Do what :func:`change_file` does with what ``change`` makes part by part of pictures as they are stored.
+
+    A PNG, TIFF or JPEG file of one picture, or of pages, is written band by band; for all other kinds the samples of a
+    whole result are in memory.
+    """
     writing, target = writing or Writing(), Path(target)
     kind = kind_of(target)
     if not writing.overwrite and target.exists():
         raise InputError(f"a new file {target}", "one that is there already") from FileExistsError(str(target))
     pictures = open_pictures(source, writing.max_pixels)
     count = _kept(pictures, kind, target)
-    shown: Frames | list[Picture] = [pictures[0]] if count == 1 else pictures  # one is decoded once
-    layout = _check(shown, target, size)
+    one = pictures.stored(0) if count == 1 else None  # which is decoded once
+    layout = _check([one] if one else map(pictures.stored, range(count)), target, size)
     if kind is GIF:
         log.warning("%s: GIF has 256 colours; %s have all", target.name, kinds_that_hold("frames", "XMP"))
     metadata = Metadata() if writing.strip else _metadata(pictures, kind, target, layout)
-
-    def changed() -> Iterator[Samples]:
-        for number in range(count):
-            yield _samples(change(shown[number], number, count), layout)
-
-    if count == 1:
-        write_still(next(changed()), target, kind, metadata, writing.overwrite)
-    else:
-        durations = pictures.durations
-        timing = None if durations is None else Timing(durations, pictures.loop or 0)
-        if kind is AVIF and timing is not None and timing.plays:
-            log.warning("%s: it plays for ever and not %d times, as AVIF is written here", target.name, timing.plays)
-        write_sequence(changed(), target, kind, metadata, timing, writing.overwrite)
+    if one:
+        del pictures  # the content of the file, and what its decoder holds
+        write_still(_rows(change(one, 0, 1), layout), target, kind, metadata, writing.overwrite)
+        return
+    durations = pictures.durations
+    timing = None if durations is None else Timing(durations, pictures.loop or 0)
+    if kind is AVIF and timing is not None and timing.plays:
+        log.warning("%s: it plays for ever and not %d times, as AVIF is written here", target.name, timing.plays)
+    frames = (_rows(change(pictures.stored(number), number, count), layout) for number in range(count))
+    write_sequence(frames, target, kind, metadata, timing, layout.size, writing.overwrite)
 
 
 def _kept(pictures: Frames, kind: Kind, target: Path) -> int:
@@ -127,7 +148,7 @@ def _kept(pictures: Frames, kind: Kind, target: Path) -> int:
     return 1
 
 
-def _check(pictures: Frames | list[Picture], target: Path, size: Size) -> _Layout:
+def _check(pictures: Iterable[Stored], target: Path, size: Size) -> _Layout:
     """Look through what will be changed, before the work, and return what it has in common.
 
     Raises:
@@ -135,14 +156,15 @@ def _check(pictures: Frames | list[Picture], target: Path, size: Size) -> _Layou
     """
     clear, grey, bits, sizes = False, True, 8, list[tuple[int, int]]()
     for picture in pictures:
-        clear, grey, bits = clear or picture.alpha is not None, grey and picture.grey, max(bits, picture.bits)
-        sizes.append(size(*picture.colours.shape[-2:]))
+        clear, grey, bits = clear or picture.clear, grey and picture.grey, max(bits, picture.decoded.bits)
+        sizes.append(size(picture.height, picture.width))
     for height, width in set(sizes):
         kind = check_target(target, width, height, clear)
     deep = bits > 8 and "16 bits" in kind.holds
     if bits > 8 and not deep:
         log.warning("%s: 16 bits become 8 bits; %s keep them", target.name, kinds_that_hold("16 bits"))
-    return _Layout(clear, grey, 16 if deep else 8, *sizes[0])
+    pixels = sum(height * width for height, width in sizes)
+    return _Layout(clear, grey, 16 if deep else 8, *sizes[0], pixels)
 
 
 def _metadata(pictures: Frames, kind: Kind, target: Path, layout: _Layout) -> Metadata:
@@ -153,8 +175,5 @@ def _metadata(pictures: Frames, kind: Kind, target: Path, layout: _Layout) -> Me
     return kept
 
 
-def _samples(changed: Picture, layout: _Layout) -> Samples:
-    alpha = changed.alpha
-    if alpha is None and layout.clear:
-        alpha = torch.ones_like(changed.colours[:, :1])
-    return samples_of(changed.colours, layout.bits, alpha, changed.grey and layout.grey)
+def _rows(changed: Parts, layout: _Layout) -> Rows:
+    return changed.rows(layout.bits, layout.clear, layout.grey)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from perceptualloss.pictures.picture import Picture
-from perceptualloss.pictures.profiles import to_srgb
-from perceptualloss.pictures.reading.decoded import Decoded, Request, Source
+from perceptualloss.pictures.reading.decoded import Request, Source
 from perceptualloss.pictures.reading.heif import heif_source
 from perceptualloss.pictures.reading.jpeg_2000 import BOX, CODESTREAM, jpeg_2000_source
 from perceptualloss.pictures.reading.jpeg_xl import jpeg_xl_source
@@ -24,17 +19,9 @@ from perceptualloss.pictures.reading.pillow import pillow_picture, pillow_sides,
 from perceptualloss.pictures.reading.png import SIGNATURE, png_source
 from perceptualloss.pictures.reading.tiff import SIGNATURES, tiff_sides, tiff_source
 from perceptualloss.pictures.refusals import refusing
+from perceptualloss.pictures.stored import Stored
 
 _PILLOWS = (SIGNATURE, b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")
-_TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, then whether to mirror
-    2: (0, True),
-    3: (2, False),
-    4: (2, True),
-    5: (3, True),
-    6: (3, False),
-    7: (1, True),
-    8: (1, False),
-}
 
 
 @dataclass(frozen=True)
@@ -74,10 +61,16 @@ class Frames:
 
     def __getitem__(self, index: int) -> Picture:
         """Return one picture, upright and in sRGB; the frames of an animation are whole, laid over those before."""
+        stored = self.stored(index)
+        with refusing(self.request.name):
+            return stored.whole()
+
+    def stored(self, index: int) -> Stored:
+        """Return one picture as it is stored."""
         if not 0 <= index < self.count:
             raise IndexError(index)
         with refusing(self.request.name):
-            return finished(self.source.decode(index), self.request)
+            return Stored.of(self.source.decode(index), self.request)
 
     def __iter__(self) -> Iterator[Picture]:
         """Go through the pictures."""
@@ -97,8 +90,8 @@ def picture_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
         return tiff_sides(stream, request)
     if start.startswith(_PILLOWS):
         return pillow_sides(stream, request)
-    picture = frames(stream.read(), request)[0]
-    return picture.colours.shape[-2], picture.colours.shape[-1]
+    stored = frames(stream.read(), request).stored(0)
+    return stored.height, stored.width
 
 
 def decode(data: bytes, request: Request) -> Picture:
@@ -111,7 +104,7 @@ def decode(data: bytes, request: Request) -> Picture:
 
 def upright_picture(image: Image.Image, request: Request) -> Picture:
     """Return a Pillow picture upright."""
-    return finished(pillow_picture(image, request), request)
+    return Stored.of(pillow_picture(image, request), request).whole()
 
 
 def _source(data: bytes, request: Request) -> Source:
@@ -126,27 +119,3 @@ def _source(data: bytes, request: Request) -> Source:
         if source is not None:
             return source
     return pillow_source(data, request)
-
-
-def finished(picture: Decoded, request: Request) -> Picture:
-    """Return a decoded picture in sRGB and upright."""
-    alpha = None if picture.alpha is None else _batch(picture.alpha)
-    grey = picture.space == "grey"
-    return _upright(Picture(_batch(to_srgb(picture, request)), alpha, grey, bits=picture.bits), picture.orientation)
-
-
-def _batch(pixels: NDArray[np.float32]) -> Tensor:
-    """Return pixels (H, W, C) as a batch of one, (1, C, H, W)."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
-
-
-def _upright(picture: Picture, orientation: int) -> Picture:
-    """Turn and mirror a picture as an EXIF orientation says."""
-    quarters, mirrored = _TURN.get(orientation, (0, False))
-
-    def turn(pixels: Tensor) -> Tensor:
-        turned = torch.rot90(pixels, quarters, dims=(-2, -1))
-        return (turned.flip(-1) if mirrored else turned).contiguous()
-
-    alpha = None if picture.alpha is None else turn(picture.alpha)
-    return replace(picture, colours=turn(picture.colours), alpha=alpha)

@@ -14,29 +14,27 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from torch import Tensor
 
 from perceptualloss.errors import InputError, check_image_batch
 from perceptualloss.files import whole_file
 from perceptualloss.pictures.exif import ORIENTATION
+from perceptualloss.pictures.jpeg import write_jpeg
 from perceptualloss.pictures.jpeg_xl import encode_jpeg_xl
 from perceptualloss.pictures.kinds import AVIF, GIF, JPEG, JPEG_XL, PNG, TIFF, WEBP, Kind
 from perceptualloss.pictures.metadata import COMMENT, Metadata
+from perceptualloss.pictures.png import chunk, write_png
 from perceptualloss.pictures.ranges import FAR, check_values
+from perceptualloss.pictures.rows import Rows, Samples
 from perceptualloss.pictures.samples import whole_numbers
 from perceptualloss.pictures.tiff import write_pages
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
-
-PNG_HEAD = 33  # bytes of PNG's signature and header
 _SETTINGS: dict[Kind, dict[str, Any]] = {
-    JPEG: {"quality": 95, "subsampling": 0},
+    JPEG: {},
     WEBP: {"quality": 95, "use_sharp_yuv": True},
     AVIF: {"quality": 90, "subsampling": "4:4:4"},
     GIF: {},
-    PNG: {},
 }
 _INCH = 0.0254  # metres
 
@@ -65,10 +63,11 @@ def samples_of(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> Sa
         if alpha.numel() != image[0, 0].numel():
             raise InputError(f"alpha of shape {(1, *image.shape[2:])}", f"{tuple(alpha.shape)}")
         layers.append(alpha.reshape(1, *image.shape[2:]).to(image))
-    if not all(layer.isfinite().all() for layer in layers):
+    if not all(torch.stack(layer.aminmax()).isfinite().all() for layer in layers):
         raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
     check_values("image", image, 0, 1, FAR, "")
-    return whole_numbers(torch.cat(layers), bits)
+    samples = [whole_numbers(layer, bits) for layer in layers]
+    return samples[0] if len(samples) == 1 else np.concatenate(samples, axis=2)
 
 
 @contextmanager
@@ -91,37 +90,35 @@ def new_file(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
         raise InputError(f"{path} to be writable", f"the error {reason!r}", remedy) from error
 
 
-def write_still(
-    samples: Samples, path: Path, kind: Kind, metadata: Metadata | None = None, overwrite: bool = True
-) -> None:
-    """Write one picture, (H, W, channels), with what its kind can hold of the metadata (``Metadata.within``).
+def write_still(rows: Rows, path: Path, kind: Kind, metadata: Metadata | None = None, overwrite: bool = True) -> None:
+    """Write one picture with what its kind can hold of the metadata (``Metadata.within``).
+
+    PNG, TIFF and JPEG are written while the rows are made; for the other kinds all samples are in memory.
 
     Raises:
         InputError: a missing or read-only folder, a full disk, or a file of that name, unless ``overwrite``.
     """
     metadata = metadata or Metadata()
+    profile = profile_for(rows.channels, metadata)
     with new_file(path, overwrite) as file:
         if kind is TIFF:
-            write_pages(file, iter([samples]), metadata, profile_for(samples, metadata))
+            write_pages(file, iter([rows]), rows.size, metadata, profile)
+        elif kind is PNG:
+            write_png(file, rows, png_chunks(metadata, profile))
+        elif kind is JPEG:
+            write_jpeg(file, rows, pillow_options(kind, metadata, profile))
+        elif kind is JPEG_XL:
+            file.write(encode_jpeg_xl(rows.whole(), metadata))
+        elif kind is GIF:
+            _save(file, as_gif(rows.whole()), kind, pillow_options(kind, metadata, b""))
         else:
-            file.write(_encoded(samples, kind, metadata))
+            _save(file, as_pillow(rows.whole()), kind, pillow_options(kind, metadata, profile))
 
 
-def _encoded(samples: Samples, kind: Kind, metadata: Metadata) -> bytes:
-    if kind is JPEG_XL:
-        return encode_jpeg_xl(samples, metadata)
-    if kind is PNG:
-        data = png(samples)
-        return data[:PNG_HEAD] + png_chunks(metadata, profile_for(samples, metadata)) + data[PNG_HEAD:]
-    if kind is GIF:
-        return _saved(as_gif(samples), kind, **pillow_options(kind, metadata, b""))
-    return _saved(as_pillow(samples), kind, **pillow_options(kind, metadata, profile_for(samples, metadata)))
-
-
-def _saved(picture: Image.Image, kind: Kind, **options: Any) -> bytes:
+def _save(file: BinaryIO, picture: Image.Image, kind: Kind, options: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, kind.name.upper(), **options)
-    return buffer.getvalue()
+    file.write(buffer.getbuffer())
 
 
 def as_pillow(samples: Samples) -> Image.Image:
@@ -163,9 +160,9 @@ def pillow_options(kind: Kind, metadata: Metadata, profile: bytes) -> dict[str, 
     return options
 
 
-def profile_for(samples: Samples, metadata: Metadata) -> bytes:
-    """Return sRGB's colour profile, of as many colours as the samples have, if the source had one; else nothing."""
-    return srgb_profile(grey=samples.shape[2] < 3) if metadata.profile else b""
+def profile_for(channels: int, metadata: Metadata) -> bytes:
+    """Return sRGB's colour profile, of as many colours as the channels hold, if the source had one; else nothing."""
+    return srgb_profile(grey=channels < 3) if metadata.profile else b""
 
 
 @cache
@@ -178,14 +175,6 @@ def srgb_profile(grey: bool) -> bytes:
     else:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]  # in place of today's date
-
-
-def png(samples: Samples) -> bytes:
-    """Return samples of 8 or 16 bits, (H, W, channels), as a PNG file without more than them."""
-    if samples.dtype == np.uint8:
-        return _saved(as_pillow(samples), PNG)
-
-    return bytes(imagecodecs.png_encode(samples[..., 0] if samples.shape[2] == 1 else samples, 6))
 
 
 def png_chunks(metadata: Metadata, profile: bytes) -> bytes:
@@ -206,8 +195,3 @@ def png_chunks(metadata: Metadata, profile: bytes) -> bytes:
         except UnicodeEncodeError:
             chunks += chunk(b"iTXt", name.encode("latin-1", "replace") + b"\0\0\0\0\0" + text.encode())
     return chunks
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG file."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

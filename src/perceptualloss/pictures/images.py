@@ -17,6 +17,7 @@ from perceptualloss.pictures.kinds import check_target, kinds_that_hold
 from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS, Request
 from perceptualloss.pictures.refusals import SUFFIXES, refusing
+from perceptualloss.pictures.rows import Rows
 
 READ_SUFFIXES = SUFFIXES
 
@@ -136,4 +137,4 @@ def write_image(
     kind = check_target(path, samples.shape[1], samples.shape[0], alpha is not None)
     if bits > 8 and "16 bits" not in kind.holds:
         raise InputError(f"a file of 16 bits a channel, {kinds_that_hold('16 bits')}", repr(Path(path).name))
-    write_still(samples, Path(path), kind, overwrite=overwrite)
+    write_still(Rows.of(samples), Path(path), kind, overwrite=overwrite)

@@ -60,7 +60,21 @@ def fill_hidden(colours: Tensor, alpha: Tensor) -> Tensor:
     """
     if alpha.min() > 0 or not alpha.any() or max(alpha.shape[-2:]) == 1:
         return colours
+    return filled(colours, alpha, doubled(fill_hidden(*halved(colours, alpha)), *alpha.shape[-2:]))
+
+
+def halved(colours: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the visible colours at half the size, rounded up, and their opacity."""
     weight = F.avg_pool2d(alpha, 2, ceil_mode=True)
     mean = F.avg_pool2d(colours * alpha, 2, ceil_mode=True) / weight.clamp(min=torch.finfo(weight.dtype).tiny)
-    spread = F.interpolate(fill_hidden(mean, weight), size=alpha.shape[-2:], mode="nearest")
+    return mean, weight
+
+
+def doubled(colours: Tensor, height: int, width: int) -> Tensor:
+    """Return every pixel of colours four times, as far as height and width go."""
+    return colours.repeat_interleave(2, -2)[..., :height, :].repeat_interleave(2, -1)[..., :width]
+
+
+def filled(colours: Tensor, alpha: Tensor, spread: Tensor) -> Tensor:
+    """Return colours with those of ``spread`` where nothing is visible."""
     return torch.where(alpha > 0, colours, spread)

@@ -8,6 +8,8 @@ and cameras. What is beyond sRGB's gamut is clipped.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import imagecodecs
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 
 from perceptualloss.pictures.reading.decoded import Decoded, Floats, Request, Samples, as_floats
 
+Conversion = Callable[[Samples], Floats]
+
 _SPACES = {b"GRAY": "grey", b"RGB ": "rgb", b"CMYK": "cmyk", b"Lab ": "lab"}
 _NAMES = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk", "lab": "lab"}  # imagecodecs' names
 _INTENT = imagecodecs.CMS.INTENT.PERCEPTUAL
@@ -23,23 +27,32 @@ _ALIKE = 0.5 / 255
 _STRIP = 1 << 20  # values that are converted at once
 
 
-def to_srgb(picture: Decoded, request: Request) -> Floats:
-    """Return the colours of a picture in sRGB, (H, W, 3), float32 in [0, 1]; of grey the three channels are equal.
+def to_srgb(picture: Decoded, request: Request) -> Conversion:
+    """Return what gives the colours of a picture in sRGB: from values (H, W, channels) of it to (H, W, 3).
 
-    A profile that cannot be read or is one of other channels is ignored, which is said.
+    They are float32 in [0, 1]; of grey the three channels are equal. Every pixel is converted by itself, so that a
+    picture can be converted part by part. A profile that cannot be read or is one of other channels is ignored, which
+    is said.
     """
-    values, space = picture.values, picture.space
+    space = picture.space
     profile = _fitting(picture, request)
-    if profile is None or (space in ("grey", "rgb") and is_srgb(profile)):
-        return _without(values, space)
+    if profile is not None and not (space in ("grey", "rgb") and is_srgb(profile)):
+        conversion = partial(_by_profile, space=space, profile=profile)
+        try:
+            conversion(picture.values[:1, :1])
+        except imagecodecs.CmsError as error:
+            request.say(f"its colour profile was ignored: {error}")
+        else:
+            return conversion
+    return partial(_without, space=space)
+
+
+def _by_profile(values: Samples, space: str, profile: bytes) -> Floats:
     if space == "grey" and _space(profile) == "rgb":
-        values, space = np.repeat(as_floats(values), 3, axis=2), "rgb"
-    try:
+        converted = _converted(np.repeat(as_floats(values), 3, axis=2), "rgb", profile)
+    else:
         converted = _converted(values, space, profile)
-    except imagecodecs.CmsError as error:
-        request.say(f"its colour profile was ignored: {error}")
-        return _without(picture.values, picture.space)
-    if picture.space == "grey":
+    if space == "grey":
         converted[:] = converted.mean(axis=2, keepdims=True)
     return converted
 

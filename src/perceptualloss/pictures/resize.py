@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.numerics import exact_product
+from perceptualloss.pictures.box import Box
 from perceptualloss.pictures.images import exact_dtype
 
 Method = Literal["bicubic", "bilinear"]
@@ -66,9 +68,44 @@ def resize(
     work = images.to(exact_dtype(images))
     for axis, old, new, factor in sorted(axes, key=lambda a: a[3]):  # the smaller scale first: less work
         if factor != 1:
-            weights = _blocks(old, new, factor, method, antialias, work.dtype, work.device)
+            weights = _blocks(old, (0, new), factor, method, antialias, work.dtype, work.device)
             work = _apply(work, axis, weights)
     return work.to(images.dtype)
+
+
+def resize_part(cut: Callable[[Box], Tensor], old: tuple[int, int], new: tuple[int, int], part: Box) -> Tensor:
+    """Return a part of what :func:`resize` makes of a picture, which is asked for what this part is made of alone.
+
+    Args:
+        cut: gives a part of the picture, floating point, (N, C, H, W).
+        old: height and width of the picture.
+        new: height and width of the result.
+        part: of the result.
+
+    Returns:
+        (N, C, height, width) of the part, antialiased and bicubic, as of the whole picture but for rounding.
+
+    >>> whole = torch.rand(1, 3, 20, 30)
+    >>> box = Box(5, 9, 0, 10)
+    >>> part = resize_part(lambda place: place.cut(whole), (20, 30), (15, 22), box)
+    >>> bool(torch.allclose(part, box.cut(resize(whole, size=(15, 22))), atol=1e-6))
+    True
+    """
+    ends = [(part.top, part.bottom), (part.left, part.right)]
+    axes, places = list[tuple[int, float, tuple[Block, ...]]](), list[tuple[int, int]]()
+    for axis, before, after, lines in zip((-2, -1), old, new, ends, strict=True):
+        if before == after:
+            places.append(lines)
+            continue
+        blocks = _blocks(before, lines, after / before, "bicubic", True, torch.float64, torch.device("cpu"))
+        first = min(block[0] for block in blocks)
+        places.append((first, max(block[1] for block in blocks)))
+        axes.append((axis, after / before, tuple((start - first, stop - first, w) for start, stop, w in blocks)))
+    found = cut(Box(*places[0], *places[1]))
+    work = found.to(exact_dtype(found))
+    for axis, _, blocks in sorted(axes, key=lambda a: a[1]):
+        work = _apply(work, axis, tuple((start, stop, weights.to(work)) for start, stop, weights in blocks))
+    return work.to(found.dtype)
 
 
 def _targets(
@@ -102,18 +139,18 @@ def _apply(images: Tensor, axis: int, blocks: tuple[Block, ...]) -> Tensor:
 @lru_cache(maxsize=128)
 def _blocks(
     old: int,
-    new: int,
+    ends: tuple[int, int],
     scale: float,
     method: Method,
     antialias: bool,
     dtype: torch.dtype,
     device: torch.device,
 ) -> tuple[Block, ...]:
-    """Return (first input line, end, weights) for every ``_BLOCK`` output lines."""
-    taps, weights = _taps(old, new, scale, method, antialias)
+    """Return (first input line, end, weights) for every ``_BLOCK`` output lines between two of them."""
+    taps, weights = _taps(old, np.arange(*ends), scale, method, antialias)
     blocks = []
     with torch.inference_mode(False):  # the cache outlives the mode of the first call
-        for first in range(0, new, _BLOCK):
+        for first in range(0, len(taps), _BLOCK):
             lines = slice(first, first + _BLOCK)
             start, stop = int(taps[lines].min()), int(taps[lines].max()) + 1
             dense = np.zeros((len(taps[lines]), stop - start))
@@ -124,12 +161,12 @@ def _blocks(
 
 
 def _taps(
-    old: int, new: int, scale: float, method: Method, antialias: bool
+    old: int, lines: NDArray[np.int64], scale: float, method: Method, antialias: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the input lines and their weights, (new, taps) each, for every output line."""
+    """Return the input lines and their weights, (lines, taps) each, for the output lines."""
     stretch = min(scale, 1.0) if antialias else 1.0
     support = _SUPPORT[method] / stretch
-    centres = (np.arange(new) + 0.5) / scale - 0.5
+    centres = (lines + 0.5) / scale - 0.5
     left = np.floor(centres - support / 2).astype(np.int64)
     taps = left[:, None] + np.arange(math.ceil(support) + 2)
     kernel = _cubic if method == "bicubic" else _triangle

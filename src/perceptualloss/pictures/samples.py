@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_STRIP = 512
+_VALUES = 1 << 20  # that are in 64 bits at once
 
 
 def to_8_bits(images: Tensor) -> Tensor:
@@ -44,7 +44,8 @@ def whole_numbers(values: Tensor, bits: int) -> NDArray[np.uint8] | NDArray[np.u
     """Return ``values`` (C, H, W) in [0, 1], clamped and rounded, as samples (H, W, C) of 8 or 16 bits."""
     most, kind = 2**bits - 1, np.uint8 if bits == 8 else np.uint16
     samples = np.empty((*values.shape[1:], values.shape[0]), kind)
-    for top in range(0, len(samples), _STRIP):  # large pictures would need much memory in 64 bits at once
-        strip = values[:, top : top + _STRIP].detach().to("cpu", torch.float64)
-        samples[top : top + _STRIP] = _levels(strip, most).permute(1, 2, 0).numpy()
+    lines = max(1, _VALUES // (values.shape[0] * values.shape[2]))
+    for top in range(0, len(samples), lines):
+        strip = values[:, top : top + lines].detach().to("cpu", torch.float64, copy=True)
+        samples[top : top + lines] = strip.clamp_(0, 1).mul_(most).round_().permute(1, 2, 0).numpy()
     return samples

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,20 +13,11 @@ import numpy as np
 from PIL import Image
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.encode import (
-    PNG_HEAD,
-    Samples,
-    as_gif,
-    as_pillow,
-    chunk,
-    new_file,
-    pillow_options,
-    png,
-    png_chunks,
-    profile_for,
-)
+from perceptualloss.pictures.encode import as_gif, as_pillow, new_file, pillow_options, png_chunks, profile_for
 from perceptualloss.pictures.kinds import AVIF, GIF, PNG, TIFF, WEBP, Kind
 from perceptualloss.pictures.metadata import Metadata
+from perceptualloss.pictures.png import bodies, chunk, head
+from perceptualloss.pictures.rows import Rows, Samples
 from perceptualloss.pictures.tiff import write_pages
 
 _WEBP_FLAGS, _WEBP_ALPHA = 20, 0x10  # the byte in an animated WebP file, and its bit
@@ -46,42 +38,41 @@ class Timing:
 
 
 def write_sequence(
-    frames: Iterator[Samples],
+    frames: Iterator[Rows],
     path: Path,
     kind: Kind,
     metadata: Metadata,
     timing: Timing | None = None,
+    size: int = 0,
     overwrite: bool = True,
 ) -> None:
     """Write frames or pages, each taken when the one before is written, whole or not at all.
 
     Args:
-        frames: samples, (H, W, channels); of an animation all of one shape and type, of pages any.
+        frames: of an animation all of one shape and type, of pages any.
         path: the file.
         kind: of the file, one that holds "frames", or "pages".
         metadata: what the kind can hold (``Metadata.within``).
         timing: of an animation; None for pages.
+        size: bytes of the samples of all pages.
         overwrite: whether it takes the place of a file of that name.
 
     Raises:
         InputError: a missing or read-only folder, a full disk, or a file of that name, unless ``overwrite``.
     """
     first = next(frames)
-    profile = profile_for(first, metadata)
-
-    def all_frames() -> Iterator[Samples]:
-        yield first
-        yield from frames
-
+    profile = profile_for(first.channels, metadata)
+    frames = chain([first], frames)
+    del first  # each frame is gone when the next one is made
     with new_file(path, overwrite) as file:
         if kind is TIFF:
-            write_pages(file, all_frames(), metadata, profile)
+            write_pages(file, frames, size, metadata, profile)
         elif timing is None:
             raise InputError("the durations of an animation", "none")
         elif kind is PNG:
-            _write_png(file, all_frames(), png_chunks(metadata, profile), timing)
+            _write_png(file, map(Rows.whole, frames), png_chunks(metadata, profile), timing)
         else:
-            _write_pillow(file, all_frames(), kind, pillow_options(kind, metadata, profile), timing)
+            _write_pillow(file, map(Rows.whole, frames), kind, pillow_options(kind, metadata, profile), timing)
 
 
 def _write_png(file: BinaryIO, frames: Iterator[Samples], chunks: bytes, timing: Timing) -> None:
@@ -97,16 +88,13 @@ def _write_png(file: BinaryIO, frames: Iterator[Samples], chunks: bytes, timing:
         top, bottom, left, right = (0, len(samples), 0, samples.shape[1])
         if before is not None:
             top, bottom, left, right = _changed(before, samples)
-        part: Samples = samples[top:bottom, left:right].copy()
-        data = png(part)
+        part = Rows.of(samples[top:bottom, left:right])
         if number == 0:
-            file.write(
-                data[:PNG_HEAD] + chunk(b"acTL", struct.pack(">II", len(timing.durations), timing.plays)) + chunks
-            )
+            file.write(head(part) + chunk(b"acTL", struct.pack(">II", len(timing.durations), timing.plays)) + chunks)
         shape = (right - left, bottom - top, left, top)
         file.write(chunk(b"fcTL", struct.pack(">5I2H2B", sequence, *shape, *_fraction(duration), 0, 0)))
         sequence += 1
-        for body in _pixels(data):
+        for body in bodies(part):
             if number == 0:
                 file.write(chunk(b"IDAT", body))
             else:
@@ -129,16 +117,6 @@ def _fraction(milliseconds: float) -> tuple[int, int]:
     """Return a duration as PNG has it: a numerator and a denominator of seconds."""
     whole = round(milliseconds)
     return (whole, 1000) if whole <= _MOST else (min(round(milliseconds / 1000), _MOST), 1)
-
-
-def _pixels(data: bytes) -> Iterator[bytes]:
-    """Yield the content of a PNG file's IDAT chunks."""
-    place = PNG_HEAD
-    while place < len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if kind == b"IDAT":
-            yield data[place + 8 : place + 8 + length]
-        place += 12 + length
 
 
 def _write_pillow(

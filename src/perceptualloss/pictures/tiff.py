@@ -1,4 +1,4 @@
-"""TIFF files: pages one after the other, with the EXIF data of the first."""
+"""TIFF files: pages one after the other, in strips, with the EXIF data of the first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import imagecodecs
+import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from perceptualloss.pictures.exif import IPTC, XMP, Exif, read_directory
 from perceptualloss.pictures.metadata import Metadata
+from perceptualloss.pictures.rows import Rows, Samples, on_all_cores
 
 _LAYOUTS: dict[int, dict[str, Any]] = {  # by the number of channels
     1: {"photometric": "minisblack"},
@@ -21,16 +23,22 @@ _LAYOUTS: dict[int, dict[str, Any]] = {  # by the number of channels
 }
 
 
-def write_pages(file: BinaryIO, pages: Iterator[NDArray[Any]], metadata: Metadata, profile: bytes) -> None:
+_STRIP = 1 << 18  # bytes, as tifffile's
+_MOST = 2**32 - 2**25  # bytes of samples in a file whose places have 32 bits
+
+
+def write_pages(file: BinaryIO, pages: Iterator[Rows], size: int, metadata: Metadata, profile: bytes) -> None:
     """Write pages into an open file that can be read, too; compressed without loss, opacity unassociated.
 
     Args:
         file: empty, on a disk.
-        pages: samples of 8 or 16 bits, (H, W, channels), each taken when the one before is written.
+        pages: each taken when the one before is written.
+        size: bytes of the samples of all pages; for more than 4 GB it is a BigTIFF.
         metadata: of the first page.
         profile: a colour profile, or nothing.
     """
     exif = metadata.exif
+    order = "<" if exif is None else exif.order
     options: dict[str, Any] = {"compression": "zlib", "predictor": True, "metadata": None, "software": False}
     if metadata.dpi is not None:
         options |= {"resolution": metadata.dpi, "resolutionunit": "inch"}
@@ -38,12 +46,31 @@ def write_pages(file: BinaryIO, pages: Iterator[NDArray[Any]], metadata: Metadat
         options["iccprofile"] = profile
     beside = ((XMP, 1, metadata.xmp), (IPTC, 7, metadata.iptc))
     options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in beside if data]  # of one page
-    with tifffile.TiffWriter(file, byteorder="<" if exif is None else exif.order) as writer:
-        for samples in pages:
-            writer.write(samples[..., 0] if samples.shape[2] == 1 else samples, **options, **_LAYOUTS[samples.shape[2]])
+    with tifffile.TiffWriter(file, byteorder=order, bigtiff=size > _MOST) as writer:
+        for page in pages:
+            _write_page(writer, page, order, options)
     if exif is not None:
         file.flush()
         _add_exif(file, exif)
+
+
+def _write_page(writer: tifffile.TiffWriter, page: Rows, order: str, options: dict[str, Any]) -> None:
+    """Write a page in strips that are compressed here, because tifffile takes whole pages or such strips."""
+
+    def compressed(samples: Samples) -> bytes:
+        steps = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=-2)
+        return bytes(imagecodecs.deflate_encode(steps.astype(steps.dtype.newbyteorder(order), copy=False).tobytes()))
+
+    rows = min(page.height, max(1, _STRIP // page.row_size))
+    shape = (page.height, page.width) if page.channels == 1 else (page.height, page.width, page.channels)
+    writer.write(
+        on_all_cores(compressed, page.strips(rows)),
+        shape=shape,
+        dtype=page.dtype,
+        rowsperstrip=rows,
+        **options,
+        **_LAYOUTS[page.channels],
+    )
 
 
 def _add_exif(file: BinaryIO, exif: Exif) -> None:

@@ -61,5 +61,5 @@ def _sides(file: Path, max_pixels: int = MAX_PIXELS, whole: bool = False) -> lis
     if whole and any(data.startswith(start) and not data.endswith(end) for start, end in _ENDS.items()):
         raise InputError(f"{file} to be whole", "one that is cut")
     opened = open_pictures(data, max_pixels)
-    shapes = [opened[number].colours.shape for number in range(opened.count)]
-    return [(shape[-2], shape[-1]) for shape in shapes]
+    pictures = (opened.stored(number) for number in range(opened.count))
+    return [(picture.height, picture.width) for picture in pictures]

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 MAX_PIXELS = 178_956_970  # three bytes of each are half a gigabyte; what Pillow refuses beyond, too
 
 Floats = NDArray[np.float32]
-Samples = NDArray[np.uint8] | Floats
+Samples = NDArray[np.uint8] | NDArray[np.uint16] | Floats
 Space = Literal["grey", "rgb", "cmyk", "lab"]
 _ROUNDING = 1e-6
 _said: set[tuple[str, str]] = set()
@@ -29,10 +29,10 @@ class Decoded:
     """A picture before its colours are sRGB's and before it is turned.
 
     Attributes:
-        values: (H, W, channels of ``space``): 0 to 255 in uint8, or in [0, 1]; Lab as L* (0 to 100), a*, b*.
+        values: (H, W, channels of ``space``): all of uint8 or of uint16, or in [0, 1]; Lab as L* (0 to 100), a*, b*.
         space: what the channels are.
         bits: of the samples, to be kept when the picture is written.
-        alpha: opacity, (H, W, 1), float32 in [0, 1]; the colours are not multiplied by it.
+        alpha: opacity, (H, W, 1), as the values are; the colours are not multiplied by it.
         profile: an ICC profile, or None for sRGB.
         orientation: EXIF's, 1 to 8.
         duration: how long an animation shows it, in milliseconds.
@@ -41,7 +41,7 @@ class Decoded:
     values: Samples
     space: Space
     bits: Literal[8, 16] = 8
-    alpha: Floats | None = None
+    alpha: Samples | None = None
     profile: bytes | None = None
     orientation: int = 1
     duration: float | None = None
@@ -92,9 +92,9 @@ class Request:
 
 
 def unit(samples: NDArray[Any], most: int) -> Samples:
-    """Return whole numbers from 0 to ``most`` in [0, 1]; those of 8 bits stay as they are."""
-    if samples.dtype == np.uint8 and most == 255:
-        return samples.astype(np.uint8, copy=False)
+    """Return whole numbers from 0 to ``most`` in [0, 1]; those of all 8 or 16 bits stay as they are, to save memory."""
+    if samples.dtype in (np.uint8, np.uint16) and most == np.iinfo(samples.dtype).max:
+        return np.asarray(samples, samples.dtype.newbyteorder("="))
     if most > 2**24:
         return (samples / np.float64(most)).astype(np.float32)
     return samples.astype(np.float32) / np.float32(most)
@@ -115,7 +115,7 @@ def floating(samples: NDArray[Any], request: Request) -> Floats:
         raise request.refuse(f"values in floating point from {least:g} to {most:g}, beyond [0, 1]", remedy)
     if least < -_ROUNDING or most > 1 + _ROUNDING:
         request.say(f"values from {least:g} to {most:g} were clipped to [0, 1]")
-    return values.clip(0, 1)
+    return values.clip(0, 1, out=values)
 
 
 def apart(samples: Samples, bits: Literal[8, 16], profile: bytes | None = None, orientation: int = 1) -> Decoded:
@@ -126,15 +126,24 @@ def apart(samples: Samples, bits: Literal[8, 16], profile: bytes | None = None, 
         raise ValueError(f"{channels} channels")
     colours, alpha = samples, None
     if channels in (2, 4):
-        colours, alpha = samples[..., :-1], as_floats(samples[..., -1:])
+        colours, alpha = samples[..., :-1], samples[..., -1:]
     return Decoded(colours, "grey" if channels < 3 else "rgb", bits, alpha, profile, orientation)
 
 
 def as_floats(samples: Samples) -> Floats:
     """Return samples in [0, 1]."""
-    if samples.dtype == np.uint8:
-        return samples.astype(np.float32) / np.float32(255)
-    return samples.astype(np.float32, copy=False)
+    if samples.dtype == np.float32:
+        return samples
+    values = samples.astype(np.float32)
+    values /= np.float32(np.iinfo(samples.dtype).max)
+    return values
+
+
+def flipped(samples: Samples) -> Samples:
+    """Return samples of which the least was white."""
+    if samples.dtype == np.float32:
+        return np.float32(1) - samples
+    return np.invert(samples)
 
 
 def divided(picture: Decoded) -> Samples:
@@ -142,4 +151,4 @@ def divided(picture: Decoded) -> Samples:
     if picture.alpha is None:
         return picture.values
     least = np.float32(1e-6)
-    return np.asarray((as_floats(picture.values) / np.maximum(picture.alpha, least)).clip(0, 1), np.float32)
+    return np.asarray((as_floats(picture.values) / np.maximum(as_floats(picture.alpha), least)).clip(0, 1), np.float32)

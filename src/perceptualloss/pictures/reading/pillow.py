@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from perceptualloss.pictures.reading import coded
-from perceptualloss.pictures.reading.decoded import Decoded, Request, Samples, Source, Space, apart, as_floats, floating
+from perceptualloss.pictures.reading.decoded import (
+    Decoded,
+    Request,
+    Samples,
+    Source,
+    Space,
+    apart,
+    flipped,
+    floating,
+    unit,
+)
 
 # Not all that Pillow knows: PostScript would start a program, and what scientists and printers have is no picture.
 _KINDS = (
@@ -27,6 +37,7 @@ _NO_PICTURE = (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.er
 _BITS, _PHOTOMETRIC = 258, 262
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
 _EMBEDDED = 0x4D424544  # "MBED"
+_STRIP = 512  # rows
 _SRGB_GAMMA = (0.45405, 0.45505)  # 1/2.2, which writers of PNG have in place of sRGB's curve
 
 
@@ -142,12 +153,16 @@ def _whole(image: ImageFile.ImageFile, data: bytes, request: Request) -> Image.I
 
 def pillow_picture(image: Image.Image, request: Request) -> Decoded:
     """Return what a Pillow picture of any mode holds."""
+    profile, orientation = beside_pixels(image, request)
+    return replace(_samples(image, request), profile=profile, orientation=orientation)
+
+
+def beside_pixels(image: Image.Image, request: Request) -> tuple[bytes | None, int]:
+    """Return the profile of a Pillow picture's colours, or None for sRGB, and its orientation."""
     image.load()  # first of all: a PNG's orientation and profile may follow its pixels
     exif = _read_exif(image, request)
     orientation = exif.get(_ORIENTATION, 1)
-    picture = _samples(image, request)
-    profile = _profile(image, exif, request)
-    return replace(picture, profile=profile, orientation=orientation if orientation in range(1, 9) else 1)
+    return _profile(image, exif, request), orientation if orientation in range(1, 9) else 1
 
 
 def _samples(image: Image.Image, request: Request) -> Decoded:
@@ -158,26 +173,41 @@ def _samples(image: Image.Image, request: Request) -> Decoded:
         if whole.min() < 0 or whole.max() > 65535:
             raise ValueError(f"grey values beyond [0, 65535] in a picture of mode {image.mode}")
         return _sixteen_bits(image, whole)
+    if image.mode == "RGBA" or (image.mode in ("L", "RGB") and not image.has_transparency_data):
+        return apart(_array(image), bits=8)
     alpha = None
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        alpha = as_floats(np.asarray(image.convert("RGBA").getchannel("A")))[..., None]
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))[..., None]
     if image.mode in ("1", "LA", "La"):
         image = image.convert("L")
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB")
-    values = np.asarray(image)
+    values = _array(image)
     space: Space = "grey" if grey else "cmyk" if image.mode == "CMYK" else "rgb"
     return Decoded(values[..., None] if grey else values, space, 8, alpha)
+
+
+def _array(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the samples of a Pillow picture of 8 bits; ``np.asarray`` would have them in memory three times."""
+    channels = len(image.getbands())
+    samples = np.empty(
+        (image.height, image.width) if channels == 1 else (image.height, image.width, channels), np.uint8
+    )
+    for top in range(0, image.height, _STRIP):
+        part = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        samples[top : top + _STRIP] = np.asarray(part)
+    return samples
 
 
 def _sixteen_bits(image: Image.Image, whole: NDArray[Any]) -> Decoded:
     """Return 16-bit grey, which Pillow leaves as its file has it, be it of 12 bits or min-is-white."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS, (16,))[0] if image.mode.startswith("I;16") else 16
-    picture = apart(whole.astype(np.float32) / np.float32(2**bits - 1), bits=16)
+    whole = whole.astype(np.uint16)
+    picture = apart(unit(whole, 2**bits - 1), bits=16)
     if image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0:
-        picture = replace(picture, values=1 - picture.values)
+        picture = replace(picture, values=flipped(picture.values))
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         picture = replace(picture, alpha=(whole != clear).astype(np.float32)[..., None])

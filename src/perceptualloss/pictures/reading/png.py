@@ -11,7 +11,7 @@ import imagecodecs
 
 from perceptualloss.pictures.reading.coded import coded_profile
 from perceptualloss.pictures.reading.decoded import Decoded, Request, Source, apart, unit
-from perceptualloss.pictures.reading.pillow import open_pillow, pillow_picture, pillow_source
+from perceptualloss.pictures.reading.pillow import beside_pixels, open_pillow, pillow_source
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -35,9 +35,8 @@ def png_source(data: bytes, request: Request) -> Source:
 
 def _deep(data: bytes, request: Request) -> Decoded:
     """Read 16 bits; a colour that is to be transparent (tRNS) comes as opacity."""
-    samples = unit(imagecodecs.png_decode(data), 65535)
-    about = pillow_picture(open_pillow(io.BytesIO(data), request), request)
-    return replace(apart(samples, 16), profile=about.profile, orientation=about.orientation)
+    profile, orientation = beside_pixels(open_pillow(io.BytesIO(data), request), request)
+    return apart(unit(imagecodecs.png_decode(data), 65535), 16, profile, orientation)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -20,8 +20,8 @@ from perceptualloss.pictures.reading.decoded import (
     Samples,
     Source,
     Space,
-    as_floats,
     divided,
+    flipped,
     floating,
     unit,
 )
@@ -112,7 +112,7 @@ def _values(samples: NDArray[Any], page: Any, request: Request, meaning: int) ->
         return _lab(samples, meaning, request)
     values = floating(samples, request) if samples.dtype.kind == "f" else unit(samples, _most(samples, page))
     if meaning == _MIN_IS_WHITE:
-        return np.uint8(255) - values if values.dtype == np.uint8 else np.float32(1) - values
+        return flipped(values)
     return values
 
 
@@ -142,7 +142,7 @@ def _lab(samples: NDArray[Any], meaning: int, request: Request) -> Floats:
     return np.concatenate([samples[..., :1].astype(np.float32) * np.float32(100 / light), opposed], axis=2)
 
 
-def _opacity(samples: NDArray[Any], channels: int, page: Any, request: Request) -> tuple[Floats | None, bool]:
+def _opacity(samples: NDArray[Any], channels: int, page: Any, request: Request) -> tuple[Samples | None, bool]:
     """Return what of the channels behind the colours is opacity, and whether the colours were multiplied by it."""
     behind = samples.shape[2] - channels
     kinds = [int(kind) for kind in page.extrasamples][:behind]
@@ -155,7 +155,7 @@ def _opacity(samples: NDArray[Any], channels: int, page: Any, request: Request) 
     if not opacities:
         return None, False
     chosen = samples[..., channels + opacities[0], None]
-    alpha = floating(chosen, request) if chosen.dtype.kind == "f" else as_floats(unit(chosen, _most(chosen, page)))
+    alpha = floating(chosen, request) if chosen.dtype.kind == "f" else unit(chosen, _most(chosen, page))
     return alpha, kinds[opacities[0]] == _ASSOCIATED
 
 

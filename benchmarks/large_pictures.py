@@ -1,0 +1,126 @@
+"""Memory and time of enlarging large files.
+
+    python benchmarks/large_pictures.py [--megapixels 12 40 100] [--scales 4 2] [--kinds png tif jpg]
+                                        [--network NAME] [--folder DIR]
+
+A square photo (scikit-image's astronaut, mirrored and repeated, with grain) of so many megapixels, RGB with 8 bits, is
+enlarged from a file into another of its kind. Every figure is of a process of its own, which loads the network and
+enlarges a small file first. Memory is the growth of its resident set's peak (VmHWM, reset before the work) over what
+was resident before; the file's content and what its decoder holds are counted. Time is on the clock and, user and
+system, of the processor. Without --network it is a SubPixelUpscaler of 8 channels and one block, untrained, which
+interpolates: so the pipeline is measured in minutes. --network x2|x4's name takes a network that ships, such as
+residual4x-mse.
+
+At 100 megapixels x4 the result has 1,600 megapixels, and the folder needs 6 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage import data
+from torch import nn
+
+from perceptualloss.apply.upscale import upscaler
+from perceptualloss.networks.named import load_network
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
+from perceptualloss.pictures.encode import write_still
+from perceptualloss.pictures.kinds import kind_of
+from perceptualloss.pictures.rows import Rows, Samples
+
+KINDS = ("png", "tif", "jpg")
+SMALL = 256
+BAND = 512
+
+
+def photo(side: int) -> Rows:
+    """Return a square photo, made in bands."""
+    one = data.astronaut().astype(np.int16)
+    field = np.concatenate([np.concatenate([one, one[:, ::-1]], 1), np.concatenate([one[::-1], one[::-1, ::-1]], 1)])
+    wide = np.tile(field, (1, side // field.shape[1] + 1, 1))[:, :side]
+
+    def bands() -> Iterator[Samples]:
+        random = np.random.default_rng(0)
+        for top in range(0, side, BAND):
+            band = wide[top % len(wide) :][: min(BAND, side - top)]
+            grain = random.normal(0, 1, band.shape[:2]).round().astype(np.int16)
+            yield (band + grain[..., None]).clip(0, 255).astype(np.uint8)
+
+    return Rows(side, side, 3, 8, bands())
+
+
+def network_of(name: str, scale: int) -> nn.Module:
+    """Return a network that ships, or the stand-in."""
+    return load_network(name) if name else SubPixelUpscaler(scale, width=8, blocks=1)
+
+
+def measure(source: Path, name: str, scale: int) -> None:
+    """Print the growth of the memory in MiB, seconds of the clock and of the processor, and the result's megabytes."""
+    tool = upscaler(network=network_of(name, scale))
+    target = source.with_name(f"large{source.suffix}")
+    small = source.with_name(f"small{source.suffix}")
+    write_still(photo(SMALL), small, kind_of(small))
+    tool.file(small, target)
+    Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak
+    before, clock, start = _status("VmRSS"), time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    tool.file(source, target)
+    end = resource.getrusage(resource.RUSAGE_SELF)
+    used = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+    print(_status("VmHWM") - before, time.perf_counter() - clock, used, target.stat().st_size / 1e6)
+    target.unlink()
+
+
+def _status(entry: str) -> float:
+    return int(Path("/proc/self/status").read_text().split(f"{entry}:")[1].split()[0]) / 1024
+
+
+def row(kind: str, megapixels: float, scale: int, name: str, folder: Path) -> str:
+    """Return a line of the table."""
+    source = folder / f"source.{kind}"
+    write_still(photo(round((megapixels * 1e6) ** 0.5)), source, kind_of(source))
+    command = [sys.executable, __file__, "--one", str(source), name, str(scale)]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-4:]
+    memory, clock, used, size = (float(figure) for figure in found)
+    source.unlink()
+    return (
+        f"| {kind} | {megapixels:g} | x{scale} | {megapixels * scale**2:g} | {memory:.0f} | "
+        f"{memory * 2**20 / (megapixels * 1e6 * scale**2):.2f} | {clock:.0f} | {used:.0f} | {size:.0f} |"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megapixels", type=float, nargs="+", default=[12, 40, 100])
+    parser.add_argument("--scales", type=int, nargs="+", default=[4, 2])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--network", default="")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        source, name, scale = options.one
+        measure(Path(source), name, int(scale))
+        return
+    print(f"{os.uname().sysname} {os.uname().machine}, {os.cpu_count()} cores, torch {torch.__version__}\n")
+    print("| kind | megapixels | scale | of the result | MiB | bytes a pixel of the result | s | s of the processor | MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for megapixels in options.megapixels:
+            for scale in options.scales:
+                for kind in options.kinds:
+                    print(row(kind, megapixels, scale, options.network, Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
