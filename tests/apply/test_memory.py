@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss.apply import device as memory
+from perceptualloss import memory
 from perceptualloss.apply.device import free_memory
 
 CPU = torch.device("cpu")

@@ -210,3 +210,22 @@ def test_a_large_tiff_is_compressed_and_its_parts_are_found(tmp_path: Path) -> N
     with Image.open(tmp_path / "a.tif") as image, tifffile.TiffFile(tmp_path / "a.tif") as opened:
         assert image.size == (900, 700)
         assert opened.pages[0].compression == 8
+
+
+@pytest.mark.parametrize(("name", "fits"), [("a.webp", False), ("a.jxl", False), ("a.png", True), ("a.jpg", True)])
+def test_a_result_that_does_not_fit_into_memory_is_refused_before_the_work(
+    name: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perceptualloss.pictures.change.free_main_memory", lambda: 4000)
+    write_image(torch.rand(3, 8, 9), tmp_path / "small.png")
+
+    def same(picture: Picture, number: int, count: int) -> Picture:
+        assert fits
+        return picture
+
+    if fits:
+        change_file(same, tmp_path / "small.png", tmp_path / name, lambda height, width: (height, width))
+        return
+    with pytest.raises(InputError, match="ends in .png, .tif or .jpg is written while it is made"):
+        change_file(same, tmp_path / "small.png", tmp_path / name, lambda height, width: (height, width))
+    assert not (tmp_path / name).exists()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from perceptualloss.errors import InputError
+from perceptualloss.memory import free_main_memory
 from perceptualloss.vocabulary import check_value
 
 
@@ -39,10 +38,6 @@ def device_for(network: nn.Module, device: str | None) -> torch.device:
     return first.device if device is None and first is not None else find_device(device or "auto")
 
 
-_MEMINFO = Path("/proc/meminfo")
-_GROUP = Path("/sys/fs/cgroup")
-
-
 def free_memory(place: torch.device) -> int | None:
     """Return the bytes that are free on a device; None where nothing says so (macOS, Windows).
 
@@ -53,20 +48,4 @@ def free_memory(place: torch.device) -> int | None:
         return free + torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
     if place.type != "cpu":
         return None
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-        free = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return None
-    return min(free, _left_in_group(free))
-
-
-def _left_in_group(free: int) -> int:
-    """Return what the limit of this process's control group leaves, or ``free`` without such a limit."""
-    try:
-        limit, used = (int((_GROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
-        stat = (_GROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):  # no control group, or "max"
-        return free
-    cache = sum(int(line.split()[1]) for line in stat if line.startswith("inactive_file "))
-    return limit - used + cache
+    return free_main_memory()

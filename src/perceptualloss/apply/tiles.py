@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 _TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _OUTPUT_SIDE = 1536
 """Pixels of an output tile's side: under 1 GB for the networks that ship, and a fifth of the work done twice."""
+_BYTES = 800
+"""Of free memory that a pixel of the output should have: twice what those networks take."""
 _UNKNOWN_REACH = 64
 _SMALLEST = 16
 
@@ -47,7 +50,7 @@ def transform(
     Args:
         network: takes (N, 3, H, W) in [0, 1] and gives ``network.scale`` times the size (1 without such).
         images: (N, 3, H, W) in [0, 1], floating point, on any device.
-        tile: longest side of a tile in input pixels, without the overlap; None: 1536 / scale.
+        tile: longest side of a tile in input pixels, without the overlap; None: 1536 / scale, less where memory is short.
         overlap: input pixels by which a tile reaches into its neighbours; None: the network's ``reach``, or 64
             if it has none.
         device: where to compute, such as "cpu" or "cuda:1"; None: where the network is.
@@ -108,7 +111,7 @@ def tiles_of(
     if _is_whole(network):
         check_idle({"overlap": overlap}, {"overlap": None}, "for a network that looks at the whole picture")
     scale = int(getattr(network, "scale", 1))
-    side = max(_SMALLEST, _OUTPUT_SIDE // scale) if tile is None else tile
+    side = max(_SMALLEST, _output_side(place) // scale) if tile is None else tile
     if side < 1 or (overlap is not None and overlap < 0):
         raise InputError("a tile from 1 and an overlap from 0", f"{side} and {overlap}")
     return Tiles(network, overlap, scale, place, _type(network, precision, place), side)
@@ -213,6 +216,17 @@ class Tiles:
                 f"a network that gives {size} for {tuple(parts[0].shape)}", f"{tuple(result.shape)}", remedy
             )
         return result
+
+
+def _output_side(place: torch.device) -> int:
+    """Return the side of a tile of output, smaller where little memory is free."""
+    free = free_memory(place)
+    return _OUTPUT_SIDE if free is None else min(_OUTPUT_SIDE, math.isqrt(free // _BYTES))
+
+
+def is_cut(network: nn.Module) -> bool:
+    """Tell whether a part of a result needs a part of the picture alone: what it is and what surrounds it."""
+    return not _is_whole(network) and not isinstance(network, InterpolatingNetwork)
 
 
 def _is_whole(network: nn.Module) -> bool:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from perceptualloss.pictures.change import Writing, change_file, share_of
+from perceptualloss.pictures.change import Writing, change_in_parts, share_of
+from perceptualloss.pictures.parts import Parts
 from perceptualloss.pictures.picture import PathLike, Picture, Progress
+from perceptualloss.pictures.stored import Stored
 from perceptualloss.pictures.video import transform_video
 
 Frames = Callable[[Tensor], Tensor]
@@ -36,6 +38,15 @@ class Tool(ABC):
             progress: called with input pixels done and all input pixels.
         """
 
+    def parts(self, stored: Stored, progress: Progress | None = None) -> Parts:
+        """Return the result of a picture as its file stores it; here made at once.
+
+        Args:
+            stored: the picture.
+            progress: called with input pixels done and all input pixels.
+        """
+        return Parts.of(self.picture(stored.whole(), progress))
+
     @abstractmethod
     def frames(self, smooth: float) -> Frames:
         """Return what makes frame after frame of one clip.
@@ -60,10 +71,10 @@ class Tool(ABC):
                 than it can have, or, unless ``writing.overwrite``, a target that is there.
         """
 
-        def change(picture: Picture, number: int, count: int) -> Picture:
-            return self.picture(picture, share_of(progress, number, count))
+        def change(stored: Stored, number: int, count: int) -> Parts:
+            return self.parts(stored, share_of(progress, number, count))
 
-        change_file(change, source, target, self.size_of, writing)
+        change_in_parts(change, source, target, self.size_of, writing)
 
     def video(
         self,

@@ -12,15 +12,18 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from perceptualloss.apply.in_parts import InParts
 from perceptualloss.apply.result_size import ResultSize
 from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import is_cut, tiles_of, transform
 from perceptualloss.apply.tool import Frames, Tool
 from perceptualloss.errors import InputError
 from perceptualloss.networks.cascade import Cascade, scale_of
 from perceptualloss.pictures.color import match_histogram as matched
+from perceptualloss.pictures.parts import Parts
 from perceptualloss.pictures.picture import Picture, Progress, fill_hidden
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.stored import Stored
 from perceptualloss.vocabulary import Precision
 
 log = logging.getLogger(__name__)
@@ -168,6 +171,15 @@ class Transformer(Tool):
         if alpha is not None:
             alpha = _of_size(alpha, (made.shape[-2], made.shape[-1]))
         return replace(picture, colours=made, alpha=alpha, grey=grey)
+
+    def parts(self, stored: Stored, progress: Progress | None = None) -> Parts:
+        """Return the result of a picture as its file stores it, made part by part where the network can be cut."""
+        network = self.network_for(stored.height, stored.width)
+        if self.match_histogram or not is_cut(network):
+            return super().parts(stored, progress)
+        tiles = tiles_of(network, self.tile, device=self.device, precision=self.precision)
+        grey = stored.grey and not self.colours_grey
+        return InParts(stored, tiles, self.size_of(stored.height, stored.width), grey, self.strength, progress).parts()
 
     def frames(self, smooth: float) -> Frames:
         """Return what transforms frame after frame of one clip; sizes that are wanted become even, which is said."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from perceptualloss.errors import InputError
+from perceptualloss.memory import free_main_memory
 from perceptualloss.pictures.decode import Frames
 from perceptualloss.pictures.encode import write_still
 from perceptualloss.pictures.images import open_pictures
@@ -66,7 +67,12 @@ class _Layout:
     @property
     def size(self) -> int:
         """About how many bytes all samples have."""
-        return self.pixels * ((1 if self.grey else 3) + self.clear) * self.bits // 8
+        return self.pixels * self.channels * self.bits // 8
+
+    @property
+    def channels(self) -> int:
+        """Of colours and opacity."""
+        return (1 if self.grey else 3) + self.clear
 
 
 def share_of(progress: Progress | None, number: int, count: int) -> Progress | None:
@@ -119,6 +125,7 @@ def change_in_parts(
     layout = _check([one] if one else map(pictures.stored, range(count)), target, size)
     if kind is GIF:
         log.warning("%s: GIF has 256 colours; %s have all", target.name, kinds_that_hold("frames", "XMP"))
+    _check_memory(kind, layout, target)
     metadata = Metadata() if writing.strip else _metadata(pictures, kind, target, layout)
     if one:
         del pictures  # the content of the file, and what its decoder holds
@@ -130,6 +137,22 @@ def change_in_parts(
         log.warning("%s: it plays for ever and not %d times, as AVIF is written here", target.name, timing.plays)
     frames = (_rows(change(pictures.stored(number), number, count), layout) for number in range(count))
     write_sequence(frames, target, kind, metadata, timing, layout.size, writing.overwrite)
+
+
+def _check_memory(kind: Kind, layout: _Layout, target: Path) -> None:
+    """Raise where the samples of a result and its encoder do not fit into the memory that is free.
+
+    Raises:
+        InputError: too little memory for a kind of file that is not written in rows.
+    """
+    pixels, free = layout.height * layout.width, free_main_memory()
+    needed = pixels * (kind.whole + layout.channels * layout.bits // 8) if kind.whole else 0
+    if free is not None and needed > free:
+        raise InputError(
+            f"memory for a {kind} file of {layout.width:,} x {layout.height:,} pixels, about {needed / 2**30:.1f} GiB",
+            f"{free / 2**30:.1f} GiB that are free, for {target.name}",
+            "A file that ends in .png, .tif or .jpg is written while it is made, and needs little.",
+        )
 
 
 def _kept(pictures: Frames, kind: Kind, target: Path) -> int:

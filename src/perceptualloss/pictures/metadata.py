@@ -123,10 +123,8 @@ def read_metadata(data: bytes, request: Request | None = None) -> Metadata:
         request: with which it was decoded, so that nothing is said twice.
     """
     try:
-        if data[:4] in (b"II*\0", b"MM\0*"):
+        if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return _from_tiff(data)
-        if data[:4] in (b"II+\0", b"MM\0+"):
-            return Metadata(notes=("all metadata: it is a BigTIFF",))
         if data.startswith(BOX):
             return _from_boxes(data)
         if data.startswith(CODESTREAM):  # JPEG XL without a container has pixels alone

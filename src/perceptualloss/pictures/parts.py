@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class Parts:
         most = max(1, min(self.side or self.height, _BAND // rows.row_size))
 
         def band(box: Box) -> Samples:
-            samples: Samples = np.empty((box.height, box.width, rows.channels), rows.dtype)
+            samples: Any = np.empty((box.height, box.width, rows.channels), rows.dtype)
             for place in split(box, self.side or max(box.height, box.width)):
                 made = self.part(place)
                 alpha = torch.ones_like(made.colours[:, :1]) if made.alpha is None and clear else made.alpha
@@ -69,7 +69,7 @@ class Parts:
                 samples[inside.top : inside.bottom, inside.left : inside.right] = samples_of(
                     made.colours, bits, alpha, grey
                 )
-            return samples
+            return samples  # type: ignore[no-any-return]
 
         tops = range(0, self.height, most)
         boxes = (Box(top, min(top + most, self.height), 0, self.width) for top in tops)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -38,7 +38,8 @@ class Rows:
     @classmethod
     def of(cls, samples: Samples) -> Rows:
         """Return a picture (H, W, channels) that is there as a whole."""
-        return cls(*samples.shape, 8 if samples.dtype == np.uint8 else 16, [samples])
+        height, width, channels = samples.shape
+        return cls(height, width, channels, 8 if samples.dtype == np.uint8 else 16, [samples])
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
@@ -83,12 +84,12 @@ class Rows:
         first = next(bands)
         if len(first) == self.height:
             return first
-        samples: Samples = np.empty((self.height, self.width, self.channels), self.dtype)
+        samples: Any = np.empty((self.height, self.width, self.channels), self.dtype)
         top = 0
         for band in _chain(first, bands):
             samples[top : top + len(band)] = band
             top += len(band)
-        return samples
+        return samples  # type: ignore[no-any-return]
 
 
 def _joined(parts: list[Samples]) -> Samples:
@@ -101,7 +102,7 @@ def _chain(first: Samples, others: Iterator[Samples]) -> Iterator[Samples]:
     yield from others
 
 
-def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """Return what ``work`` makes of the items, in their order, of a few at once; for work outside Python's lock."""
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,10 +59,9 @@ def write_sequence(
     Raises:
         InputError: a missing or read-only folder, a full disk, or a file of that name, unless ``overwrite``.
     """
-    first = next(frames)
-    profile = profile_for(first.channels, metadata)
-    frames = chain([first], frames)
-    del first  # each frame is gone when the next one is made
+    ahead = [next(frames)]
+    profile = profile_for(ahead[0].channels, metadata)
+    frames = _behind(ahead, frames)
     with new_file(path, overwrite) as file:
         if kind is TIFF:
             write_pages(file, frames, size, metadata, profile)
@@ -73,6 +71,12 @@ def write_sequence(
             _write_png(file, map(Rows.whole, frames), png_chunks(metadata, profile), timing)
         else:
             _write_pillow(file, map(Rows.whole, frames), kind, pillow_options(kind, metadata, profile), timing)
+
+
+def _behind(ahead: list[Rows], frames: Iterator[Rows]) -> Iterator[Rows]:
+    """Yield what was taken ahead, without keeping it, and then the others."""
+    yield ahead.pop()
+    yield from frames
 
 
 def _write_png(file: BinaryIO, frames: Iterator[Samples], chunks: bytes, timing: Timing) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
 import tifffile
 
-from perceptualloss.pictures.exif import IPTC, XMP, Exif, read_directory
+from perceptualloss.pictures.exif import IPTC, NARROW, WIDE, XMP, Exif, read_directory
 from perceptualloss.pictures.metadata import Metadata
 from perceptualloss.pictures.rows import Rows, Samples, on_all_cores
 
@@ -38,7 +38,7 @@ def write_pages(file: BinaryIO, pages: Iterator[Rows], size: int, metadata: Meta
         profile: a colour profile, or nothing.
     """
     exif = metadata.exif
-    order = "<" if exif is None else exif.order
+    order: Literal["<", ">"] = "<" if exif is None else exif.order
     options: dict[str, Any] = {"compression": "zlib", "predictor": True, "metadata": None, "software": False}
     if metadata.dpi is not None:
         options |= {"resolution": metadata.dpi, "resolutionunit": "inch"}
@@ -51,10 +51,10 @@ def write_pages(file: BinaryIO, pages: Iterator[Rows], size: int, metadata: Meta
             _write_page(writer, page, order, options)
     if exif is not None:
         file.flush()
-        _add_exif(file, exif)
+        _add_exif(file, exif, size > _MOST)
 
 
-def _write_page(writer: tifffile.TiffWriter, page: Rows, order: str, options: dict[str, Any]) -> None:
+def _write_page(writer: tifffile.TiffWriter, page: Rows, order: Literal["<", ">"], options: dict[str, Any]) -> None:
     """Write a page in strips that are compressed here, because tifffile takes whole pages or such strips."""
 
     def compressed(samples: Samples) -> bytes:
@@ -63,27 +63,31 @@ def _write_page(writer: tifffile.TiffWriter, page: Rows, order: str, options: di
 
     rows = min(page.height, max(1, _STRIP // page.row_size))
     shape = (page.height, page.width) if page.channels == 1 else (page.height, page.width, page.channels)
+    strips = on_all_cores(compressed, page.strips(rows))
     writer.write(
-        on_all_cores(compressed, page.strips(rows)),
+        strips,
         shape=shape,
         dtype=page.dtype,
         rowsperstrip=rows,
         **options,
         **_LAYOUTS[page.channels],
     )
+    strips.close()  # or tifffile would keep the page until Python looks for cycles
 
 
-def _add_exif(file: BinaryIO, exif: Exif) -> None:
+def _add_exif(file: BinaryIO, exif: Exif, big: bool) -> None:
     """Put EXIF data into a file whose bytes are in their order: a new first directory at its end has both."""
+    width = WIDE if big else NARROW
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        (start,) = struct.unpack_from(f"{exif.order}I", data, 4)
-        (count,) = struct.unpack_from(f"{exif.order}H", data, start)
-        (following,) = struct.unpack_from(f"{exif.order}I", data, start + 2 + 12 * count)
-        own, _ = read_directory(data, start, exif.order)
+        (start,) = struct.unpack_from(f"{exif.order}{width.place}", data, width.inline)
+        (count,) = struct.unpack_from(f"{exif.order}{width.count}", data, start)
+        after = start + width.head + width.entry * count
+        (following,) = struct.unpack_from(f"{exif.order}{width.place}", data, after)
+        own, _ = read_directory(data, start, exif.order, width)
         length = len(data)
     end = length + length % 2
     file.seek(end)
-    file.write(exif.directories(end, exif.main | own, following))
-    file.seek(4)
-    file.write(struct.pack(f"{exif.order}I", end))
+    file.write(exif.directories(end, exif.main | own, following, width))
+    file.seek(width.inline)
+    file.write(struct.pack(f"{exif.order}{width.place}", end))
     file.seek(0, 2)

@@ -132,11 +132,11 @@ def apart(samples: Samples, bits: Literal[8, 16], profile: bytes | None = None, 
 
 def as_floats(samples: Samples) -> Floats:
     """Return samples in [0, 1]."""
-    if samples.dtype == np.float32:
-        return samples
-    values = samples.astype(np.float32)
-    values /= np.float32(np.iinfo(samples.dtype).max)
-    return values
+    if samples.dtype in (np.uint8, np.uint16):
+        values = samples.astype(np.float32)
+        values /= np.float32(255 if samples.dtype == np.uint8 else 65535)
+        return values
+    return samples.astype(np.float32, copy=False)
 
 
 def flipped(samples: Samples) -> Samples:
