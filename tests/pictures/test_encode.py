@@ -216,7 +216,7 @@ def test_a_large_tiff_is_compressed_and_its_parts_are_found(tmp_path: Path) -> N
 def test_a_result_that_does_not_fit_into_memory_is_refused_before_the_work(
     name: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perceptualloss.pictures.change.free_main_memory", lambda: 4000)
+    monkeypatch.setattr("perceptualloss.pictures.change.free_main_memory", lambda: 2000)
     write_image(torch.rand(3, 8, 9), tmp_path / "small.png")
 
     def same(picture: Picture, number: int, count: int) -> Picture:
@@ -226,6 +226,6 @@ def test_a_result_that_does_not_fit_into_memory_is_refused_before_the_work(
     if fits:
         change_file(same, tmp_path / "small.png", tmp_path / name, lambda height, width: (height, width))
         return
-    with pytest.raises(InputError, match="ends in .png, .tif or .jpg is written while it is made"):
+    with pytest.raises(InputError, match="is written while it is made"):
         change_file(same, tmp_path / "small.png", tmp_path / name, lambda height, width: (height, width))
     assert not (tmp_path / name).exists()

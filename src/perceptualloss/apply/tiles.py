@@ -50,7 +50,7 @@ def transform(
     Args:
         network: takes (N, 3, H, W) in [0, 1] and gives ``network.scale`` times the size (1 without such).
         images: (N, 3, H, W) in [0, 1], floating point, on any device.
-        tile: longest side of a tile in input pixels, without the overlap; None: 1536 / scale, less where memory is short.
+        tile: longest side of a tile in input pixels, without the overlap; None: 1536 / scale or less.
         overlap: input pixels by which a tile reaches into its neighbours; None: the network's ``reach``, or 64
             if it has none.
         device: where to compute, such as "cpu" or "cuda:1"; None: where the network is.

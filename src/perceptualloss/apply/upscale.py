@@ -161,7 +161,8 @@ def upscale(
 
     Transparency is kept (opacity is interpolated), grey stays grey, 16 bits stay 16 bits. Of a file or Pillow
     picture the orientation is applied and a colour profile converted to sRGB. Pictures of any size are done in
-    tiles without seams; the result has to fit into memory, with 12 bytes a pixel.
+    tiles without seams; the result has to fit into memory, with 12 bytes a pixel and its own; a file need
+    not (``upscaler(...).file``, and the command line).
 
     Args:
         image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8

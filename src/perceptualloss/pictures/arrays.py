@@ -20,6 +20,7 @@ from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.reading.decoded import Request
 from perceptualloss.pictures.samples import whole_numbers
 
+_STRIP = 256
 _MOST = {torch.uint8: 255, torch.uint16: 65535}
 
 
@@ -56,20 +57,30 @@ def _unpack_tensor(image: Tensor) -> tuple[Picture, Callable[[Picture], Tensor]]
     most = _MOST.get(image.dtype)
     if most is None and not image.is_floating_point():
         raise InputError("floating point, uint8 or uint16", str(image.dtype).removeprefix("torch."))
-    values = batch.detach().float() / (most or 1)
+    values = batch.detach().float()
+    values = values / most if most else values
     if not (values.min() >= -0.5 and values.max() <= 1.5):  # resampled pictures overshoot a little; NaN fails too
         got = f"[{values.min():.4g}, {values.max():.4g}]"
         raise InputError("floating-point values in [0, 1]", got, "Divide 8-bit values by 255.")
 
     def pack(picture: Picture) -> Tensor:
         packed = picture.channels().to(image.device)
-        packed = (packed * most).round().to(image.dtype) if most else packed.to(image.dtype)
+        packed = _whole(packed, most, image.dtype) if most else packed.to(image.dtype)
         return packed[0] if image.ndim == 3 else packed
 
     colours = values if values.shape[1] in (1, 3) else values[:, :-1]
     alpha = values[:, -1:].clamp(0, 1) if values.shape[1] in (2, 4) else None
     grey = colours.shape[1] == 1
     return Picture(colours.expand(-1, 3, -1, -1), alpha, grey, 16 if image.dtype == torch.uint16 else 8), pack
+
+
+def _whole(values: Tensor, most: int, kind: torch.dtype) -> Tensor:
+    """Return values (N, C, H, W) in [0, 1] as whole numbers, which are made some lines at a time."""
+    whole = torch.empty(values.shape, dtype=kind, device=values.device)
+    for top in range(0, values.shape[2], _STRIP):
+        lines = slice(top, top + _STRIP)
+        whole[:, :, lines] = (values[:, :, lines] * most).round_().to(kind)
+    return whole
 
 
 def _unpack_array(image: np.ndarray[Any, Any]) -> tuple[Picture, Callable[[Picture], Any]]:

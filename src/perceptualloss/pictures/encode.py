@@ -67,7 +67,7 @@ def samples_of(image: Tensor, bits: int, alpha: Tensor | None, grey: bool) -> Sa
         raise InputError("image with finite values", "NaN or infinity", "Look at the network or the data that made it.")
     check_values("image", image, 0, 1, FAR, "")
     samples: list[Any] = [whole_numbers(layer, bits) for layer in layers]
-    return samples[0] if len(samples) == 1 else np.concatenate(samples, axis=2)  # type: ignore[no-any-return]
+    return samples[0] if len(samples) == 1 else np.concatenate(samples, axis=2)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Kind:
         side: most pixels that a side can have.
         holds: what it can hold beside pixels of 8 bits: "16 bits", "transparency", "frames" (of an animation),
             "pages", "EXIF", "XMP", "IPTC", "dpi", "texts", "comment", "profile".
-        whole: about how many bytes a pixel its encoder takes, which gets all samples at once; 0 if it gets them in rows.
+        whole: bytes a pixel that its encoder takes for all samples at once, about; 0 if it takes them in rows.
     """
 
     name: str
@@ -41,7 +41,9 @@ def _kind(name: str, suffixes: str, side: int, holds: str, whole: int = 0) -> Ki
 AVIF = _kind("AVIF", ".avif", 32_768, "transparency, frames, EXIF, XMP, profile", 45)  # libavif reads no more pixels
 GIF = _kind("GIF", ".gif", 65_535, "transparency, frames, comment", 10)
 JPEG = _kind("JPEG", ".jpg .jpeg .jpe .jfif", 65_500, "EXIF, XMP, IPTC, dpi, comment, profile")  # libjpeg's limit
-JPEG_XL = _kind("JPEG XL", ".jxl", 2**30 - 1, "16 bits, transparency, EXIF, XMP", 75)  # its pixels say that they are sRGB
+JPEG_XL = _kind(
+    "JPEG XL", ".jxl", 2**30 - 1, "16 bits, transparency, EXIF, XMP", 75
+)  # its pixels say that they are sRGB
 PNG = _kind("PNG", ".png .apng", 2**31 - 1, "16 bits, transparency, frames, EXIF, XMP, dpi, texts, comment, profile")
 TIFF = _kind("TIFF", ".tif .tiff", 2**31 - 1, "16 bits, transparency, pages, EXIF, XMP, IPTC, dpi, profile")
 WEBP = _kind("WebP", ".webp", 16_383, "transparency, frames, EXIF, XMP, profile", 45)
