@@ -134,3 +134,48 @@ def test_a_clip_through_a_network(
         assert abs(other.mean() - wanted) < 3 / 255
     if "--width" in words:
         assert "27 x 15 pixels become 26 x 14: H.264 has even sides" in caplog.text
+
+
+def test_a_preview_is_one_frame_before_and_after(
+    photos: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    double = save_network(SubPixelUpscaler(2, width=4, blocks=1), tmp_path / "double.safetensors")
+    out, words = tmp_path / "large.mp4", ["--network", double, "--preview"]
+    assert run("upscale", clip, "-o", out, *words, "0.25") == 0
+    shown = capsys.readouterr().out
+    assert f"Wrote {tmp_path / 'large-preview.png'}" in shown
+    assert "clip.mp4, the frame at 0.20 s: before at the left" in shown
+    assert "its 4 frames about" in shown
+    assert not out.exists()
+    both, frame = read_image(tmp_path / "large-preview.png"), frames_of(clip)[2]
+    assert both.shape == (1, 3, 20, 36 + 8 + 36)
+    assert (both[..., :36] - frame.mean()).abs().max() < 2 / 255
+    assert (both[..., -36:] - frame.mean()).abs().max() < 2 / 255
+    assert both[..., 36:44].min() == 1
+    assert run("upscale", clip, "-o", out, *words, "middle") == 1
+    assert "--overwrite replaces" in capsys.readouterr().err
+    assert run("restore", photos, clip, "-o", tmp_path / "out", "--of", "noise", "--preview", "0:00") == 0
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["clip-preview.png"]
+    assert "left out 2 .png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["{clip}", "--preview", "soon"], 2, "--preview with seconds, minutes:seconds, or middle, got 'soon'"),
+        (["{clip}", "--preview", "7"], 1, "a time from 0 to 0.40 s, which clip.mp4 lasts, got 7 s"),
+        (["{photos}", "--preview", "1"], 2, "no --preview for pictures"),
+        (["{clip}", "--preview", "0", "--smooth", "0.5"], 2, "no --smooth with --preview"),
+        (["{clip}", "--preview", "0", "-o", "-"], 2, "no --preview with --out -"),
+    ],
+)
+def test_previews_that_cannot_be(
+    words: list[str], code: int, message: str, photos: Path, clip: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = [] if "-o" in words else ["-o", tmp_path / "out"]
+    given = [word.format(photos=photos, clip=clip) for word in words]
+    assert run("restore", *given, *out, "--of", "noise") == code
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown

@@ -13,7 +13,7 @@ from rich.progress import Progress, TaskID
 
 from perceptualloss.bars import Lines, bars
 from perceptualloss.cli.console import Interrupted, errors, inform, make_folder, one_line, printable
-from perceptualloss.cli.summary import Summary, reason
+from perceptualloss.cli.summary import Summary, rate, reason
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import Plan, is_video, moved_aside
 
@@ -82,6 +82,7 @@ def do_each(
                 summary.skip(target, skipped)
             else:
                 summary.done.append(target)
+                summary.count(teller.unit, teller.done, teller.seconds)
             teller.end("skipped" if skipped else "")
     if out != PIPE:  # where the picture goes, and nothing else
         inform(summary.words(out))
@@ -138,12 +139,14 @@ class Teller:
     def end(self, note: str = "") -> None:
         """Say how long it took, where there are lines in place of bars."""
         if isinstance(self.shown, Lines):
-            took = ", ".join(filter(None, [f"{time.monotonic() - self.start:.1f} s", self.rate()]))
+            took = ", ".join(filter(None, [f"{self.seconds:.1f} s", self.rate()]))
             self.shown.line(f"{self.title}: {note or took}")
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return time.monotonic() - self.start
 
     def rate(self) -> str:
         """Return how fast it is; nothing before it can be told."""
-        seconds = time.monotonic() - self.start
-        if not self.done or seconds < 0.001:
-            return ""
-        return f"{self.done / seconds / (1e6 if self.unit == 'megapixels' else 1):.3g} {self.unit}/s"
+        return rate(self.done, self.seconds, f"{self.unit}/s")

@@ -56,7 +56,7 @@ def build_parser() -> ArgumentParser:
 def run(parser: ArgumentParser, options: Namespace) -> None:
     """Run ``perceptualloss stylize``."""
     optimize = options.method == "optimize"
-    idle = ("network", "smooth", "precision") if optimize else (*_OPTIMIZE, "every")
+    idle = ("network", "smooth", "preview", "precision") if optimize else (*_OPTIMIZE, "every")
     check_unused(parser, options, idle, f"with --method {options.method}")
     with targets(options, videos=True) as to:
         check_clip_options(parser, options, to)
@@ -64,7 +64,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
             if options.style is None and options.network is None:
                 raise InputError("a --style or a --network", "neither")
             names = ("style", "network", "size", "strength", "keep_colors", "device", "precision")
-            use_tool(to, stylist(**{name: options[name] for name in names}), options.smooth, "painted")
+            use_tool(to, stylist(**{name: options[name] for name in names}), options, "painted")
             return
         if options.every is not None and not 1 <= options.every <= options.steps:
             raise OptionError(f"--every from 1 to {options.steps}, the steps", str(options.every))

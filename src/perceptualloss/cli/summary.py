@@ -31,6 +31,7 @@ class Summary:
         done: the targets that were written.
         skipped: the targets that were not, by reason.
         failed: how many did not work.
+        work: how much was done of each unit (pixels, frames, steps), and in how many seconds.
     """
 
     what: str
@@ -40,6 +41,12 @@ class Summary:
     done: list[Path] = field(default_factory=list)
     skipped: dict[str, list[Path]] = field(default_factory=dict)
     failed: int = 0
+    work: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def count(self, unit: str, done: int, seconds: float) -> None:
+        """Count what was done in one file: so many of a unit, in so many seconds."""
+        before = self.work.get(unit, (0, 0.0))
+        self.work[unit] = before[0] + done, before[1] + seconds
 
     def fail(self, source: Path, why: str) -> None:
         """Count a file that did not work, and say why."""
@@ -71,7 +78,9 @@ class Summary:
     def words(self, out: Path) -> str:
         """Return all that became of them in a line."""
         where = self.done[0] if self.single and self.done else f"{self.number(len(self.done))} into {out}"
-        parts = [f"Wrote {where if self.done else 'nothing'}"]
+        rates = [rate(done, seconds, f"{unit} a second") for unit, (done, seconds) in self.work.items()]
+        speed = f", {' and '.join(filter(None, rates))}" if any(rates) else ""
+        parts = [f"Wrote {where if self.done else 'nothing'}{speed}"]
         for why, files in self.skipped.items():
             names = ", ".join(file.name for file in files[:_NAMED]) + (", ..." if len(files) > _NAMED else "")
             parts.append(f"skipped {len(files)} ({names}: {why})")
@@ -80,6 +89,22 @@ class Summary:
         if self.left_out:
             parts.append(f"left out {counted(self.left_out)}")
         return one_line("; ".join(parts))
+
+
+def rate(done: int, seconds: float, unit: str) -> str:
+    """Return how fast something was; nothing before it can be told.
+
+    Args:
+        done: pixels, if the unit is megapixels, else so many of the unit.
+        seconds: that it took.
+        unit: such as "megapixels a second".
+
+    >>> rate(3_000_000, 2.0, "megapixels a second"), rate(9, 2.0, "frames/s")
+    ('1.5 megapixels a second', '4.5 frames/s')
+    """
+    if not done or seconds < 0.001:
+        return ""
+    return f"{done / seconds / (1e6 if unit.startswith('megapixels') else 1):.3g} {unit}"
 
 
 def reason(error: Exception) -> str:

@@ -144,7 +144,8 @@ def targets(options: Namespace, videos: bool = False) -> Iterator[Targets]:
         plan = pair_up(sources, target, videos, suffix or kind, is_folder)
         if suffix is not None and (plan.pairs[0][1] == target and target.suffix.lower() != suffix):
             raise OptionError(f"--format {target.suffix.removeprefix('.')}, which --out says", options.format)
-        if plan.single and existing == "keep" and os.path.lexists(plan.pairs[0][1]):
+        replaces = plan.single and existing == "keep" and options.get("preview") is None
+        if replaces and os.path.lexists(plan.pairs[0][1]):
             remedy = "--overwrite replaces it; --skip-existing keeps it if it is what would be made."
             raise InputError(f"a new file {plan.pairs[0][1]}", "one that is there already", remedy)
         yield Targets(plan, out, existing, options.strip, options.max_pixels)

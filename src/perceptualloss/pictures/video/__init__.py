@@ -1,9 +1,9 @@
 """Clips: frame by frame through a function, with their times, their sound and all else that the target can hold.
 
-``transform`` is the way from file to file. ``reading`` opens a clip and gives its frames, ``interlaced`` makes whole
-pictures of half ones, ``times`` puts their times in order, ``frames`` makes upright RGB of them by ``colour``,
-``encoding`` writes what became of them, ``tracks`` sends on sound and subtitles. Nothing but this file is imported
-where PyAV is not needed; what is left out, guessed or changed is said by ``logging``.
+``transform`` is the way from file to file, ``still`` to one frame. ``reading`` opens a clip and gives its frames,
+``interlaced`` makes whole pictures of half ones, ``times`` puts their times in order, ``frames`` makes upright RGB of
+them by ``colour``, ``encoding`` writes what became of them, ``tracks`` sends on sound and subtitles. Nothing but this
+file is imported where PyAV is not needed; what is left out, guessed or changed is said by ``logging``.
 """
 
 from __future__ import annotations
@@ -75,6 +75,26 @@ def seconds_shown(path: Path) -> float:
     from perceptualloss.pictures.video.transform import seconds_shown  # noqa: PLC0415  needs PyAV
 
     return seconds_shown(path)
+
+
+def frame_at(path: Path, seconds: float | None = None) -> tuple[Tensor, float, int]:
+    """Return one frame of a clip as :func:`transform_video` shows it, its time, and about how many frames there are.
+
+    Args:
+        path: the clip.
+        seconds: the frame that is shown then; None is the middle of the clip.
+
+    Returns:
+        The frame, (1, 3, H, W) in [0, 1]; its time in seconds; the number of frames, 0 if nothing says it.
+
+    Raises:
+        InputError: PyAV is not installed; a clip that cannot be read, or of which no frame decodes; a time that is not
+            within it.
+    """
+    _check_av()
+    from perceptualloss.pictures.video.still import frame_at  # noqa: PLC0415  needs PyAV
+
+    return frame_at(path, seconds)
 
 
 def _check_av() -> None:
