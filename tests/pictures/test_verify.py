@@ -72,18 +72,22 @@ def test_a_turned_photo_and_frames(tmp_path: Path) -> None:
         assert unlike(tmp_path / "moving.gif", tmp_path / "large.webp", twice) == why
 
 
-def test_a_clip_is_as_long_as_its_source(tmp_path: Path) -> None:
+def test_a_clip_is_as_long_as_its_source_and_of_the_size(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
-    for name, count in (("source", 30), ("whole", 30), ("short", 5)):
+    sizes = {"source": (30, 16), "whole": (30, 32), "short": (5, 32), "small": (30, 16)}
+    for name, (count, height) in sizes.items():
         with av.open(str(tmp_path / f"{name}.mp4"), "w") as file:
             stream = file.add_stream("libx264", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = 2 * height, height, "yuv420p"
+            frame = np.zeros((height, 2 * height, 3), np.uint8)
             for _ in range(count):
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 32, 3), np.uint8), format="rgb24")))
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             file.mux(stream.encode())
     source = tmp_path / "source.mp4"
     os.utime(source, (1e9, 1e9))
     assert unlike(source, tmp_path / "whole.mp4", twice) == ""
     assert unlike(source, tmp_path / "short.mp4", twice) == "not as long as its source"
+    assert unlike(source, tmp_path / "small.mp4", twice) == "32 x 16 and not 64 x 32 pixels large"
+    assert unlike(source, tmp_path / "whole.mp4", lambda height, width: (33, 65)) == ""  # a clip has even sides
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "whole.mp4").read_bytes()[:300])
     assert unlike(source, tmp_path / "cut.mp4", twice) == "not whole"

@@ -10,7 +10,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.pictures.folders import is_video
 from perceptualloss.pictures.images import open_pictures
 from perceptualloss.pictures.reading.decoded import MAX_PIXELS
-from perceptualloss.pictures.video import seconds_shown
+from perceptualloss.pictures.video import frame_size, seconds_shown
 
 Sides = tuple[int, int]
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82", b"GIF8": b";"}  # of JPEG, PNG, GIF by their starts
@@ -19,8 +19,9 @@ _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82", b"GIF8": b";"}
 def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides], max_pixels: int = MAX_PIXELS) -> str:
     """Return why a file is not what would be made of ``source``, in words after "is"; "" if it is.
 
-    It must not be older than its source, and all of it must decode. A picture must have the size that is expected, a
-    video as many seconds as its source, within one. What made it, such as which network, no file says.
+    It must not be older than its source, all of it must decode, and it must have the size that is expected, a video
+    without a last odd row or column, and as many seconds as its source, within one. What made it, such as which
+    network, no file says.
 
     Args:
         source: a picture or a video.
@@ -34,10 +35,15 @@ def unlike(source: Path, target: Path, expected: Callable[[int, int], Sides], ma
         return "older than its source"
     try:
         if is_video(target):
-            return "" if abs(seconds_shown(target) - seconds_shown(source)) <= 1 else "not as long as its source"
-        found = _sides(target, sys.maxsize, whole=True)
+            lasts, found = seconds_shown(target), [frame_size(target)]
+        else:
+            lasts, found = 0.0, _sides(target, sys.maxsize, whole=True)
     except InputError:
         return "not whole"
+    if is_video(target):
+        height, width = (side - side % 2 for side in expected(*frame_size(source)))
+        other = _other_size(found, [(height, width)])
+        return other or ("" if abs(lasts - seconds_shown(source)) <= 1 else "not as long as its source")
     return _other_size(found, [expected(*sides) for sides in _sides(source, max_pixels)])
 
 

@@ -97,6 +97,18 @@ def frame_at(path: Path, seconds: float | None = None) -> tuple[Tensor, float, i
     return frame_at(path, seconds)
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """Return height and width of the frames of a clip, upright.
+
+    Raises:
+        InputError: PyAV is not installed; a clip that cannot be read, or of which no frame decodes.
+    """
+    _check_av()
+    from perceptualloss.pictures.video.still import frame_size  # noqa: PLC0415  needs PyAV
+
+    return frame_size(path)
+
+
 def _check_av() -> None:
     try:
         import av  # noqa: F401, PLC0415  an extra

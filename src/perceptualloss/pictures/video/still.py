@@ -12,6 +12,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.pictures.video.frames import as_picture
 from perceptualloss.pictures.video.interlaced import progressive
 from perceptualloss.pictures.video.reading import UNUSABLE, Clip, as_unreadable, frame_count, rate_of, reading
+from perceptualloss.pictures.video.side_data import turn_of
 
 
 def frame_at(path: Path, seconds: float | None) -> tuple[Tensor, float, int]:
@@ -31,6 +32,15 @@ def frame_at(path: Path, seconds: float | None) -> tuple[Tensor, float, int]:
                     count = frame_count(clip.pictures) or round(lasts * float(rate_of(clip.pictures)))
                     return as_picture(frame, clip.say), _time(clip, frame), count
     raise InputError(f"{path} to be a video with pictures", "none that decodes")
+
+
+def frame_size(path: Path) -> tuple[int, int]:
+    """Do what :func:`perceptualloss.pictures.video.frame_size` says."""
+    with reading(path) as clip, as_unreadable(path):
+        frame = next(clip.frames([], lambda packet: None), None)
+        if frame is None:
+            raise InputError(f"{path} to be a video with pictures", "none that decodes")
+        return (frame.width, frame.height) if turn_of(frame)[1] else (frame.height, frame.width)
 
 
 def _shown_at(clip: Clip, wanted: float) -> av.VideoFrame | None:
