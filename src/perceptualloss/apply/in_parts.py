@@ -42,11 +42,11 @@ class InParts:
     def parts(self) -> Parts:
         """Return the result, whose parts suit the network's tiles."""
         stored, scale = self.stored, self.tiles.scale
-        larger = self.size[0] / stored.height
-        margin = 1 if self._made == self.size else 2 * math.ceil(_SUPPORT / larger) + 2
-        side = max(1, int(max(1, self.tiles.side - margin) * larger))
-        if self._made == self.size:
-            side = max(scale, side // scale * scale)
+        if self._made == self.size or max(stored.height, stored.width) <= self.tiles.side:
+            side = scale * self.tiles.side
+        else:  # a part's kernels look at more
+            larger = self.size[0] / stored.height
+            side = max(1, int((self.tiles.side - 2 * math.ceil(_SUPPORT / min(larger, 1)) - 2) * larger))
         done = 0
 
         def part(box: Box) -> Picture:
@@ -59,7 +59,7 @@ class InParts:
                 self.progress(inputs * done // total, inputs)
             return picture
 
-        return Parts(*self.size, self.grey, part, side)
+        return Parts(*self.size, self.grey, part, side, scale if self._made == self.size else 1)
 
     @property
     def _made(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from perceptualloss.page.private_folder import PrivateFolder
 from perceptualloss.page.refusals import PageError
 from perceptualloss.page.settings import PageSettings
-from perceptualloss.pictures.encode import Samples
+from perceptualloss.pictures.rows import Samples
 
 
 def token() -> str:

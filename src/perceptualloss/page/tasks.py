@@ -21,10 +21,11 @@ from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import Result, Store, Upload
 from perceptualloss.page.tools import Changes, changed, restoring, stylizing, upscaling
 from perceptualloss.pictures.change import Writing, change_file
-from perceptualloss.pictures.encode import Samples, samples_of
+from perceptualloss.pictures.encode import samples_of
 from perceptualloss.pictures.images import open_pictures
 from perceptualloss.pictures.kinds import check_target
 from perceptualloss.pictures.picture import Picture
+from perceptualloss.pictures.rows import Samples
 
 FORMATS: Mapping[str, tuple[str, str]] = {  # endings and types of what can be downloaded
     "png": (".png", "image/png"),

@@ -27,6 +27,7 @@ class Parts:
         grey: whether its three channels are one.
         part: makes a part in floating point.
         side: longest side of a part; None for a picture that is there as a whole.
+        unit: parts begin and end at multiples of it, of which the picture's sides are.
     """
 
     height: int
@@ -34,6 +35,7 @@ class Parts:
     grey: bool
     part: Callable[[Box], Picture]
     side: int | None = None
+    unit: int = 1
 
     @classmethod
     def of(cls, picture: Picture) -> Parts:
@@ -58,11 +60,19 @@ class Parts:
         """
         grey = grey and self.grey
         rows = Rows(self.height, self.width, (1 if grey else 3) + clear, bits, [])
-        most = max(1, min(self.side or self.height, _BAND // rows.row_size))
+        unit, side = self.unit, self.side or max(self.height, self.width)
+        most = min(side, _BAND // rows.row_size)
+
+        def boxes(box: Box, longest: int) -> list[Box]:
+            small = Box(*(end // unit for end in (box.top, box.bottom, box.left, box.right)))
+            return [
+                Box(*(unit * end for end in (part.top, part.bottom, part.left, part.right)))
+                for part in split(small, max(1, longest // unit))
+            ]
 
         def band(box: Box) -> Samples:
             samples: Any = np.empty((box.height, box.width, rows.channels), rows.dtype)
-            for place in split(box, self.side or max(box.height, box.width)):
+            for place in boxes(box, side):
                 made = self.part(place)
                 alpha = torch.ones_like(made.colours[:, :1]) if made.alpha is None and clear else made.alpha
                 inside = place.seen_from(box)
@@ -71,6 +81,5 @@ class Parts:
                 )
             return samples  # type: ignore[no-any-return]
 
-        tops = range(0, self.height, most)
-        boxes = (Box(top, min(top + most, self.height), 0, self.width) for top in tops)
-        return replace(rows, bands=map(band, boxes))
+        lines = boxes(Box(0, self.height, 0, unit), most)
+        return replace(rows, bands=map(band, (Box(line.top, line.bottom, 0, self.width) for line in lines)))
