@@ -30,7 +30,7 @@ from perceptualloss.apply.tiles import transform
 from perceptualloss.data.damage import Blur, InTurn, Jpeg, Noise
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.metric import format_value
-from perceptualloss.networks.named import FOLDER, load_network
+from perceptualloss.networks.named import load_network, shipped_restorers
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.listing import picture_files
 from perceptualloss.studies.evaluate.evaluate import evaluate
@@ -122,11 +122,6 @@ def _measured(case: Case, network: Path, files: list[Path], folder: Path) -> lis
         before, after, *others = (format_value(metric, each[metric.key].value) for each in result.means.values())
         cells.append(f"{before} → **{after}**" + "".join(f" ({value})" for value in others))
     return cells
-
-
-def shipped_restorers() -> dict[str, Path]:
-    """Return the files of the restorers that ship, by what they undo."""
-    return {file.stem.removeprefix("restore-"): file for file in sorted(FOLDER.glob("restore-*.safetensors"))}
 
 
 def main() -> None:

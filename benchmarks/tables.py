@@ -43,7 +43,16 @@ from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.registry import list_metrics, metric_function
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.course import Upscale2x, Upscale4x
-from perceptualloss.networks.named import FOLDER, KINDS, NetworkCard, blend, list_networks, load_network, shipped
+from perceptualloss.networks.named import (
+    FOLDER,
+    KINDS,
+    NetworkCard,
+    blend,
+    list_networks,
+    load_network,
+    shipped,
+    shipped_restorers,
+)
 from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
@@ -272,11 +281,8 @@ def main() -> None:
         "upscaler-times": times_table,
         "lattice": lattice_table,
         "flicker": lambda: markdown(*flicker.rows()),
-        "restoration": lambda: markdown(*restoration.rows(restoration.shipped_restorers())),
-        **{
-            f"card-{file.stem}": partial(restorer_table, name, file)
-            for name, file in restoration.shipped_restorers().items()
-        },
+        "restoration": lambda: markdown(*restoration.rows(shipped_restorers())),
+        **{f"card-{file.stem}": partial(restorer_table, name, file) for name, file in shipped_restorers().items()},
         **{
             f"card-{card.name}": partial(card_table, options.benchmarks, card.scale, label(card))
             for card in upscaler_cards()

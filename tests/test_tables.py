@@ -58,7 +58,16 @@ def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
 def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
     names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
     cards = {f"card-{card.name}" for card in shipped.list_networks()}
-    assert set(names) <= {"bicubic", "upscalers", "perception", "upscaler-times", "lattice", "flicker", *cards}
+    assert set(names) <= {
+        "bicubic",
+        "upscalers",
+        "perception",
+        "upscaler-times",
+        "lattice",
+        "flicker",
+        "restoration",
+        *cards,
+    }
     assert "bicubic" in names
 
 

@@ -82,7 +82,7 @@ def test_every_network_that_ships_is_listed_with_its_card_and_loads_by_its_name(
         assert sum(value.numel() for value in network.state_dict().values()) == card.weights
         assert card.bytes == card.file.stat().st_size
         assert "Apache-2.0" in card.licence
-        assert card.kind in (*KINDS, "style")
+        assert card.kind in (*KINDS, "restore", "style")
 
 
 def test_a_licence_of_several_lines_is_whole_and_a_card_may_be_missing(folder: Path) -> None:
