@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.drawing.cells import DETAIL_COLOURS, detail_cell, lay_out, text_cell, whole_cell
 from perceptualloss.drawing.details import Photo, find_details
 from perceptualloss.networks.named import load_network
@@ -34,7 +34,7 @@ def decoded(runs: Path, picture: Tensor) -> dict[tuple[str, str], Tensor]:
     for code in CODES:
         for loss in LOSSES:
             network = load_network(runs / f"autoencoder-{code}-{loss}" / "network.safetensors")
-            pictures[code, loss] = transform(network, picture).clamp(0, 1)
+            pictures[code, loss] = transform_in_tiles(network, picture).clamp(0, 1)
     return pictures
 
 

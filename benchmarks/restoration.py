@@ -26,7 +26,7 @@ from skimage.filters import unsharp_mask
 from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.data.damage import Blur, InTurn, Jpeg, Noise
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.metric import format_value
@@ -111,7 +111,7 @@ def _measured(case: Case, network: Path, files: list[Path], folder: Path) -> lis
         write_image(truth, folders["truth"] / name)
         write_image(case.damage(truth, np.random.default_rng(number)), folders["damaged"] / name)
         damaged = read_image(folders["damaged"] / name)  # what a file holds
-        write_image(transform(model, damaged).clamp(0, 1), folders["restored"] / name)
+        write_image(transform_in_tiles(model, damaged).clamp(0, 1), folders["restored"] / name)
         if case.other is not None:
             other = case.other(damaged[0].movedim(0, -1).double().numpy()).clip(0, 1)
             write_image(torch.from_numpy(other).movedim(-1, 0)[None].float(), folders["other"] / name)

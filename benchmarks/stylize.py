@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.steady import Steady
 from perceptualloss.apply.stylist import Stylist, stylist, with_longer_side
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.video.frames import as_picture
 from perceptualloss.vocabulary import Precision
@@ -38,7 +38,7 @@ LOW: dict[str, Precision] = {"cpu": "bf16", "cuda": "fp16"}
 
 
 def paint(network: nn.Module, picture: Tensor, device: torch.device, precision: Precision) -> None:
-    transform(network, picture.to(device), device=device, precision=precision)
+    transform_in_tiles(network, picture.to(device), device=device, precision=precision)
     if device.type == "cuda":
         torch.cuda.synchronize()
 

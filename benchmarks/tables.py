@@ -36,7 +36,7 @@ from torch import Tensor, nn
 import flicker
 import lattice
 import restoration
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.metrics.protocol import Convention
@@ -207,7 +207,9 @@ def times_table() -> str:
         functions: dict[str, Callable[[], object]] = {"bicubic": partial(resize, low, scale)}
         for name, network in kinds.items():
             for precision in ("fp32", "bf16"):
-                functions[f"{name}, {precision}"] = partial(transform, network.eval(), low, precision=precision)
+                functions[f"{name}, {precision}"] = partial(
+                    transform_in_tiles, network.eval(), low, precision=precision
+                )
         seconds = side_by_side(functions, 3)
         heads = [f"x{scale}", *seconds]
         rows.append([f"x{scale}", *(f"{1000 * value / 1024**2 * 1e6:.0f}" for value in seconds.values())])

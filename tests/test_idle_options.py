@@ -12,7 +12,7 @@ import torch
 from perceptualloss import cli
 from perceptualloss.apply.optimize_style import StyleOptimization, optimize_style
 from perceptualloss.apply.stylize import stylize
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.apply.upscale import upscale
 from perceptualloss.data.damage import Noise
 from perceptualloss.data.module import PhotoData
@@ -120,7 +120,7 @@ CALLS: dict[str, Callable[[], object]] = {
         PICTURE, PICTURE, method="optimize", network="a.safetensors"
     ),
     "no precision with the method 'optimize'": lambda: stylize(PICTURE, PICTURE, method="optimize", precision="bf16"),
-    "overlap for a network": lambda: transform(StyleTransferNetwork(4, 1), PICTURE, overlap=8),
+    "overlap for a network": lambda: transform_in_tiles(StyleTransferNetwork(4, 1), PICTURE, overlap=8),
     "seed with start": lambda: optimize_style(PICTURE, PICTURE, StyleOptimization(seed=3)),
     "validation with classes": lambda: train_loss_network("judge", Path("a"), classes=Path("b"), validation=3),
     "crops_per_photo with classes": lambda: train_loss_network(

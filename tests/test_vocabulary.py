@@ -13,7 +13,7 @@ import torch
 from perceptualloss import cli, stylize, upscale
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_style import StyleOptimization
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.cli import COMMANDS
 from perceptualloss.errors import InputError
 from perceptualloss.networks.residual import ResidualUpscaler
@@ -81,7 +81,7 @@ CALLS: list[tuple[str, Callable[..., object]]] = [
     ("called cuda", lambda: stylize(PICTURE, PICTURE, method="optimize", device="gpu")),
     ("called cuda", lambda: Budget(5, device="gpu").check()),  # type: ignore[arg-type]
     ("called fp32", lambda: Budget(5, precision="32-true").check()),  # type: ignore[arg-type]
-    ("called fp16", lambda: transform(OWN, PICTURE, precision="16-mixed")),  # type: ignore[arg-type]
+    ("called fp16", lambda: transform_in_tiles(OWN, PICTURE, precision="16-mixed")),  # type: ignore[arg-type]
     ("called bf16", lambda: upscale(PICTURE, network=OWN, precision="bf16-mixed")),  # type: ignore[call-overload]
     ("called bf16", lambda: build_recipe({"network": "Upscale2x", "loss": "L1Loss", "precision": "bf16-mixed"})),
     ("precision to be one of", lambda: Budget(5, precision="half").check()),  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_an_old_comparison_says_the_new_name(tmp_path: Path) -> None:
 def test_the_same_words_everywhere() -> None:
     for thing in (Settings, Budget, Recipe, train_loss_network, evaluate):
         assert get_type_hints(thing)["device"] == Device
-    for thing in (Budget, Recipe, train_loss_network, transform, upscale, stylize):
+    for thing in (Budget, Recipe, train_loss_network, transform_in_tiles, upscale, stylize):
         assert get_type_hints(thing)["precision"] == Precision
     assert set(LIGHTNING) == {word for word in get_args(Precision) if word != "auto"}
     assert set(OLD_NAMES) - set(COMMANDS) == {"StyleOptimization"}

@@ -11,7 +11,7 @@ from torch import nn
 
 from perceptualloss.apply import backend
 from perceptualloss.apply.backend import ExportedNetwork, exported, on_backend
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.apply.transformer import OneNetwork
 from perceptualloss.apply.upscale import upscale, upscaler
 from perceptualloss.errors import InputError
@@ -75,7 +75,7 @@ def test_what_the_network_says_of_itself_stays(network: SubPixelUpscaler) -> Non
     assert (run.scale, run.reach, run.grid, run.whole) == (2, network.reach, 1, False)
     assert not list(run.parameters())
     with pytest.raises(InputError, match="fp32"):
-        transform(run, torch.rand(1, 3, 8, 8), precision="bf16")
+        transform_in_tiles(run, torch.rand(1, 3, 8, 8), precision="bf16")
 
 
 def test_refusals(network: SubPixelUpscaler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import perceptualloss
 from perceptualloss.apply import tiles
 from perceptualloss.apply.stylist import parse_blend, stylist
 from perceptualloss.apply.stylize import stylize
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.losses.style_objective import objective_note
@@ -177,9 +177,9 @@ def test_bad_arguments(style: object, options: dict[str, object], message: str) 
 def test_a_picture_is_never_cut(network: StyleTransferNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "_OUTPUT_SIDE", 16)
     image = torch.rand(1, 3, 50, 40)
-    torch.testing.assert_close(transform(network, image), network(image).detach(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(transform_in_tiles(network, image), network(image).detach(), atol=1e-4, rtol=0)
     with pytest.raises(InputError, match="no tiles"):
-        transform(network, image, tile=16)
+        transform_in_tiles(network, image, tile=16)
 
 
 def test_too_little_memory_is_said_before_and_after(
@@ -188,13 +188,13 @@ def test_too_little_memory_is_said_before_and_after(
     image = torch.rand(1, 3, 50, 40)
     monkeypatch.setattr(tiles, "free_memory", lambda place: 100_000)
     with pytest.raises(InputError, match=r"40 x 50 pixels.*0.0 GiB.*--size"):
-        transform(network, image)
+        transform_in_tiles(network, image)
     monkeypatch.setattr(tiles, "free_memory", lambda place: None)
-    assert transform(network, image).shape == image.shape
+    assert transform_in_tiles(network, image).shape == image.shape
 
     def full(x: torch.Tensor, style: object = None) -> torch.Tensor:
         raise MemoryError
 
     monkeypatch.setattr(network, "forward", full)
     with pytest.raises(InputError, match=r"too little.*--size"):
-        transform(network, image)
+        transform_in_tiles(network, image)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.course import Generator, Upscale2x
@@ -37,7 +37,7 @@ def test_tiles_give_the_whole_picture(name: str) -> None:
     with torch.no_grad():
         wanted = network(images)
     assert (wanted - wanted.mean(dim=(2, 3), keepdim=True)).std() > 1e-3
-    torch.testing.assert_close(transform(network, images, tile=17), wanted, atol=2e-6, rtol=0)
+    torch.testing.assert_close(transform_in_tiles(network, images, tile=17), wanted, atol=2e-6, rtol=0)
 
 
 def test_with_less_overlap_than_the_receptive_field_they_do_not() -> None:
@@ -46,8 +46,8 @@ def test_with_less_overlap_than_the_receptive_field_they_do_not() -> None:
     with torch.no_grad():
         wanted = network(images)
     assert network.reach is not None
-    exact = transform(network, images, tile=17, overlap=network.reach)
-    short = transform(network, images, tile=17, overlap=2)
+    exact = transform_in_tiles(network, images, tile=17, overlap=network.reach)
+    short = transform_in_tiles(network, images, tile=17, overlap=2)
     assert (exact - wanted).abs().max() < 2e-6
     assert (short - wanted).abs().max() > 1e-4
 
@@ -83,7 +83,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_tiles_become_smaller_when_memory_runs_out(error: Exception) -> None:
     network, images, told = Hungry(40 * 40, error), torch.rand(1, 3, 90, 70), []
-    out = transform(network, images, progress=lambda done, total: told.append((done, total)))
+    out = transform_in_tiles(network, images, progress=lambda done, total: told.append((done, total)))
     assert torch.equal(out, nn.functional.interpolate(images, scale_factor=2))
     assert 1 <= network.refused <= 3
     assert told[-1] == (90 * 70, 90 * 70)
@@ -92,9 +92,9 @@ def test_tiles_become_smaller_when_memory_runs_out(error: Exception) -> None:
 
 def test_when_no_tile_fits_it_says_so_and_other_errors_pass() -> None:
     with pytest.raises(InputError, match="memory for a tile of"):
-        transform(Hungry(9, MemoryError()), torch.rand(1, 3, 64, 64))
+        transform_in_tiles(Hungry(9, MemoryError()), torch.rand(1, 3, 64, 64))
     with pytest.raises(RuntimeError, match="something else"):
-        transform(Hungry(9, RuntimeError("something else")), torch.rand(1, 3, 64, 64))
+        transform_in_tiles(Hungry(9, RuntimeError("something else")), torch.rand(1, 3, 64, 64))
 
 
 def test_a_result_that_does_not_fit_is_an_error_of_use() -> None:
@@ -102,7 +102,7 @@ def test_a_result_that_does_not_fit_is_an_error_of_use() -> None:
         scale = 2**21
 
     with pytest.raises(InputError, match="memory for a result of"):
-        transform(Enormous(), torch.rand(1, 3, 4, 4))
+        transform_in_tiles(Enormous(), torch.rand(1, 3, 4, 4))
 
 
 class Overflowing(nn.Module):
@@ -120,17 +120,17 @@ class Overflowing(nn.Module):
 def test_what_overflows_in_half_precision_is_done_again() -> None:
     images = torch.rand(1, 3, 8, 8) + 0.5
     network = Overflowing(6e4)
-    assert torch.equal(transform(network, images, precision="fp16"), transform(network, images))
+    assert torch.equal(transform_in_tiles(network, images, precision="fp16"), transform_in_tiles(network, images))
     with pytest.raises(InputError, match="finite"):
-        transform(Overflowing(float("inf")), images, precision="fp16")
+        transform_in_tiles(Overflowing(float("inf")), images, precision="fp16")
 
 
 def test_half_precision_is_close() -> None:
     network = random_network(ResidualUpscaler(2, width=6, blocks=1))
     images = torch.rand(1, 3, 12, 12)
-    exact = transform(network, images)
+    exact = transform_in_tiles(network, images)
     for precision, error in (("fp16", 1e-3), ("bf16", 2e-2)):
-        found = transform(network, images, precision=precision)
+        found = transform_in_tiles(network, images, precision=precision)
         assert 0 < (found - exact).abs().max() < error
 
 
@@ -138,7 +138,7 @@ def test_the_network_keeps_its_mode_and_the_result_is_a_plain_tensor() -> None:
     network = SuperResolutionNetwork(2, width=4, blocks=1).train()
     network.body.eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    out = transform(network, torch.rand(1, 3, 9, 9))
+    out = transform_in_tiles(network, torch.rand(1, 3, 9, 9))
     assert network.training
     assert network.first.training
     assert not network.body.training
@@ -150,22 +150,22 @@ def test_the_network_keeps_its_mode_and_the_result_is_a_plain_tensor() -> None:
 def test_bad_arguments() -> None:
     network = nn.Identity()
     with pytest.raises(InputError, match="tile from 1"):
-        transform(network, torch.rand(1, 3, 4, 4), tile=0)
+        transform_in_tiles(network, torch.rand(1, 3, 4, 4), tile=0)
     with pytest.raises(InputError, match="precision to be one of"):
-        transform(network, torch.rand(1, 3, 4, 4), precision="fp8")  # type: ignore[arg-type]
+        transform_in_tiles(network, torch.rand(1, 3, 4, 4), precision="fp8")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a device such as"):
-        transform(network, torch.rand(1, 3, 4, 4), device="gpuu")
+        transform_in_tiles(network, torch.rand(1, 3, 4, 4), device="gpuu")
     with pytest.raises(InputError, match="attribute scale"):
-        transform(nn.Upsample(scale_factor=2), torch.rand(1, 3, 4, 4))
-    assert transform(network, torch.rand(1, 3, 40, 4), tile=3).shape == (1, 3, 40, 4)
+        transform_in_tiles(nn.Upsample(scale_factor=2), torch.rand(1, 3, 4, 4))
+    assert transform_in_tiles(network, torch.rand(1, 3, 40, 4), tile=3).shape == (1, 3, 40, 4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_a_picture_stays_where_it_was() -> None:
     network = random_network(ResidualUpscaler(2, width=6, blocks=1))
     images = torch.rand(1, 3, 60, 60)
-    exact = transform(network, images)
+    exact = transform_in_tiles(network, images)
     for tile in (None, 20):
-        found = transform(network, images, tile=tile, device="cuda")
+        found = transform_in_tiles(network, images, tile=tile, device="cuda")
         assert found.device == images.device
         torch.testing.assert_close(found, exact, atol=2e-3, rtol=0)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError
 from perceptualloss.networks.autoencoder import Autoencoder
 from perceptualloss.networks.checkpoint import save_network
@@ -79,9 +79,9 @@ def test_tiles_give_the_whole(code: Any) -> None:
     torch.manual_seed(0)
     network = Autoencoder(code, **SMALL).eval()
     picture = torch.rand(1, 3, 301, 118)
-    whole = transform(network, picture, tile=301)
-    assert torch.allclose(transform(network, picture, tile=83), whole, atol=1e-5)
-    apart = transform(network, picture, tile=83, overlap=0)  # the grid alone does not do it
+    whole = transform_in_tiles(network, picture, tile=301)
+    assert torch.allclose(transform_in_tiles(network, picture, tile=83), whole, atol=1e-5)
+    apart = transform_in_tiles(network, picture, tile=83, overlap=0)  # the grid alone does not do it
     assert not torch.allclose(apart, whole, atol=1e-5)
 
 

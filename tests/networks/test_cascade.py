@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError
 from perceptualloss.networks.cascade import Cascade
 from perceptualloss.networks.course import Upscale2x
@@ -26,9 +26,9 @@ def test_it_is_one_after_the_other_within_range_also_in_tiles() -> None:
     wanted = first(second(first(images).clamp(0, 1)).clamp(0, 1)).detach()
     assert chain.scale == 4
     assert not chain.whole
-    torch.testing.assert_close(transform(chain, images, tile=7), wanted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(transform_in_tiles(chain, images, tile=7), wanted, atol=1e-5, rtol=0)
     assert chain.reach is not None
-    assert transform(chain, images, tile=7, overlap=0).sub(wanted).abs().max() > 1e-3  # its reach is needed
+    assert transform_in_tiles(chain, images, tile=7, overlap=0).sub(wanted).abs().max() > 1e-3  # its reach is needed
 
 
 def test_it_asks_of_tiles_what_its_networks_ask() -> None:

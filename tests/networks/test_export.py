@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.apply.upscale import upscale
 from perceptualloss.errors import InputError
 from perceptualloss.networks import export
@@ -67,8 +67,8 @@ def test_onnxruntime_gives_the_same_at_any_size(
 def test_it_upscales_in_tiles_as_the_network_does(upscaler: SubPixelUpscaler, exported: Exported) -> None:
     pictures = torch.rand(1, 3, 40, 50)
     network = load_network(exported.path)
-    whole = transform(upscaler, pictures)
-    torch.testing.assert_close(transform(network, pictures, tile=16), whole, rtol=0, atol=1e-5)
+    whole = transform_in_tiles(upscaler, pictures)
+    torch.testing.assert_close(transform_in_tiles(network, pictures, tile=16), whole, rtol=0, atol=1e-5)
     large = upscale(np.full((6, 7, 3), 99, np.uint8), network=exported.path)
     assert large.shape == (12, 14, 3)
 

@@ -19,7 +19,7 @@ from spandrel.architectures.RCAN import RCAN
 from torch import Tensor, nn
 
 from perceptualloss import cli, load_network, upscale
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.errors import InputError
 from perceptualloss.networks import other_packages
@@ -85,7 +85,7 @@ def test_a_network_that_changes_its_input_leaves_ours_and_a_batch_is_its_picture
 def test_tiles_give_the_whole_picture_where_the_reach_is_known(photo: Tensor, tmp_path: Path) -> None:
     loaded = load_network(saved(compact(), tmp_path / "x.pth"))
     assert loaded.reach == 5  # five 3 x 3 convolutions
-    torch.testing.assert_close(transform(loaded, photo, tile=16), loaded(photo), atol=1e-5, rtol=0)
+    torch.testing.assert_close(transform_in_tiles(loaded, photo, tile=16), loaded(photo), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_where_it_is_not_known_a_line_says_so_once_and_when_it_matters(
 ) -> None:
     loaded, x = load_network(saved(network, tmp_path / "x.pth")), torch.rand(1, 3, 24, 17)
     with caplog.at_level(logging.WARNING):
-        transform(loaded, x)
+        transform_in_tiles(loaded, x)
         assert not caplog.messages
         for _ in range(2):
-            transform(loaded, x, tile=16)
+            transform_in_tiles(loaded, x, tile=16)
     assert loaded.reach is None
     assert len([line for line in caplog.messages if "farther than tiles overlap" in line]) == 1
 
@@ -114,8 +114,8 @@ def test_number_formats_that_it_does_not_take_are_refused(photo: Tensor, tmp_pat
     loaded = load_network(saved(DnCNN(in_nc=3, out_nc=3, nc=8, nb=4), tmp_path / "x.pth"))
     assert loaded.precisions == ("fp32", "bf16")
     with pytest.raises(InputError, match="precision fp32 or bf16 for this network, got fp16"):
-        transform(loaded, photo, precision="fp16")
-    assert transform(loaded, photo, precision="bf16").isfinite().all()
+        transform_in_tiles(loaded, photo, precision="fp16")
+    assert transform_in_tiles(loaded, photo, precision="bf16").isfinite().all()
 
 
 def test_the_command_line_takes_it(photo: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.named import load_network
@@ -36,7 +36,7 @@ def test_cells_of_pixels_in_tiles_are_those_of_the_whole(scale: int, reduce: int
     network = SubPixelUpscaler(scale, width=8, blocks=1, detail=4, reduce=reduce).eval()
     nn.init.normal_(network.last.weight)
     images = torch.rand(1, 3, 43, 37)
-    torch.testing.assert_close(transform(network, images, tile=7), network(images))
+    torch.testing.assert_close(transform_in_tiles(network, images, tile=7), network(images))
     pixel = images.clone().requires_grad_()
     network(pixel)[..., 20 * scale, 20 * scale].sum().backward()
     assert pixel.grad is not None

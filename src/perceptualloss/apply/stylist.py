@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from perceptualloss.apply.device import device_for
 from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.apply.tool import Frames, Tool
 from perceptualloss.apply.transformer import check_strength
 from perceptualloss.errors import InputError, check_choice
@@ -96,7 +96,7 @@ class Stylist(Tool):
         size: longer side in pixels to which pictures are resized first; None leaves them as they are.
         strength: from 0, the picture as it was, to 1, the network's.
         keep_colors: take the luminance alone from the network.
-        precision: see :func:`perceptualloss.apply.tiles.transform`.
+        precision: see :func:`perceptualloss.apply.tiles.transform_in_tiles`.
     """
 
     network: nn.Module
@@ -112,7 +112,7 @@ class Stylist(Tool):
     def paint(self, content: Tensor, progress: Progress | None = None) -> Tensor:
         """Return pictures (N, 3, H, W) in [0, 1] as they look in the style, of the same size, within [0, 1]."""
         content = content.clamp(0, 1)
-        painted = transform(
+        painted = transform_in_tiles(
             self.network, content, device=self.device, precision=self.precision, progress=progress
         ).clamp_(0, 1)
         if self.keep_colors:

@@ -30,7 +30,7 @@ _UNKNOWN_REACH = 64
 _SMALLEST = 16
 
 
-def transform(
+def transform_in_tiles(
     network: nn.Module,
     images: Tensor,
     tile: int | None = None,
@@ -67,7 +67,7 @@ def transform(
             little memory for the smallest tile or a picture that cannot be cut.
 
     >>> from perceptualloss.networks.residual import ResidualUpscaler
-    >>> transform(ResidualUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
+    >>> transform_in_tiles(ResidualUpscaler(2, width=4, blocks=1), torch.rand(1, 3, 50, 30), tile=16).shape
     torch.Size([1, 3, 100, 60])
     """
     check_image_batch("images", images)
@@ -101,7 +101,7 @@ def tiles_of(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
 ) -> Tiles:
-    """Return a network ready to be run over parts of pictures; arguments of :func:`transform`.
+    """Return a network ready to be run over parts of pictures; arguments of :func:`transform_in_tiles`.
 
     Raises:
         InputError: a tile below 1, an overlap below 0, or a precision or device that there is not.
@@ -123,7 +123,7 @@ class Tiles:
 
     Attributes:
         network: that is run.
-        overlap: as in :func:`transform`.
+        overlap: as in :func:`transform_in_tiles`.
         scale: how many times larger its results are.
         place: where it computes.
         type: in which numbers.
@@ -146,7 +146,7 @@ class Tiles:
             whole: the box of the whole picture.
 
         Raises:
-            InputError: as :func:`transform`.
+            InputError: as :func:`transform_in_tiles`.
         """
         out = torch.empty(1, 3, self.scale * box.height, self.scale * box.width)
         for _ in self.fill(box, out, cut, whole):

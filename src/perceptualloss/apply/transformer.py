@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from perceptualloss.apply.in_parts import InParts
 from perceptualloss.apply.result_size import ResultSize
 from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.tiles import is_cut, tiles_of, transform
+from perceptualloss.apply.tiles import is_cut, tiles_of, transform_in_tiles
 from perceptualloss.apply.tool import Frames, Tool
 from perceptualloss.errors import InputError
 from perceptualloss.networks.cascade import Cascade, scale_of
@@ -95,7 +95,7 @@ class Transformer(Tool):
         match_histogram: give the result the histogram of the input, as Johnson et al. do.
         colours_grey: whether grey pictures become what the network makes of them, in place of the mean of its channels.
         tile: longest side of a tile in input pixels; None chooses.
-        precision: see :func:`perceptualloss.apply.tiles.transform`.
+        precision: see :func:`perceptualloss.apply.tiles.transform_in_tiles`.
     """
 
     networks: Networks
@@ -148,7 +148,9 @@ class Transformer(Tool):
         """
         height, width = content.shape[-2:]
         network, size = self.network_for(height, width), size or self.size_of(height, width)
-        made = transform(network, content, self.tile, device=self.device, precision=self.precision, progress=progress)
+        made = transform_in_tiles(
+            network, content, self.tile, device=self.device, precision=self.precision, progress=progress
+        )
         if grey:
             made = made.mean(dim=1, keepdim=True)
         made = made.clamp_(0, 1)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.drawing.details import Photo
@@ -170,7 +170,7 @@ def _measured(
     for name, low, target in data.validation_pairs():
         outputs = _inputs(low, target, data)
         for run in finished:
-            outputs[run.folder.resolve().name] = transform(run.network, low)
+            outputs[run.folder.resolve().name] = transform_in_tiles(run.network, low)
         outputs = {run: output.clamp(0, 1) for run, output in outputs.items()}
         for key, values in measure_all(outputs, target).items():
             scores.setdefault(key, {})[name] = {metric: float(value) for metric, value in values.items()}
