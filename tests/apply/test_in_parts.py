@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptualloss.apply.in_parts import InParts
-from perceptualloss.apply.tiles import tiles_of, transform
+from perceptualloss.apply.tiles import tiles_of, transform_in_tiles
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.pictures.box import Box, split
 from perceptualloss.pictures.picture import Picture, fill_hidden
@@ -52,7 +52,7 @@ def of_the_whole(stored: Stored, network: nn.Module, size: tuple[int, int], stre
     """Return what the result is by definition."""
     picture = stored.whole()
     content = picture.colours if picture.alpha is None else fill_hidden(picture.colours, picture.alpha)
-    made = transform(network, content, tile=1000)
+    made = transform_in_tiles(network, content, tile=1000)
     made = (made.mean(dim=1, keepdim=True) if picture.grey else made).clamp(0, 1)
     if made.shape[-2:] != size:
         made = resize(made, size=size).clamp(0, 1)
@@ -166,7 +166,7 @@ def test_as_few_tiles_are_done_as_of_the_whole(network: nn.Module) -> None:
     for size in ((2 * HEIGHT, 2 * WIDTH), (60, 86)):
         for tile in (30, 53):
             seen.clear()
-            transform(Counted(), stored.whole().colours, tile, overlap=5)
+            transform_in_tiles(Counted(), stored.whole().colours, tile, overlap=5)
             expected = sorted(seen)
             seen.clear()
             InParts(stored, tiles_of(Counted(), tile, 5), size, False).parts().rows(8, False, False).whole()
