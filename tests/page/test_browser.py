@@ -62,6 +62,8 @@ def test_upload_wait_move_the_slider_download(
         slider.send_keys("\ue014")  # arrow right: from 0.5 to 0.55
         wait("document.querySelector('#perception-dot').classList.contains('exact')")
         assert "0,55" in browser.find_element("id", "perception-state").text
+        slider.send_keys("\ue014" * 2 + "\ue012" * 2)  # to 0.65 and back, so that another one may be computed meanwhile
+        wait("document.querySelector('#result-text').textContent.endsWith('0,55')")
 
         click("#download")
         large = tmp_path / "small-upscale.png"

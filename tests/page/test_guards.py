@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from perceptualloss.errors import InputError
+from perceptualloss.page import tasks
 from perceptualloss.page.files import FOLDER, served_files
 from perceptualloss.page.guards import HEADERS
 from perceptualloss.page.private_folder import PrivateFolder
@@ -189,3 +191,23 @@ def test_only_files_of_known_kinds_are_served() -> None:
 def test_limits_that_let_nothing_through(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=r"expected .* got"):
         PageSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_picture_that_goes_takes_its_work_along(
+    visitor: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, deleted = threading.Event(), threading.Event()
+
+    def changed(_: Any, picture: Any, job: Any, *numbers: int) -> Any:
+        entered.set()
+        assert deleted.wait(30)
+        return picture  # it did not look whether it was cancelled
+
+    monkeypatch.setattr(tasks, "changed", changed)
+    name = visitor.picture(png())["id"]
+    job = visitor.ask(task="upscale", picture=name, scale=2, kind="mse").json()
+    assert entered.wait(30)
+    visitor.client.delete(f"/api/images/{name}")
+    deleted.set()
+    assert visitor.ended(job)["error"]["code"] == "gone"
+    assert [file.name for file in visitor.page.store.folder.iterdir()] == ["lock"]

@@ -136,6 +136,7 @@ class Page:
     async def delete(self, request: Request) -> Response:
         """Delete an upload, with what was made of it, or a result."""
         entry = self.store.entry(session_of(request), request.path_params["id"])
+        self.jobs.cancel_about(entry.session, entry.id)
         self.store.remove(entry)
         return Response(status_code=204)
 

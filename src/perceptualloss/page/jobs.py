@@ -25,7 +25,7 @@ class Cancelled(Exception):
     """The visitor wants no result any more."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A piece of work.
 
@@ -136,6 +136,12 @@ class Jobs:
             if job in self._waiting:
                 self._waiting.remove(job)
                 self._end(job, "cancelled")
+
+    def cancel_about(self, session: str, name: str) -> None:
+        """End all jobs of a visitor about a picture or result of that name, which no other text contains."""
+        for job in list(self._jobs.values()):
+            if job.session == session and name in job.key:
+                self.cancel(job)
 
     def cancel_session(self, session: str) -> None:
         """End all jobs of a visitor, and forget them."""

@@ -26,7 +26,7 @@ def token() -> str:
     return secrets.token_urlsafe(18)
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """Something that a visitor put here or that was made of it.
 
@@ -64,7 +64,7 @@ class Entry:
         return shown
 
 
-@dataclass
+@dataclass(eq=False)
 class Upload(Entry):
     """A picture that a visitor brought.
 
@@ -88,7 +88,7 @@ class Upload(Entry):
         return self.folder / "source"
 
 
-@dataclass
+@dataclass(eq=False)
 class Result(Entry):
     """What became of an upload.
 
@@ -175,9 +175,17 @@ class Store:
             raise PageError("full", 503, retry=60)
 
     def add(self, entry: Entry) -> None:
-        """Make an entry known to its owner."""
+        """Make an entry known to its owner.
+
+        Raises:
+            PageError: a result whose picture was deleted meanwhile; it goes, too.
+        """
         with self._lock:
-            self._entries[entry.id] = entry
+            if not isinstance(entry, Result) or entry.upload in self._entries:
+                self._entries[entry.id] = entry
+                return
+        self.remove(entry)
+        raise PageError("gone", 404)
 
     def entry(self, session: str, name: str) -> Entry:
         """Return what a visitor calls by that name.

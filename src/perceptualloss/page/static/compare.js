@@ -28,12 +28,19 @@ export class Compare {
 
   end() {
     this.shown += 1;
-    this.stopping?.abort();
     Object.assign(this, { picture: null, result: null, stops: null, map: null });
+    this.busy("");
   }
 
   get perception() {
     return Number($("perception").value);
+  }
+
+  // What is shown as the result, exactly: of an enlargement with a slider at its value, computed if it is not there.
+  async chosen() {
+    if (!this.stops) return this.result;
+    if (!this.stops.at(this.perception)) await this.exact();
+    return this.stops?.at(this.perception) ?? null;
   }
 
   // Show a result; `stops` are those of an enlargement with a slider, or null.
@@ -87,16 +94,16 @@ export class Compare {
   async compute(stops, perception) {
     this.busy(say("perception.computing", { value: number(perception, 2) }));
     try {
-      const result = await work({ ...stops.request, perception }, ({ share }) =>
-        this.busy(`${say("perception.computing", { value: number(perception, 2) })}: ${Math.round(100 * share)} %`),
-      );
+      const what = say("perception.computing", { value: number(perception, 2) });
+      const tell = ({ share }) => stops === this.stops && this.busy(`${what}: ${Math.round(100 * share)} %`);
+      const result = await work({ ...stops.request, perception }, tell);
       stops.add(perception, result);
     } catch (error) {
-      if (error.name !== "AbortError") this.complain(error);
-    } finally {
-      this.busy("");
+      if (error.name !== "AbortError" && stops === this.stops) this.complain(error); // else nobody waits for it
     }
-    if (stops === this.stops) this.update();
+    if (stops !== this.stops) return;
+    this.busy("");
+    this.update();
   }
 
   busy(text) {
@@ -123,6 +130,7 @@ export class Compare {
   }
 
   tell() {
+    if (this.stops.at(this.perception)) this.changed?.(this.stops.at(this.perception));
     const value = (perception) => number(perception, 2);
     const near = this.stops.near(this.perception);
     $("perception-value").textContent = value(this.perception);
@@ -146,7 +154,6 @@ export class Compare {
     const { stops, perception } = this;
     if (!stops || stops.at(perception)) return;
     await this.compute(stops, perception);
-    if (stops === this.stops && stops.at(perception) && perception === this.perception) this.changed?.(stops.at(perception));
   }
 
   async showMap() {

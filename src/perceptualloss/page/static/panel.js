@@ -13,7 +13,7 @@ export class Panel {
   constructor(offers, compare, complain) {
     Object.assign(this, { offers, compare, complain, task: "upscale", picture: null, result: null });
     this.stops = new Map(); // of this picture, by what was asked for
-    compare.changed = (result) => this.done(result);
+    compare.changed = (result) => result !== this.result && this.done(result);
     for (const button of $("tasks").children) button.onclick = () => this.choose(button.dataset.task);
     $("tasks").onkeydown = (event) => arrows(event, $("tasks"));
     $("panel").onsubmit = (event) => {
@@ -30,8 +30,8 @@ export class Panel {
   }
 
   fill() {
-    const { scales, styles, restore, any_scale: any } = this.offers;
-    const choices = [...scales, ...(any ? ["other"] : [])];
+    const { scales, styles, restore } = this.offers;
+    const choices = [...scales, "other"];
     $("scales").replaceChildren(
       ...choices.map((scale, number) => {
         const [choice, input, text] = ["label", "input", "span"].map((name) => document.createElement(name));
@@ -98,7 +98,9 @@ export class Panel {
 
   get scale() {
     const chosen = document.querySelector("input[name=scale]:checked")?.value;
-    return Number(chosen === "other" ? $("factor").value : chosen);
+    if (chosen !== "other") return Number(chosen);
+    const [least, most] = this.offers.any_scale;
+    return Math.min(most, Math.max(least, Number($("factor").value) || least));
   }
 
   tellSize() {
@@ -142,6 +144,7 @@ export class Panel {
   // Do some work with a bar and a button to cancel; null if it was cancelled or failed.
   async watched(begin, words = "working") {
     this.stopping = new AbortController();
+    const { signal } = this.stopping;
     $("run").disabled = $("download").disabled = true;
     $("progress").hidden = false;
     let said = "";
@@ -156,10 +159,10 @@ export class Panel {
     };
     tell({ state: "running", share: 0, position: 0 });
     try {
-      return await begin(tell, this.stopping.signal);
+      return await begin(tell, signal);
     } catch (error) {
       if (error.name === "AbortError") $("status").textContent = say("cancelled");
-      else this.complain(error);
+      else if (!signal.aborted) this.complain(error);
       return null;
     } finally {
       this.stopping = null;
@@ -178,8 +181,10 @@ export class Panel {
   }
 
   tellResult() {
-    const { width, height } = this.result;
-    $("result-text").textContent = say("ready", { width: number(width), height: number(height) });
+    const { width, height, settings } = this.result;
+    const size = say("ready", { width: number(width), height: number(height) });
+    const { perception } = settings;
+    $("result-text").textContent = typeof perception === "number" ? `${size}, ${say("ready.at", { value: number(perception, 2) })}` : size;
   }
 
   tellNotes(more) {
@@ -189,12 +194,13 @@ export class Panel {
   }
 
   async download() {
-    if (!this.result) return;
-    const [format, strip, result] = [$("format").value, !$("metadata").checked, this.result.id];
+    const chosen = await this.compare.chosen();
+    if (!chosen) return;
+    const [format, strip, result] = [$("format").value, !$("metadata").checked, chosen.id];
     const request = { task: "write", result, format, strip };
     const written = await this.watched((tell, signal) => work(request, tell, signal), "writing");
     if (!written) return;
-    this.tellNotes([...this.result.notes, ...Object.values(written.more.files ?? {}).flat()]);
+    this.tellNotes([...chosen.notes, ...Object.values(written.more.files ?? {}).flat()]);
     const link = document.createElement("a");
     link.href = `/api/results/${result}/${format}${strip ? "?strip=1" : ""}`;
     link.download = "";
