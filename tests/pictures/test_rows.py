@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,20 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 
 from perceptualloss.pictures import tiff
+from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.change import change_in_parts
 from perceptualloss.pictures.exif import parse
 from perceptualloss.pictures.jpeg import write_jpeg
 from perceptualloss.pictures.metadata import Metadata, read_metadata
+from perceptualloss.pictures.parts import Parts
+from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.png import write_png
 from perceptualloss.pictures.rows import Rows, Samples, on_all_cores
+from perceptualloss.pictures.stored import Stored
 from perceptualloss.pictures.tiff import write_pages
 
 SIZES = [(1, 1), (5, 7), (64, 3), (65, 9), (200, 131)]
@@ -121,3 +128,29 @@ def test_an_error_in_a_later_band_is_the_callers() -> None:
     for write in (write_png, write_jpeg):
         with pytest.raises(MemoryError):
             write(io.BytesIO(), Rows(200, 3, 3, 8, bands()), b"" if write is write_png else {})  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_memory_does_not_hold_the_result(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result of 10 MB is written in less than half of it, with what is loaded meanwhile."""
+    monkeypatch.setattr("perceptualloss.pictures.rows._MOST", 2)
+    for where in ("parts._BAND", "png._STRIP", "png._BODY", "tiff._STRIP"):
+        monkeypatch.setattr(f"perceptualloss.pictures.{where}", 100_000)
+    Image.fromarray(noise(64, 64, 3, 8)).save(tmp_path / "small.png")
+
+    def larger(stored: Stored, number: int, count: int) -> Parts:
+        def part(box: Box) -> Picture:
+            return Picture(torch.full((1, 3, box.height, box.width), 0.25))
+
+        return Parts(1800, 1800, False, part, 200)
+
+    tracemalloc.start()  # which sees NumPy's memory and bytes, and not PyTorch's
+    try:
+        change_in_parts(larger, tmp_path / "small.png", tmp_path / name, lambda height, width: (1800, 1800))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_500_000
+    with Image.open(tmp_path / name) as image:
+        assert image.size == (1800, 1800)
+        assert image.getpixel((1799, 1799)) == (64, 64, 64)

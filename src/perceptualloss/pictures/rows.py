@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
+_MOST = 8  # cores, each of which has a strip in memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -103,8 +104,8 @@ def _chain(first: Samples, others: Iterator[Samples]) -> Iterator[Samples]:
 
 
 def on_all_cores(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """Return what ``work`` makes of the items, in their order, of a few at once; for work outside Python's lock."""
-    cores = os.cpu_count() or 1
+    """Return what ``work`` makes of the items, in their order, of up to 8 at once; for work outside Python's lock."""
+    cores = min(os.cpu_count() or 1, _MOST)
     with ThreadPoolExecutor(cores) as pool:
         running = deque[Future[Result]]()
         for item in items:
