@@ -1,7 +1,7 @@
 """Memory and time of enlarging large files.
 
     python benchmarks/large_pictures.py [--megapixels 12 40 100] [--scales 4 2] [--kinds png tif jpg]
-                                        [--network NAME] [--folder DIR]
+                                        [--network NAME] [--share 1.0] [--folder DIR]
 
 A square photo (scikit-image's astronaut, mirrored and repeated, with grain) of so many megapixels, RGB with 8 bits, is
 enlarged from a file into another of its kind. Every figure is of a process of its own, which loads the network and
@@ -10,12 +10,15 @@ was resident before; the file's content and what its decoder holds are counted. 
 system, of the processor. Without --network pixels are repeated, so that the memory of all but a network is measured, in
 minutes; --network takes one that ships, such as residual4x-mse, whose tiles come on top.
 
-At 100 megapixels x4 the result has 1,600 megapixels, and the folder needs 6 GB.
+--share 0.05 stops when a twentieth of the picture is done: long enough to decode it and to fill bands and encoder,
+where the peak is; time and size are then of that part. At 100 megapixels x4 the result has 1,600 megapixels, and the
+folder needs 6 GB.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import subprocess
@@ -78,19 +81,33 @@ def network_of(name: str, scale: int) -> nn.Module:
     return load_network(name) if name else Repeat(scale)
 
 
-def measure(source: Path, name: str, scale: int) -> None:
+class Enough(Exception):
+    """So much of the picture is done as was wanted."""
+
+
+def measure(source: Path, name: str, scale: int, share: float) -> None:
     """Print the growth of the memory in MiB, seconds of the clock and of the processor, and the result's megabytes."""
     tool = upscaler(network=network_of(name, scale))
     target = source.with_name(f"large{source.suffix}")
     small = source.with_name(f"small{source.suffix}")
     write_still(photo(SMALL), small, kind_of(small))
     tool.file(small, target)
+    size = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal size
+        if done >= share * total and share < 1:
+            size = sum(part.stat().st_size for part in source.parent.glob(f".{target.name}*.part"))
+            raise Enough
+
     Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak
     before, clock, start = _status("VmRSS"), time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    tool.file(source, target)
+    with contextlib.suppress(Enough):
+        tool.file(source, target, told)
+        size = target.stat().st_size
     end = resource.getrusage(resource.RUSAGE_SELF)
     used = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
-    print(_status("VmHWM") - before, time.perf_counter() - clock, used, target.stat().st_size / 1e6)
+    print(_status("VmHWM") - before, time.perf_counter() - clock, used, size / 1e6)
     target.unlink()
 
 
@@ -98,16 +115,13 @@ def _status(entry: str) -> float:
     return int(Path("/proc/self/status").read_text().split(f"{entry}:")[1].split()[0]) / 1024
 
 
-def row(kind: str, megapixels: float, scale: int, name: str, folder: Path) -> str:
+def row(source: Path, megapixels: float, scale: int, name: str, share: float) -> str:
     """Return a line of the table."""
-    source = folder / f"source.{kind}"
-    write_still(photo(round((megapixels * 1e6) ** 0.5)), source, kind_of(source))
-    command = [sys.executable, __file__, "--one", str(source), name, str(scale)]
+    command = [sys.executable, __file__, "--one", str(source), name, str(scale), str(share)]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-4:]
     memory, clock, used, size = (float(figure) for figure in found)
-    source.unlink()
     return (
-        f"| {kind} | {megapixels:g} | x{scale} | {megapixels * scale**2:g} | {memory:.0f} | "
+        f"| {source.suffix[1:]} | {megapixels:g} | x{scale} | {megapixels * scale**2:g} | {memory:.0f} | "
         f"{memory * 2**20 / (megapixels * 1e6 * scale**2):.2f} | {clock:.0f} | {used:.0f} | {size:.0f} |"
     )
 
@@ -119,21 +133,25 @@ def main() -> None:
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--network", default="")
+    parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        source, name, scale = options.one
-        measure(Path(source), name, int(scale))
+        file, name, scale, share = options.one
+        measure(Path(file), name, int(scale), float(share))
         return
     print(f"{os.uname().sysname} {os.uname().machine}, {os.cpu_count()} cores, torch {torch.__version__}\n")
     print("| kind | megapixels | scale | of the result | MiB | bytes a pixel | s | s of the processor | MB |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for megapixels in options.megapixels:
-            for scale in options.scales:
-                for kind in options.kinds:
-                    print(row(kind, megapixels, scale, options.network, Path(folder)), flush=True)
+            for kind in options.kinds:
+                source = Path(folder) / f"source.{kind}"
+                write_still(photo(round((megapixels * 1e6) ** 0.5)), source, kind_of(source))
+                for scale in options.scales:
+                    print(row(source, megapixels, scale, options.network, options.share), flush=True)
+                source.unlink()
 
 
 if __name__ == "__main__":
