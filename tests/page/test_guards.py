@@ -6,7 +6,8 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,12 +199,13 @@ def test_a_picture_that_goes_takes_its_work_along(
 ) -> None:
     entered, deleted = threading.Event(), threading.Event()
 
-    def changed(_: Any, picture: Any, job: Any, *numbers: int) -> Any:
+    @contextmanager
+    def watched(*_: Any) -> Iterator[Any]:
         entered.set()
         assert deleted.wait(30)
-        return picture  # it did not look whether it was cancelled
+        yield None  # it did not look whether it was cancelled
 
-    monkeypatch.setattr(tasks, "changed", changed)
+    monkeypatch.setattr(tasks, "watched", watched)
     name = visitor.picture(png())["id"]
     job = visitor.ask(task="upscale", picture=name, scale=2, kind="mse").json()
     assert entered.wait(30)

@@ -131,7 +131,7 @@ def test_a_name_names_no_file_here(visitor: Any, name: str) -> None:
     saved = visitor.client.get(f"/api/results/{made['id']}/png?strip=1").headers["content-disposition"]
     assert saved.startswith("attachment; filename")
     assert not {*saved} & {"/", "<", "\\", "\x1b"}
-    assert {file.name for file in visitor.page.store.folder.rglob("*.*")} <= {"view.npy", "0.npy", "bare.png"}
+    assert {file.name for file in visitor.page.store.folder.rglob("*.*")} <= {"0.npy", "bare.png"}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_an_error_in_the_work_is_told_in_words_and_the_next_job_begins(
             def fail(*_: Any, error: Exception = error) -> None:
                 raise error
 
-            patch.setattr("perceptualloss.page.tasks.changed", fail)
+            patch.setattr("perceptualloss.page.tasks.watched", fail)
             job = visitor.done(task="upscale", picture=name, scale=2, kind="mse")
         assert (job["state"], job["error"]["code"]) == ("failed", code)
     assert visitor.done(task="upscale", picture=name, scale=2, kind="mse")["state"] == "done"

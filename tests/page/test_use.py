@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.page import tasks, tools
 from perceptualloss.page.examples import examples
-from perceptualloss.pictures.picture import Picture
 
 
 def opened(data: bytes) -> Image.Image:
@@ -164,8 +164,6 @@ def test_examples_can_be_taken(visitor: Any) -> None:
 class _Held:
     """A tool that works until it is let go, and says how far it is."""
 
-    network = None
-
     def __init__(self) -> None:
         self.entered, self.release = threading.Event(), threading.Event()
 
@@ -174,13 +172,14 @@ class _Held:
 def held(monkeypatch: pytest.MonkeyPatch) -> _Held:
     tool = _Held()
 
-    def changed(_: Any, picture: Picture, job: Any, number: int = 0, count: int = 1) -> Picture:
+    @contextmanager
+    def watched(_: Any, stored: Any, job: Any, number: int, count: int) -> Iterator[Any]:
         tool.entered.set()
         while not tool.release.wait(0.005):
             job.tell(0.5)
-        return picture
+        yield None
 
-    monkeypatch.setattr(tasks, "changed", changed)
+    monkeypatch.setattr(tasks, "watched", watched)
     return tool
 
 

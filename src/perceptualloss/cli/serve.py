@@ -19,7 +19,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--name", nargs="+", type=str, default=[], help="further names of this machine, for browsers")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--max_pixels", type=int, default=24_000_000, help="an upload of more is refused undecoded")
-    parser.add_argument("--max_result", type=int, default=100_000_000, help="pixels that a result may have")
+    parser.add_argument("--max_result", type=int, default=200_000_000, help="pixels that a result may have")
     parser.add_argument("--max_megabytes", type=int, default=64, help="of an upload")
     parser.add_argument("--jobs", type=int, default=1, help="how many are computed at the same time")
     parser.add_argument("--queue", type=int, default=20, help="how many may wait")

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from perceptualloss.drawing.heat import scale_end
 from perceptualloss.page.jobs import Job, Work
-from perceptualloss.page.store import Entry, Result, Store
+from perceptualloss.page.kept import part_of
+from perceptualloss.page.store import Result, Store, Upload
+from perceptualloss.pictures.box import Box
 from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.rows import Rows
 from perceptualloss.studies.layers.loss_map import layer_losses, overlay
 
 LAYERS = ("relu1_1", "relu2_2", "relu3_3")
@@ -19,41 +22,40 @@ _MOST = 4_000_000  # pixels that the loss network sees at once, in 1 GB
 _LEAST = 1e-6  # equal pictures must not look different
 
 
-def map_work(store: Store, first: Entry, second: Entry, layer: str) -> Work:
+def map_work(store: Store, first: Upload | Result, second: Upload | Result, layer: str) -> Work:
     """Return work whose result is the map of ``first`` against ``second``.
 
-    A second picture of another size is brought to the first one's by bicubic interpolation; large ones are both shrunk,
-    which ``more["shrunk"]`` says.
+    A second picture of another size is brought to the first one's by bicubic interpolation, which ``more["resized"]``
+    says. Of large ones means of pixels are taken first, which ``more["shrunk"]`` says.
     """
 
     def work(job: Job) -> str:
-        output, target = _pixels(first), _pixels(second)
         upload = first.upload if isinstance(first, Result) else first.id
         result = store.new_result(first.session, upload, "map", {"layer": layer})
-        result.more["resized"] = output.shape != target.shape
-        if result.more["resized"]:
+        (output, shrunk), (target, other) = _pixels(first), _pixels(second)
+        resized = (first.height, first.width) != (second.height, second.width)
+        result.more |= {"resized": resized, "shrunk": max(shrunk, other) > 1}
+        if output.shape != target.shape:
             target = resize(target, size=(output.shape[2], output.shape[3])).clamp(0, 1)
-        height, width = output.shape[-2:]
-        factor = math.sqrt(_MOST / (height * width))
-        result.more["shrunk"] = factor < 1
-        if factor < 1:
-            sides = (max(1, int(factor * height)), max(1, int(factor * width)))
-            output, target = (resize(images, size=sides).clamp(0, 1) for images in (output, target))
         job.tell(0.1)
         [found] = layer_losses(output, target, [layer])
         job.tell(0.8)
         end = scale_end(found.map, _LEAST)
         result.more |= {"loss": found.loss, "end": end}
-        result.keep(0, np.asarray(overlay(found.map, end, target)))
+        result.height, result.width = output.shape[-2:]
+        result.keep(0, Rows.of(np.asarray(overlay(found.map, end, target))))
         store.add(result)
         return result.id
 
     return work
 
 
-def _pixels(entry: Entry) -> Tensor:
-    """Return what is shown, (1, 3, H, W) in [0, 1], over white."""
-    values = torch.from_numpy(np.array(entry.view())).permute(2, 0, 1)[None].float() / 255
-    if values.shape[1] == 3:
-        return values
-    return values[:, :3] * values[:, 3:] + 1 - values[:, 3:]
+def _pixels(entry: Upload | Result) -> tuple[Tensor, int]:
+    """Return what is shown, (1, 3, H, W) in [0, 1], over white, and how many pixels a side became one."""
+    samples = entry.frame()
+    reduce = math.ceil(math.sqrt(entry.height * entry.width / _MOST))
+    shown = np.array(part_of(samples, Box(0, entry.height, 0, entry.width), reduce))
+    values = torch.from_numpy(shown).permute(2, 0, 1)[None].float() / 255
+    if values.shape[1] == 4:
+        values = values[:, :3] * values[:, 3:] + 1 - values[:, 3:]
+    return values, reduce

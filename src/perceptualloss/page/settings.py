@@ -36,7 +36,7 @@ class PageSettings:
     port: int = 8000
     names: tuple[str, ...] = ()
     max_pixels: int = 24 * MEGA
-    max_result: int = 100 * MEGA
+    max_result: int = 200 * MEGA
     max_bytes: int = 64 * MEGA
     max_stored: int = 4_000 * MEGA
     max_pictures: int = 100

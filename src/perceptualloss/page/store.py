@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from perceptualloss.page.kept import read_samples, write_samples
 from perceptualloss.page.private_folder import PrivateFolder
 from perceptualloss.page.refusals import PageError
 from perceptualloss.page.settings import PageSettings
-from perceptualloss.pictures.rows import Samples
+from perceptualloss.pictures.rows import Rows, Samples
 
 
 def token() -> str:
@@ -47,21 +45,13 @@ class Entry:
         """What its files take."""
         return sum(_size(file) for file in self.folder.glob("*"))
 
-    def keep_view(self, samples: Samples) -> None:
-        """Write what the browser is shown, (H, W, 3 or 4) of 8 bits, so that any part can be read alone."""
-        eight = samples if samples.dtype == np.uint8 else ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        grey, clear = samples.shape[2] < 3, samples.shape[2] in (2, 4)
-        if grey:
-            eight = np.concatenate([np.repeat(eight[..., :1], 3, axis=2), *([eight[..., 1:]] if clear else [])], axis=2)
-        np.save(self.folder / "view.npy", eight)
+    def keep(self, number: int, rows: Rows) -> None:
+        """Write the samples of a frame or page; the first one is what is shown."""
+        write_samples(rows, self.folder / f"{number}.npy")
 
-    def view(self) -> NDArray[np.uint8]:
-        """Return what :meth:`keep_view` wrote; it stays on the disk until it is read."""
-        try:
-            shown: NDArray[np.uint8] = np.load(self.folder / "view.npy", mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError as error:
-            raise PageError("gone", 404) from error
-        return shown
+    def frame(self, number: int = 0) -> Samples:
+        """Return what :meth:`keep` wrote."""
+        return read_samples(self.folder / f"{number}.npy")
 
 
 @dataclass(eq=False)
@@ -111,21 +101,6 @@ class Result(Entry):
     frames: int = 1
     notes: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
-
-    def keep(self, number: int, samples: Samples) -> None:
-        """Write the samples of a frame or page; the first one is what is shown."""
-        np.save(self.folder / f"{number}.npy", samples)
-        if number == 0:
-            self.height, self.width = samples.shape[:2]
-            self.keep_view(samples)
-
-    def frame(self, number: int) -> Samples:
-        """Return what :meth:`keep` wrote."""
-        samples: Samples = np.load(self.folder / f"{number}.npy", mmap_mode="r", allow_pickle=False)
-        return samples
-
-
-Kind = Literal["upload", "result"]
 
 
 class Store:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,13 +20,15 @@ from perceptualloss.page.notes import notes
 from perceptualloss.page.refusals import PageError, explained, plain
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import Result, Store, Upload
-from perceptualloss.page.tools import Changes, changed, restoring, stylizing, upscaling
-from perceptualloss.pictures.change import Writing, change_file
-from perceptualloss.pictures.encode import samples_of
+from perceptualloss.page.tools import Changes, restoring, stylizing, upscaling, watched
+from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.change import Writing, change_in_parts
 from perceptualloss.pictures.images import open_pictures
 from perceptualloss.pictures.kinds import check_target
+from perceptualloss.pictures.parts import Parts
 from perceptualloss.pictures.picture import Picture
 from perceptualloss.pictures.rows import Samples
+from perceptualloss.pictures.stored import Stored
 
 FORMATS: Mapping[str, tuple[str, str]] = {  # endings and types of what can be downloaded
     "png": (".png", "image/png"),
@@ -34,6 +37,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {  # endings and types of what can be d
     "tiff": (".tif", "image/tiff"),
 }
 SCALES = (1.01, 8.0)  # times larger
+_SIDE = 2048  # pixels of a part that is written at once
 _SIZES = (16, 4096)  # of the longer side, to paint at
 
 
@@ -127,8 +131,9 @@ class Tasks:
         return self._change(upload, "stylize", made, lambda: stylizing(self.settings, style, strength, keep, size))
 
     def _map(self, session: str, request: dict[str, Any]) -> Work:
-        first = self.store.entry(session, _text(request, "first"))
-        second = self.store.entry(session, _text(request, "second"))
+        first, second = (self.store.entry(session, _text(request, name)) for name in ("first", "second"))
+        assert isinstance(first, Upload | Result)
+        assert isinstance(second, Upload | Result)
         return map_work(self.store, first, second, _one_of(request, "layer", LAYERS))
 
     def _write(self, session: str, request: dict[str, Any]) -> Work:
@@ -164,23 +169,25 @@ class Tasks:
         pictures, pixels = open_pictures(upload.source, self.settings.max_pixels), 0
         result.frames = pictures.count
         for number in range(pictures.count):
-            picture = pictures[number]
-            large = changed(tool, picture, job, number, pictures.count)
-            samples = samples_of(large.colours, large.bits, large.alpha, large.grey)
-            pixels += samples.shape[0] * samples.shape[1]
+            stored = pictures.stored(number)
+            size = tool.size_of(stored.height, stored.width)
+            if number == 0:
+                result.height, result.width = size
+            pixels += size[0] * size[1]
             self._check_result(pixels, 1)
-            result.keep(number, samples)
+            with watched(tool, stored, job, number, pictures.count) as progress:
+                parts = tool.parts(stored, progress)
+                result.keep(number, parts.rows(stored.decoded.bits, stored.clear, grey=True))
 
 
-def result_file(result: Result, form: str, strip: bool) -> Any:
+def result_file(result: Result, form: str, strip: bool) -> Path:
     """Return where a result is written in a format."""
     return result.folder / f"{'bare' if strip else 'full'}{FORMATS[form][0]}"
 
 
-def _written(job: Job, upload: Upload, result: Result, target: Any, strip: bool, settings: PageSettings) -> str:
-    def change(picture: Picture, number: int, count: int) -> Picture:
-        job.tell(number / count)
-        return _as_picture(result.frame(number), picture)
+def _written(job: Job, upload: Upload, result: Result, target: Path, strip: bool, settings: PageSettings) -> str:
+    def change(stored: Stored, number: int, count: int) -> Parts:
+        return _as_parts(result.frame(number), stored.decoded.bits, job)
 
     def size(height: int, width: int) -> tuple[int, int]:
         return result.height, result.width
@@ -188,7 +195,7 @@ def _written(job: Job, upload: Upload, result: Result, target: Any, strip: bool,
     try:
         with notes() as said:
             check_target(target, result.width, result.height)
-            change_file(change, upload.source, target, size, Writing(True, strip, settings.max_pixels))
+            change_in_parts(change, upload.source, target, size, Writing(True, strip, settings.max_pixels))
     except InputError as error:
         raise explained(error, str(upload.source), upload.name) from error
     lines = [plain(plain(note, str(upload.source), upload.name), target.name, upload.name) for note in said]
@@ -196,13 +203,18 @@ def _written(job: Job, upload: Upload, result: Result, target: Any, strip: bool,
     return result.id
 
 
-def _as_picture(samples: Samples, source: Picture) -> Picture:
+def _as_parts(samples: Samples, bits: Literal[8, 16], job: Job) -> Parts:
     """Return samples as the picture that they were made of, to the last bit of their rounding."""
-    values = torch.from_numpy(samples / np.float32(np.iinfo(samples.dtype).max)).permute(2, 0, 1)[None]
-    channels = values.shape[1]
-    alpha = values[:, -1:] if channels in (2, 4) else None
-    colours = values[:, :1].expand(-1, 3, -1, -1) if channels < 3 else values[:, :3]
-    return replace(source, colours=colours, alpha=alpha, grey=channels < 3)
+    height, width, channels = samples.shape
+
+    def part(box: Box) -> Picture:
+        job.tell(box.top / height)
+        cut = samples[box.top : box.bottom, box.left : box.right] / np.float32(np.iinfo(samples.dtype).max)
+        values = torch.from_numpy(cut).permute(2, 0, 1)[None]
+        colours = values[:, :1].expand(-1, 3, -1, -1) if channels < 3 else values[:, :3]
+        return Picture(colours, values[:, -1:] if channels in (2, 4) else None, channels < 3, bits)
+
+    return Parts(height, width, channels < 3, part, _SIDE)
 
 
 def _text(request: dict[str, Any], name: str) -> str:

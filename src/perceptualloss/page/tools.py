@@ -21,7 +21,8 @@ from perceptualloss.networks.named import Kind
 from perceptualloss.page.jobs import Job
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.pictures.box import Box, split
-from perceptualloss.pictures.picture import Picture
+from perceptualloss.pictures.picture import Progress
+from perceptualloss.pictures.stored import Stored
 
 Changes = Transformer | Stylist
 
@@ -81,45 +82,35 @@ class _Watch:
         self.job.tell(self._passed)
 
 
-def changed(tool: Changes, picture: Picture, job: Job, number: int = 0, count: int = 1) -> Picture:
-    """Return what a tool makes of a picture, or of one of several frames, and tell the job how far it is.
+@contextmanager
+def watched(tool: Changes, stored: Stored, job: Job, number: int, count: int) -> Iterator[Progress]:
+    """Give what tells a job how far a tool is with one of several frames, by layers, too, while a network runs within.
 
     Raises:
-        Cancelled: nobody wants it any more; between two layers, too.
-        InputError: as the tool.
+        Cancelled: within, when nobody wants the result any more; between two layers, too.
     """
-    height, width = picture.colours.shape[-2:]
-    network = tool.network_for(height, width) if isinstance(tool, Transformer) else tool.network
+    network = tool.network_for(stored.height, stored.width) if isinstance(tool, Transformer) else tool.network
     whole = isinstance(network, TransformationNetwork) and network.whole
-    passes = 1 if whole else len(split(Box(0, height, 0, width), max(1, _TILE // scale_of(network))))
-    _watch(network)
+    side = max(1, _TILE // scale_of(network))
+    passes = 1 if whole else len(split(Box(0, stored.height, 0, stored.width), side))
+    for layer in _leaves(network):
+        if layer not in _watched:
+            layer.register_forward_hook(_layer_done)
+            _watched.add(layer)
     watch = _Watch(job, len(_leaves(network)), passes, count, number / count)
-    with _watching(watch):
-        return tool.picture(picture, lambda done, total: watch.pixels(number, done, total))
+    _here.watch = watch
+    try:
+        yield lambda done, total: watch.pixels(number, done, total)
+    finally:
+        _here.watch = None
+
+
+def _layer_done(*_: object) -> None:
+    """Tell whoever watches in this thread that a layer is done."""
+    watch: _Watch | None = getattr(_here, "watch", None)
+    if watch is not None:
+        watch.layer()
 
 
 def _leaves(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if not [*module.children()]]
-
-
-def _watch(network: nn.Module) -> None:
-    """Let every layer of a network tell that it is done, to whoever watches in its thread."""
-
-    def tell(*_: object) -> None:
-        watch = getattr(_here, "watch", None)
-        if watch is not None:
-            watch.layer()
-
-    for layer in _leaves(network):
-        if layer not in _watched:
-            layer.register_forward_hook(tell)
-            _watched.add(layer)
-
-
-@contextmanager
-def _watching(watch: _Watch) -> Iterator[None]:
-    _here.watch = watch
-    try:
-        yield
-    finally:
-        _here.watch = None

@@ -9,10 +9,11 @@ from perceptualloss.page.notes import notes
 from perceptualloss.page.refusals import PageError, explained, plain
 from perceptualloss.page.settings import PageSettings
 from perceptualloss.page.store import Upload
-from perceptualloss.pictures.encode import samples_of
 from perceptualloss.pictures.images import open_pictures
+from perceptualloss.pictures.parts import Parts
 
 _LONGEST = 120
+_SIDE = 2048  # pixels of a part that is converted at once
 
 
 def shown_name(name: str) -> str:
@@ -36,11 +37,12 @@ def look_at(upload: Upload, settings: PageSettings) -> None:
         with notes() as said:
             pictures = open_pictures(upload.source, settings.max_pixels)
             upload.frames = pictures.count
-            picture = pictures[0]
-            upload.height, upload.width = picture.colours.shape[-2:]
+            stored = pictures.stored(0)
+            upload.height, upload.width = stored.height, stored.width
             if upload.width * upload.height * upload.frames > settings.max_pixels:
                 raise PageError("too_many_frames", 422, frames=upload.frames)
-            upload.keep_view(samples_of(picture.colours, 8, picture.alpha, picture.grey))
+            parts = Parts(stored.height, stored.width, stored.grey, stored.cut, _SIDE)
+            upload.keep(0, parts.rows(8, stored.clear, grey=True))
         upload.notes = [plain(note, path, upload.name) for note in said]
     except (InputError, MemoryError) as error:
         raise explained(error, path, upload.name) from error

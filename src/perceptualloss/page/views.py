@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
-from PIL import Image
-
 from perceptualloss.files import write_whole
+from perceptualloss.page.kept import part_of
 from perceptualloss.page.refusals import PageError
 from perceptualloss.page.store import Entry
 from perceptualloss.pictures.box import Box
@@ -27,8 +25,8 @@ def part(entry: Entry, box: Box | None, reduce: int) -> bytes:
     Raises:
         PageError: a part that is not in the picture, or too much of it.
     """
-    view = entry.view()
-    whole = Box(0, view.shape[0], 0, view.shape[1])
+    samples = entry.frame()
+    whole = Box(0, samples.shape[0], 0, samples.shape[1])
     inner = whole if box is None else box
     inside = 0 <= inner.top < inner.bottom <= whole.bottom and 0 <= inner.left < inner.right <= whole.right
     if not inside or not 1 <= reduce <= _LARGEST or inner.height * inner.width > _MOST * reduce**2:
@@ -36,9 +34,8 @@ def part(entry: Entry, box: Box | None, reduce: int) -> bytes:
     kept = entry.folder / f"whole-{reduce}.png"
     if inner == whole and kept.is_file():
         return kept.read_bytes()
-    picture = Image.fromarray(np.ascontiguousarray(view[inner.top : inner.bottom, inner.left : inner.right]))
     buffer = io.BytesIO()
-    (picture.reduce(reduce) if reduce > 1 else picture).save(buffer, "PNG", compress_level=1)
+    part_of(samples, inner, reduce).save(buffer, "PNG", compress_level=1)
     if inner == whole:
         write_whole(buffer.getvalue(), kept)
     return buffer.getvalue()
