@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs clean browser-runtime
 
 # The main job: the same network trained with MSE and with a perceptual loss, on the photos of scikit-image.
 demo: $(READY)
@@ -19,6 +19,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# onnxruntime-web (60 MB), with which the page's example computes in the browser; needs npm.
+browser-runtime:
+	npm ci --ignore-scripts --no-audit --no-fund --prefix src/perceptualloss/page/browser_runtime
 
 docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

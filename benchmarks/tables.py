@@ -12,7 +12,8 @@ Tables:
 - lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
 - restoration: what the restorers that ship make of damaged photos (``restoration.py``);
 - card-NAME: one of the upscalers or restorers, for its card beside its file;
-- upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone).
+- upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone);
+- inference: megapixels a second of PyTorch and onnxruntime (``inference.py``), on this machine (likewise).
 
 --check writes nothing and fails where a file is out of date; --keep-times is for a machine with other work. The
 measures from outside take the extra ``metrics``, and about 25 minutes on an idle core. The sets lie in --benchmarks,
@@ -34,6 +35,7 @@ import torch
 from torch import Tensor, nn
 
 import flicker
+import inference
 import lattice
 import restoration
 from perceptualloss.apply.tiles import transform_in_tiles
@@ -65,7 +67,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
-TIMED = ("upscaler-times",)
+TIMED = ("upscaler-times", "inference")
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Tables = Mapping[str, Callable[[], str]]
@@ -281,6 +283,7 @@ def main() -> None:
         "upscalers": lambda: upscaler_table(options.benchmarks),
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
+        "inference": lambda: markdown(*inference.rows()),
         "lattice": lattice_table,
         "flicker": lambda: markdown(*flicker.rows()),
         "restoration": lambda: markdown(*restoration.rows(shipped_restorers())),

@@ -63,6 +63,7 @@ def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
         "upscalers",
         "perception",
         "upscaler-times",
+        "inference",
         "lattice",
         "flicker",
         "restoration",

@@ -67,7 +67,7 @@ def test_a_kept_file_is_taken_only_where_it_is_right(
         torch.testing.assert_close(exported(network)(pictures), network(pictures), rtol=0, atol=1e-5)
     assert len(written) == 1
     monkeypatch.setattr(backend, "FAR", -1)  # whatever it gives is too far
-    assert backend._kept(network, file) is None
+    assert not backend._is_right(network, file)
 
 
 def test_what_the_network_says_of_itself_stays(network: SubPixelUpscaler) -> None:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.page.app import Page
 
 SECONDS = 120
-
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What drives a browser, which the benchmark of the page uses, too."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    tools = importlib.import_module("chromium")
-    if missing := tools.missing():
-        reason = f"needs {missing} (Debian's packages chromium and chromium-driver)"
-        pytest.fail(reason) if os.environ.get("PERCEPTUALLOSS_NEEDS_CHROMIUM") else pytest.skip(reason)
-    return tools
 
 
 def test_upload_wait_move_the_slider_download(

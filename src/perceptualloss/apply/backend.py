@@ -121,41 +121,50 @@ class ExportedNetwork(TransformationNetwork):
 
 
 def exported(network: TransformationNetwork) -> OnnxNetwork:
-    """Return a network as a file that is kept has it, which is written where there is none, or another's.
+    """Return a network as its file has it, which is kept; see :func:`exported_file`.
+
+    Raises:
+        InputError: a network that cannot be exported, or whose file does not give what it gives.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return load_onnx(exported_file(network, Path(folder)))
+
+
+def exported_file(network: TransformationNetwork, spare: Path) -> Path:
+    """Return the ONNX file of a network: the one that is kept and gives what the network gives, or a new one.
+
+    Args:
+        network: one of this package's or of one's own.
+        spare: a folder for the file where none can be kept.
 
     Raises:
         InputError: a network that cannot be exported, or whose file does not give what it gives.
     """
     plain = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
     file = Path(torch.hub.get_dir()) / "perceptualloss-onnx" / f"{_hash(plain)}.onnx"
-    if file.is_file() and (kept := _kept(plain, file)) is not None:
-        return kept
+    if file.is_file() and _is_right(plain, file):
+        return file
     log.info("exporting the network for onnxruntime")
+    written = export_network(plain, spare / file.name).path
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(written.read_bytes(), file)
     except OSError as error:
         log.info("nothing is kept in %s: %s", file.parent, error)
-    with tempfile.TemporaryDirectory() as folder:
-        written = export_network(plain, Path(folder) / file.name).path
-        try:
-            write_whole(written.read_bytes(), file)
-        except OSError as error:
-            log.info("nothing is kept in %s: %s", file.parent, error)
-        return load_onnx(written)
+        return written
+    return file
 
 
-def _kept(network: TransformationNetwork, file: Path) -> OnnxNetwork | None:
-    """Return what a kept file has, or None where it does not give what the network gives."""
+def _is_right(network: TransformationNetwork, file: Path) -> bool:
+    """Whether a kept file gives what the network gives."""
     pictures = torch.rand(*_SIZE, generator=torch.Generator().manual_seed(0))
     try:
-        kept = load_onnx(file)
         with torch.no_grad():
-            found, wanted = kept(pictures), network(pictures)
+            found, wanted = load_onnx(file)(pictures), network(pictures)
     except Exception as error:  # a damaged file may raise anything
         log.info("%s is made anew: %s", file, error)
-        return None
-    same = found.shape == wanted.shape and float((found - wanted).abs().max()) <= FAR
-    return kept if same else None
+        return False
+    return found.shape == wanted.shape and float((found - wanted).abs().max()) <= FAR
 
 
 def _hash(network: nn.Module) -> str:

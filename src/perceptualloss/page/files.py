@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+
+from perceptualloss.page.browser_files import extra
 
 FOLDER = Path(__file__).parent
 _TYPES = {
@@ -62,10 +62,7 @@ def served_files() -> dict[str, Served]:
 @cache
 def browser_files() -> dict[str, Served]:
     """Return what computes in the browser and does not ship, by address; the first time it may take seconds."""
-    if find_spec("perceptualloss.page.browser_files") is None:
-        return {}
-    extra: dict[str, Path | bytes] = import_module("perceptualloss.page.browser_files").extra()
-    return _served({f"/browser/{name}": source for name, source in extra.items()})
+    return _served({f"/browser/{name}": source for name, source in extra().items()})
 
 
 def _served(found: Mapping[str, Path | bytes]) -> dict[str, Served]:
