@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from perceptualloss.apply.backend import exported_file
-from perceptualloss.apply.tiles import transform
+from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.named import list_networks, load_network
 from perceptualloss.networks.onnx_network import load_onnx
@@ -54,11 +54,13 @@ def timed(network: TransformationNetwork, picture: Tensor, count: int, rounds: i
     with tempfile.TemporaryDirectory() as folder, threads_of(count):
         other = load_onnx(exported_file(network, Path(folder)))  # takes as many threads
         runs: dict[str, Callable[[], object]] = {
-            "torch": partial(transform, network, picture),
-            "onnx": partial(transform, other, picture),
+            "torch": partial(transform_in_tiles, network, picture),
+            "onnx": partial(transform_in_tiles, other, picture),
         }
         seconds = side_by_side(runs, rounds, min, clock)
-        return [*seconds.values()], float((transform(network, picture) - transform(other, picture)).abs().max())
+        return [*seconds.values()], float(
+            (transform_in_tiles(network, picture) - transform_in_tiles(other, picture)).abs().max()
+        )
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.report import measure, measure_all
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.studies.compare.settings import MINUTES, STEPS, NetworkName, Settings
+from perceptualloss.training.parameters import adam
+from perceptualloss.training.precision import best_precision
 from perceptualloss.training.randomness import own_randomness
-from perceptualloss.training.run import best_precision
-from perceptualloss.training.supervised import adam
 
 Result = TypeVar("Result")
 
