@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from perceptualloss.errors import InputError, check_choice, check_idle, check_image_batch, check_same_shape
 from perceptualloss.losses.mask import Mask, Masking, check_mask_shape, checked_mask
-from perceptualloss.losses.prepared import Maps, Prepared
+from perceptualloss.losses.prepared import Prepared
+from perceptualloss.losses.preparing import Preparing
 from perceptualloss.pictures.ranges import (
     FAR,
     InputRange,
@@ -28,7 +29,7 @@ _QUIET = ("input_range", "reduction", "resize", "augment", "halvings", "style", 
 NOT_SHOWN = object()
 
 
-class Loss(nn.Module):
+class Loss(Preparing):
     """A distance between pictures: ``loss(output, target)`` is a scalar, differentiable in ``output`` alone.
 
     Both are batches (N, 3, H, W) in ``input_range``. ``loss.terms(output, target)`` gives the named, weighted parts,
@@ -69,7 +70,6 @@ class Loss(nn.Module):
     tensor([1., 1.])
     """
 
-    needs_target: bool = True
     same_size: bool = True
     channels: int | None = 3
     _takes_mask: bool = False
@@ -202,60 +202,6 @@ class Loss(nn.Module):
         if picture is not None:
             check_values("target", picture, low, high)
         check_values("output", output, low, high, slack=FAR)
-
-    @torch.inference_mode(False)
-    def prepare(self, target: Tensor) -> Prepared:
-        """Return what this loss needs of targets that stay the same, computed once: ``loss(output, prepared)``.
-
-        Features or styles for what looks through a network, and the pictures where something looks at the pixels. In
-        memory that is often more than the pictures. It can be written to a file (:class:`Prepared`).
-
-        Args:
-            target: a batch as a call takes it.
-
-        Raises:
-            InputError: for an unusable batch, a loss that needs no target, or one that changes it at each call
-                (``augment``).
-        """
-        if not self.needs_target:
-            raise InputError("a loss that needs a target, to prepare it", type(self).__name__)
-        self.check(target, target)
-        with torch.no_grad():
-            pixels, maps = self._keep(target.detach())
-        return Prepared(tuple(target.shape), maps, target.detach().clone() if pixels else None)
-
-    def _keep(self, target: Tensor) -> tuple[bool, Maps]:
-        """Return whether the target itself is needed, and what is computed of it (see :class:`Prepared`)."""
-        return self.needs_target, {}
-
-    @staticmethod
-    def _keep_together(losses: Mapping[str, Loss], target: Tensor) -> tuple[bool, Maps]:
-        """Return what :meth:`_keep` gives for several losses of this family together."""
-        kept = [loss._keep(target) for loss in losses.values()]
-        return any(pixels for pixels, _ in kept), {made: found for _, maps in kept for made, found in maps.items()}
-
-    @property
-    def _takes_prepared(self) -> bool:
-        """Whether :meth:`_per_image` takes a prepared target as it is, not its picture."""
-        return False
-
-    def _taken(self, target: Any) -> Any:
-        """Return a target as :meth:`_per_image` takes it."""
-        if isinstance(target, Tensor):
-            return target.detach()
-        if not isinstance(target, Prepared) or self._takes_prepared:
-            return target
-        if not self.needs_target:
-            return None
-        if target.picture is None:
-            remedy = "Prepare it by this loss: loss.prepare(target)."
-            raise InputError(f"a target prepared for {type(self).__name__}, which looks at pixels", "none", remedy)
-        return target.picture
-
-    def _target_of(self, output: Tensor, target: Any) -> Any:
-        """Return a target as :meth:`_per_image` takes it, which is the output of a loss that needs none."""
-        taken = self._taken(target)
-        return output.detach() if taken is None else taken
 
     @staticmethod
     def _share(losses: Iterable[Loss]) -> None:
