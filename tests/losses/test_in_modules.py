@@ -46,7 +46,7 @@ KINDS: dict[str, Callable[[], Loss]] = {
     "a fixed style": lambda: StyleReconstructionLoss("compact", ["relu1_2"], style=STYLE),
     "wasserstein": lambda: SlicedWassersteinLoss("compact", ["relu1_2"], style=STYLE).eval(),
     "sum": lambda: PerceptualLoss("compact", ["relu1_2"], style_layers=["relu1_1"]) + L1Loss(),
-    "lpips": lambda: LPIPS("squeeze", weights=None),
+    "lpips": lambda: LPIPS("alex", weights=None),
 }
 AUGMENTED = {
     **KINDS,
@@ -68,12 +68,12 @@ class Model(nn.Module):
         return value
 
 
-def pair(size: int = 24) -> tuple[Tensor, Tensor]:
+def pair(size: int = 40) -> tuple[Tensor, Tensor]:
     output, target = torch.rand(2, 2, 3, size, size, generator=torch.Generator().manual_seed(3)).unbind(0)
     return output, target
 
 
-def slope(loss: nn.Module, size: int = 24) -> Tensor:
+def slope(loss: nn.Module, size: int = 40) -> Tensor:
     output, target = pair(size)
     loss(output.requires_grad_(), target).backward()
     assert output.grad is not None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -212,27 +211,15 @@ def test_after_the_first_call_no_step_waits_for_the_device(augment: Any, monkeyp
     assert not reads.operations
 
 
-@pytest.mark.parametrize(
-    "backend",
-    [
-        "aot_eager",
-        pytest.param(
-            "inductor", marks=pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
-        ),
-    ],
-)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_compiled_it_gives_the_same_values(tiny_network: TinyNetwork, backend: str) -> None:
+def test_compiled_it_gives_the_same_values(tiny_network: TinyNetwork) -> None:
+    """As inductor takes it apart, forwards and backwards; its C++ compiler alone takes half a minute."""
     torch.compiler.reset()
     loss: Loss = PerceptualLoss(tiny_network("relu1_1", "relu2_1"), ["relu1_1"], "unit", {"relu2_1": 5.0})
     output, target = pair()
-    if backend == "inductor":  # generated code for the forward pass alone, which already takes seconds to compile
-        compiled = torch.compile(loss, fullgraph=True)
-        with torch.no_grad():
-            torch.testing.assert_close(compiled(output, target), loss(output, target))
-        return
     twin = output.clone().requires_grad_()
-    value = torch.compile(loss, backend=backend, fullgraph=True)(output.requires_grad_(), target)
+    compiled = torch.compile(loss, backend="aot_eager_decomp_partition", fullgraph=True)
+    value = compiled(output.requires_grad_(), target)
     expected = loss(twin, target)
     value.backward()
     expected.backward()
