@@ -37,7 +37,8 @@ def explained(parser: ArgumentParser, message: str) -> OptionError:
     if message.startswith("the following arguments are required: "):
         names = message.partition(": ")[2].split(", ")
         shown = " and ".join(_shown(parser, name) for name in names)
-        return OptionError(f"{shown} for {parser.prog}", "none", command)
+        remedy = command if any(_is_option(parser, name) for name in names) else _before(parser) or command
+        return OptionError(f"{shown} for {parser.prog}", "none", remedy)
     if message.startswith("unrecognized arguments: "):
         word = message.partition(": ")[2].split(" ")[0]
         if not word.startswith("-"):
@@ -71,6 +72,13 @@ def described(kind: Any) -> str:
     return _WORDS.get(get_origin(kind) or kind, "")
 
 
+def _before(parser: ArgumentParser) -> str:
+    """Return what to do where words without an option are missing, if an option may have taken them for its own."""
+    greedy = [action.dest for action in parser._actions if action.option_strings and action.nargs == "+"]
+    shown = " or ".join(_shown(parser, name) for name in greedy)
+    return f"If they stand behind {shown}, which takes several words, put them before it." if greedy else ""
+
+
 def _options(parser: ArgumentParser) -> list[str]:
     words = [word for action in parser._actions for word in action.option_strings]
     return [word.replace("_", "-") for word in words if "print" not in word]
@@ -80,6 +88,11 @@ def _action(parser: ArgumentParser, name: str) -> Action | None:
     """Return the option of a name, written as on the command line (also with its short form) or as in Python."""
     names = name.rsplit("/", maxsplit=1)[-1].lstrip("-").replace("-", "_")
     return next((action for action in parser._actions if names == action.dest), None)
+
+
+def _is_option(parser: ArgumentParser, name: str) -> bool:
+    action = _action(parser, name)
+    return action is None or bool(action.option_strings)
 
 
 def _shown(parser: ArgumentParser, name: str) -> str:
