@@ -86,16 +86,19 @@ def pillow_source(data: bytes, request: Request) -> Source:
 
     if image.format == "SGI" and data[3:4] == b"\x02":
         request.say("its 16 bits a channel are read with 8")
-    if image.format == "BMP":
-        image.info.update(_bmp_profile(data))
+    unused = [image]  # a still one is not kept once its samples are out: it has 4 bytes a pixel
 
     def decode(index: int) -> Decoded:
+        shown = unused.pop() if unused else open_pillow(io.BytesIO(data), request)
         if animated:
-            image.seek(first + index)
-        picture = pillow_picture(_whole(image, data, request), request)
+            unused.append(shown)
+            shown.seek(first + index)
+        elif shown.format == "BMP":
+            shown.info.update(_bmp_profile(data))
+        picture = pillow_picture(_whole(shown, data, request), request)
         if few is not None:
             picture = replace(picture, values=_rounded(picture.values, few), bits=8)
-        return replace(picture, duration=float(image.info.get("duration", 0))) if animated else picture
+        return replace(picture, duration=float(shown.info.get("duration", 0))) if animated else picture
 
     count = getattr(image, "n_frames", 1) - first if animated else 1
     return Source(decode, count, animated, _loop(image) if animated else None)
