@@ -145,7 +145,11 @@ def steps(browser: Chrome) -> Iterator[str]:
     click(browser, "[data-mode=map]")
     settled(browser)
     yield "map"
-    click(browser, "[data-mode=wipe]")
+    click(browser, "[data-example=noisy]")
+    time.sleep(1)
+    click(browser, "#run")
+    settled(browser)
+    yield "restored"
     click(browser, "[data-task=stylize]")
     click(browser, "#run")
     settled(browser)

@@ -17,9 +17,10 @@ from perceptualloss import stylize, upscale
 from perceptualloss.apply import restore
 from perceptualloss.apply.upscale import upscaler
 from perceptualloss.networks.checkpoint import save_network
+from perceptualloss.networks.named import shipped_restorers
 from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.page import tasks, tools
-from perceptualloss.page.examples import examples
+from perceptualloss.page.examples import SPOILT, examples
 
 
 def opened(data: bytes) -> Image.Image:
@@ -157,6 +158,8 @@ def test_the_same_is_computed_once_and_again_when_it_is_gone(visitor: Any, png: 
 def test_examples_can_be_taken(visitor: Any) -> None:
     for name in examples():
         assert opened(visitor.client.get(f"/examples/{name}.jpg").content).size == (240, 240)
+        assert visitor.client.post(f"/api/examples/{name}").status_code == 201
+    assert set(SPOILT) & set(examples()) == {name for name in SPOILT if SPOILT[name] in shipped_restorers()}
     told = visitor.client.post("/api/examples/chelsea").json()
     assert (told["name"], told["width"], told["height"]) == ("chelsea.png", 451, 300)
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from perceptualloss.files import file_stem
 from perceptualloss.page.answers import described, language_of, session_of, short_body
-from perceptualloss.page.examples import examples
+from perceptualloss.page.examples import example, examples
 from perceptualloss.page.front import Front
 from perceptualloss.page.guards import Guard
 from perceptualloss.page.jobs import Job, Jobs
@@ -113,11 +113,11 @@ class Page:
 
     async def example(self, request: Request) -> Response:
         """Take an example as if it was uploaded."""
-        file = examples().get(request.path_params["name"])
-        if file is None:
+        if request.path_params["name"] not in examples():
             raise PageError("gone", 404)
-        upload = self.store.new_upload(session_of(request), file.name)
-        upload.source.write_bytes(file.read_bytes())
+        name, data = await anyio.to_thread.run_sync(example, request.path_params["name"])
+        upload = self.store.new_upload(session_of(request), name)
+        upload.source.write_bytes(data)
         await self._look(upload)
         return JSONResponse(described(upload), status_code=201)
 

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from perceptualloss.page.answers import language_of
-from perceptualloss.page.examples import examples, small_view, style_view
+from perceptualloss.page.examples import SPOILT, examples, small_view, style_view
 from perceptualloss.page.files import browser_files, served_files
 from perceptualloss.page.refusals import PageError
 from perceptualloss.page.settings import PageSettings
@@ -52,7 +52,7 @@ class Front:
             languages=LANGUAGES,
             theme=theme if theme in ("light", "dark") else "",
             say=texts(language),
-            examples=list(examples()),
+            examples={name: SPOILT.get(name, "") for name in examples()},
             browser="/browser/index.html" in self.files,
             minutes=round(self.settings.keep / 60),
         )

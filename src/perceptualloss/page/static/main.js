@@ -64,7 +64,11 @@ function incoming() {
     $("file").value = "";
   };
   for (const button of document.querySelectorAll("[data-example]")) {
-    button.onclick = () => receive(() => api.example(button.dataset.example));
+    button.onclick = async () => {
+      await receive(() => api.example(button.dataset.example));
+      if (button.dataset.restore) panel.suggest(button.dataset.restore);
+      else if (panel.task === "restore") panel.choose("upscale");
+    };
   }
   let depth = 0; // dragenter and dragleave come for every element on the way
   const carries = (event) => event.dataTransfer?.types.includes("Files");

@@ -96,6 +96,12 @@ export class Panel {
     this.tellSize();
   }
 
+  // Choose the network for an example that is spoilt.
+  suggest(restorer) {
+    $("restorer").value = restorer;
+    this.choose("restore");
+  }
+
   get scale() {
     const chosen = document.querySelector("input[name=scale]:checked")?.value;
     if (chosen !== "other") return Number(chosen);
