@@ -241,6 +241,7 @@ def test_json_and_csv_hold_everything(targets: Path, tmp_path: Path) -> None:
         ({"networks": ["bicubic"], "scale": 2, "suffix": ["_x"]}, "no suffix without outputs"),
         ({"tile": 5}, "no tile without networks"),
         ({"precision": "fp16"}, "no precision without networks"),
+        ({"backend": "onnx"}, "no backend without networks"),
         ({"networks": ["bicubic"], "scale": 50}, "a target of at least 50 pixels"),
     ],
 )
