@@ -24,9 +24,12 @@ from torch import Tensor, nn
 
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.steady import Steady
-from perceptualloss.apply.stylist import Stylist, stylist, with_longer_side
+from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.apply.tiles import transform_in_tiles
+from perceptualloss.apply.transform import transformer
+from perceptualloss.apply.transformer import Transformer
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
+from perceptualloss.pictures.resize import resize
 from perceptualloss.pictures.video.frames import as_picture
 from perceptualloss.vocabulary import Precision
 from timing import side_by_side
@@ -99,17 +102,20 @@ def flicker(frames: list[Tensor], shown: list[Tensor]) -> float:
     return 255 * total / max(count, 1)
 
 
-def video(file: Path, tool: Stylist, count: int) -> None:
+def video(file: Path, tool: Transformer, count: int, size: int) -> None:
     with av.open(str(file)) as container:
         stream = max(container.streams.video, key=lambda s: s.width * s.height)
-        frames = [with_longer_side(as_picture(f), tool.size) for f in islice(container.decode(stream), count)]
-    paintings = [tool.paint(frame) for frame in frames]
-    print(f"{len(frames)} frames of {frames[0].shape[3]} x {frames[0].shape[2]}; differences of 255 where it is still")
-    print(f"{'the video itself':20s} {flicker(frames, frames):6.2f}")
+        frames = [with_longer_side(as_picture(f), size) for f in islice(container.decode(stream), count)]
+    change = tool.frames(smooth=0.0)
+    made = [change(frame) for frame in frames]
+    contents = [resize(frame, size=(made[0].shape[-2], made[0].shape[-1])).clamp(0, 1) for frame in frames]
+    height, width = made[0].shape[-2:]
+    print(f"{len(frames)} frames of {width} x {height}; differences of 255 where the video is still")
+    print(f"{'the video itself':20s} {flicker(contents, contents):6.2f}")
     for smooth in SMOOTH:
         calm = Steady(smooth)
-        shown = [calm(painting, frame) for painting, frame in zip(paintings, frames, strict=True)]
-        print(f"{f'smooth {smooth:g}':20s} {flicker(frames, shown):6.2f}")
+        shown = [calm(one, content) for one, content in zip(made, contents, strict=True)]
+        print(f"{f'smooth {smooth:g}':20s} {flicker(contents, shown):6.2f}")
 
 
 def main() -> None:
@@ -119,7 +125,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--video", type=Path)
-    parser.add_argument("--network", type=Path, help="a trained style network, for --video")
+    parser.add_argument("--network", type=Path, help="a trained network of any scale, for --video")
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--size", type=int, default=320, help="longer side of the video's frames")
     options = parser.parse_args()
@@ -128,7 +134,7 @@ def main() -> None:
         speed(options.sizes, options.rounds, find_device(options.device))
         return
     network = StyleTransferNetwork(16, luminance_skip=True) if options.network is None else options.network
-    video(options.video, stylist(network=network, size=options.size, device=options.device), options.frames)
+    video(options.video, transformer(network, device=options.device), options.frames, options.size)
 
 
 if __name__ == "__main__":

@@ -161,6 +161,8 @@ def test_a_module_stays_where_and_what_it_was() -> None:
     [
         ({"network": nn.Identity()}, "that enlarges pictures.*transform"),  # a plain module has scale 1
         ({"network": INTERPOLATION, "scale": 4, "width": 9}, "one of scale, width"),
+        ({"network": INTERPOLATION, "width": 6.5}, "width as a whole number of pixels, got 6.5"),
+        ({"network": INTERPOLATION, "megapixels": float("nan")}, "megapixels above 0, got nan"),
         ({"network": INTERPOLATION, "width": 4}, "more pixels than the picture's 4 x 4"),
         ({"network": INTERPOLATION, "height": 65}, "at most 16 times as large, got 16.25 times"),
         ({"scale": 0.5}, "a scale above 1, got 0.5. perceptualloss.resize"),

@@ -19,7 +19,7 @@ class ResultSize:
         megapixels: millions of pixels in all, as near as whole rows and columns come.
 
     Raises:
-        InputError: several of them, or one that is not above 0.
+        InputError: several of them, one that is not above 0, or parts of a pixel.
 
     >>> ResultSize(width=3840).of(1000, 1500), ResultSize(scale=1.5).of(5, 7), ResultSize(megapixels=24).of(3000, 4000)
     ((2560, 3840), (8, 11), (4243, 5657))
@@ -37,6 +37,8 @@ class ResultSize:
         for name, value in given.items():
             if not 0 < value < math.inf:
                 raise InputError(f"{name} above 0", f"{value:g}")
+            if name in ("width", "height") and value != int(value):
+                raise InputError(f"{name} as a whole number of pixels", f"{value:g}")
 
     def _given(self) -> dict[str, float]:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
