@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from contextlib import suppress
 from importlib.util import find_spec
 
 from jsonargparse import ArgumentParser, Namespace
@@ -53,7 +54,6 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         if options.open:
             webbrowser.open(address)
 
-    try:
+    with suppress(KeyboardInterrupt):
         serve(settings, ready)
-    except KeyboardInterrupt:
-        inform("Ended; uploads and results are deleted.")
+    inform("Ended; uploads and results are deleted.")
