@@ -33,7 +33,7 @@ def test_where_there_is_time_the_whole_is_trained_without_a_word() -> None:
 
 
 def test_a_slow_machine_trains_fewer_steps_and_says_so() -> None:
-    settings, said = fitted(Settings(), {"course": SLOW})
+    settings, said = fitted(Settings(network="course"), {"course": SLOW})
     seconds = 0.85 * 300 - 20 - 8 * 2  # what is left for steps: half of them shared, half with either loss
     assert settings.steps == int(seconds / (0.25 / 2 + 0.25 / 2 + 0.3 / 2) / 10) * 10 == 540
     assert settings.network == "course"
