@@ -12,7 +12,9 @@ for (const part of document.querySelectorAll("[data-t]")) part.textContent = say
 for (const part of document.querySelectorAll("[data-t-label]")) part.ariaLabel = say(part.dataset.tLabel);
 document.title = say("title");
 
-const offer = await (await fetch("networks.json")).json();
+at("waiting").textContent = say("preparing"); // the server writes the networks when somebody asks first
+const offer = await (await fetch("networks.json")).json().catch((error) => ({ missing: "offer", command: error }));
+at("waiting").hidden = true;
 if (offer.missing) {
   at("missing").textContent = say(`missing_${offer.missing}`, { command: offer.command });
 } else {

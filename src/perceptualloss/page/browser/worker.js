@@ -69,7 +69,9 @@ async function decoded(file, scale) {
 async function opened(network) {
   if (session?.file === network.file) return session;
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  const content = new Uint8Array(await (await fetch(network.file)).arrayBuffer());
+  const answer = await fetch(network.file);
+  if (!answer.ok) throw new Error(`${network.file}: ${answer.status}`);
+  const content = new Uint8Array(await answer.arrayBuffer());
   if (adapter && !adapter.info?.isFallbackAdapter) {
     try {
       return (session = { file: network.file, ...(await load("ort.webgpu.min.mjs", "webgpu", content)) });
