@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 VALIDATIONS = 8
 """How often a training looks at the validation photos."""
 SHORTEST = 1500
-"""Below so many steps the faster network is taken. After 2,000 the course's shows what losses do; after 400 its perceptual
-loss was still behind MSE by every measure, where ``ResidualUpscaler`` shows it after 1,000."""
+"""Below so many steps the faster network is taken. After 2,000 the course's shows what losses do; after 400 its
+perceptual loss was still behind MSE by every measure but one. ``ResidualUpscaler`` shows it after 1,000."""
 FEWEST = 200
 """So many are trained even where they take longer than was asked."""
 TIMED_STEPS = 4
