@@ -1,6 +1,6 @@
 """Megapixels a second of the networks that ship, on the CPU: PyTorch and onnxruntime side by side.
 
-    python benchmarks/inference.py [--threads 1 2] [--side 1024] [--rounds 5]
+    python benchmarks/inference.py [--threads 1 2] [--side 640] [--rounds 4]
 
 One row for each kind of network: how many megapixels of the result each makes a second, as ``upscale`` and ``stylize``
 run it (``apply/tiles``), and by how much the results differ at most. All run in turn, in one process, and the least
@@ -32,7 +32,7 @@ from timing import side_by_side
 Rows = tuple[list[str], list[list[str]]]
 
 
-def rows(counts: Sequence[int] = (1,), side: int = 1024, rounds: int = 5) -> Rows:
+def rows(counts: Sequence[int] = (1,), side: int = 640, rounds: int = 4) -> Rows:
     """Return heads and rows of the table."""
     heads = [f"{name}, {threads(count)}" for count in counts for name in ("PyTorch", "onnxruntime")]
     found = []
@@ -92,8 +92,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--side", type=int, default=1024, help="pixels of the result's side")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--side", type=int, default=640, help="pixels of the result's side")
+    parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
     heads, found = rows(options.threads, options.side, options.rounds)
     for line in (heads, *found):
