@@ -10,8 +10,8 @@ was resident before; the file's content and what its decoder holds are counted. 
 system, of the processor. Without --network pixels are repeated, so that the memory of all but a network is measured, in
 minutes; --network takes one that ships, such as residual4x-mse, whose tiles come on top.
 
---share 0.05 stops when a twentieth of the picture is done: long enough to decode it and to fill bands and encoder,
-where the peak is; time and size are then of that part. At 100 megapixels x4 the result has 1,600 megapixels, and the
+--share 0.05 stops when a twentieth of the picture is done, which is enough where the peak is in decoding (from 100
+megapixels on); a smaller picture has few bands, and is to be done whole. Time and size are then of that part. At 100 megapixels x4 the result has 1,600 megapixels, and the
 folder needs 6 GB.
 """
 
