@@ -11,8 +11,8 @@ system, of the processor. Without --network pixels are repeated, so that the mem
 minutes; --network takes one that ships, such as residual4x-mse, whose tiles come on top.
 
 --share 0.05 stops when a twentieth of the picture is done, which is enough where the peak is in decoding (from 100
-megapixels on); a smaller picture has few bands, and is to be done whole. Time and size are then of that part. At 100 megapixels x4 the result has 1,600 megapixels, and the
-folder needs 6 GB.
+megapixels on); a smaller picture has few bands, and is to be done whole. Time and size are then of that part. At 100
+megapixels x4 the result has 1,600 megapixels, and the folder needs 6 GB.
 """
 
 from __future__ import annotations
