@@ -197,4 +197,4 @@ def _ending(data: bytes) -> str:
     except Exception:  # Pillow raises nearly anything; the decoder says what is wrong
         return ".png"
     known = Image.registered_extensions()
-    return next((ending for ending in (".jpg", *WRITE_SUFFIXES) if known.get(ending) == kind), ".png")
+    return next((ending for ending in (".jpg", ".png", ".tif", *WRITE_SUFFIXES) if known.get(ending) == kind), ".png")

@@ -57,7 +57,7 @@ def _unpack_tensor(image: Tensor) -> tuple[Picture, Callable[[Picture], Tensor]]
     most = _MOST.get(image.dtype)
     if most is None and not image.is_floating_point():
         raise InputError("floating point, uint8 or uint16", str(image.dtype).removeprefix("torch."))
-    values = batch.detach().float()
+    values = batch.detach().float().contiguous()  # in one layout, so that convolutions round alike for every kind
     values = values / most if most else values
     if not (values.min() >= -0.5 and values.max() <= 1.5):  # resampled pictures overshoot a little; NaN fails too
         got = f"[{values.min():.4g}, {values.max():.4g}]"
