@@ -132,5 +132,5 @@ def test_table_of_the_networks_that_ship(
 def test_a_network_that_no_kind_takes_has_its_row_and_its_card(tables: ModuleType) -> None:
     labels = tables.upscalers()
     assert list(labels[2]) == ["mse", "perceptual", "adversarial"]
-    assert list(labels[4]) == ["mse", "perceptual", "adversarial", "subpixel4x-mse"]
+    assert list(labels[4])[:4] == ["mse", "perceptual", "adversarial", "subpixel4x-mse"]
     assert Path(labels[4]["subpixel4x-mse"]).name in [Path(file).name for file in tables.lattice.networks_of(4)]
