@@ -107,6 +107,17 @@ def test_what_was_fitted_is_gone_on_with(small_photos: Path, tmp_path: Path, mon
         compare(replace(asked, minutes=0.2, steps=None, crop=18), tmp_path)
 
 
+def test_a_warm_up_that_takes_all_steps_that_fit_is_refused(
+    small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "perceptualloss.studies.compare.compare.measure_costs", lambda *_: Costs(9.0, {"mse": 9.0}, 0, 0)
+    )
+    options: dict[str, Any] = {"crop": 16, "batch_size": 2, "validation": 1, "device": "cpu", "losses": ("mse",)}
+    with pytest.raises(InputError, match="warm_up_steps below steps"):
+        compare(Settings(photos=small_photos, warm_up_steps=500, **options), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("options", "words"), [({"minutes": 0.0}, "minutes above 0"), ({"minutes": 3.0, "steps": 9}, "with steps")]
 )

@@ -87,6 +87,7 @@ def compare(
     )
     say(f"{len(data.training_photos)} photos to train on, {len(data.validation_photos)} to validate")
     settings = _with_steps(settings, losses, data, folder, say)
+    _check_warm_up(settings)  # there may be fewer steps now
     settings.write(folder)
     if settings.warm_up_steps is None and not settings.shared_steps:
         say("No warm-up with MSE, because the course's loss is set alone; --warm-up-steps N shares N steps")
@@ -121,6 +122,12 @@ def _with_steps(
     return fit_to_time(settings, costs, say)
 
 
+def _check_warm_up(settings: Settings) -> None:
+    if not 0 <= settings.shared_steps < settings.length:
+        got = f"{settings.shared_steps} of {settings.length}"
+        raise InputError("warm_up_steps below steps", got, "Lower --warm-up-steps.")
+
+
 def _build_losses(settings: Settings) -> dict[str, Loss]:
     if settings.scale not in NETWORKS[check_choice("network", settings.architecture, NETWORKS)]:
         raise InputError("scale to be 2 or 4", str(settings.scale))
@@ -128,12 +135,7 @@ def _build_losses(settings: Settings) -> dict[str, Loss]:
         raise InputError("minutes above 0", f"{settings.minutes:g}")
     if settings.steps is not None:
         check_idle({"minutes": settings.minutes}, {"minutes": None}, "with steps: they say how long it takes")
-    if not 0 <= settings.shared_steps < settings.length:
-        raise InputError(
-            "warm_up_steps below steps",
-            f"{settings.shared_steps} of {settings.length}",
-            "Lower --warm-up-steps.",
-        )
+    _check_warm_up(settings)
     if not settings.losses or len(set(settings.losses)) < len(settings.losses):
         raise InputError("different losses to compare", " ".join(settings.losses) or "none")
     for name in settings.losses:

@@ -52,7 +52,7 @@ class Costs:
     def seconds(self, settings: Settings, steps: int) -> float:
         """Return what the whole comparison takes with so many steps of each network."""
         shared = replace(settings, steps=steps).shared_steps
-        own = sum((steps - shared) * each for each in self.steps.values())
+        own = sum(max(0, steps - shared) * each for each in self.steps.values())
         looks = VALIDATIONS * len(self.steps) * self.look
         return shared * self.pixel_step + own + looks + self.end
 
