@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "Train the same network once per loss and show the difference.",
     "train": "Train one network from a recipe; every setting can be overridden.",
     "train-loss-network": "Train a loss network on your own pictures, labelled or not.",
+    "pack": "Pack a folder of pictures into shards, tar files that trainings read: pack PHOTOS SHARDS.",
     "recipes": "List the recipes that ship, or print one: recipes NAME.",
     "evaluate": "Measure pictures, folders of pictures and networks against targets: "
     "evaluate OUTPUTS... TARGETS, or evaluate --network NET... --targets DIR.",

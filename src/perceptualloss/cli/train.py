@@ -107,7 +107,8 @@ def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
             kept[name] = places
         elif places is not None:
             listed = places if isinstance(places, list) else [places]
-            whole = [str(place.resolve() if place.exists() else place) for place in listed]  # or a network's name
+            known = [name == "photos" or place.exists() for place in listed]  # others are a network's name
+            whole = [str(place.resolve() if is_path else place) for place, is_path in zip(listed, known, strict=True)]
             kept[name] = whole if isinstance(places, list) else whole[0]
         else:
             kept.pop(name, None)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.shards.names import is_address
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.mask import Masking
 from perceptualloss.networks.base import TransformationNetwork
@@ -36,7 +37,8 @@ class Recipe:
         style_size: the longer side in pixels that the style picture is resized to: larger ones have larger strokes.
         style_strength: multiplies the loss's style terms.
         stability: weight of a term against flicker in videos (see :class:`StyleTransfer`).
-        photos: a folder with photos; without it, the built-in ones.
+        photos: a folder with photos, or shards: a folder, a pattern or an address of tar files (see
+            :class:`ShardData`); without it, the built-in ones.
         masks: which pixels of the photos count: "alpha" for their own transparency, or a folder with grey pictures of
             their names and sizes, white where a pixel counts (see :class:`Masks`); None for all.
         masking: what a mask means: "area", a layer's positions count as much as the pixels under them; or "exact",
@@ -83,7 +85,7 @@ class Recipe:
     style_size: int | None = None
     style_strength: float = 1.0
     stability: float = 0.0
-    photos: Path | None = None
+    photos: str | Path | None = None
     masks: Literal["alpha"] | Path | None = None
     masking: Masking = "area"
     validation: float = 0.1
@@ -112,6 +114,11 @@ class Recipe:
     num_nodes: int = 1
     workers: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Let all photos but an address be a path."""
+        if isinstance(self.photos, str) and not is_address(self.photos):
+            object.__setattr__(self, "photos", Path(self.photos))
 
 
 def smoke(recipe: Recipe) -> Recipe:

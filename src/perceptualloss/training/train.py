@@ -11,9 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
-from perceptualloss.data.degrade import Unchanged
+from perceptualloss.data.degrade import Degradation, Unchanged
+from perceptualloss.data.masks import MaskSource
 from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
+from perceptualloss.data.shards.names import is_address, shards_in
+from perceptualloss.data.shards.training import ShardData
 from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process
 from perceptualloss.losses.base import Loss
@@ -78,7 +81,7 @@ def train(
     data = training_data(recipe)
     with own_randomness(recipe.seed):
         task = _task(recipe, losses)
-    files = data_record(data.files)
+    files = data.record() if isinstance(data, ShardData) else data_record(data.files)
     record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
     fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
     if is_first_process():
@@ -103,7 +106,7 @@ def _budget(recipe: Recipe) -> Budget:
 
 
 def training_data(recipe: Recipe) -> TrainingData:
-    """Return the photos, or pairs, of a recipe.
+    """Return the photos, shards or pairs of a recipe.
 
     Raises:
         InputError: for settings that do not go together, or a folder without usable pictures.
@@ -116,16 +119,29 @@ def training_data(recipe: Recipe) -> TrainingData:
     elif recipe.shorter_side is not None:
         raise InputError("a shorter_side without inputs", f"inputs={recipe.inputs}", "Shrink the pictures beforehand.")
     if recipe.style is not None:
-        return PhotoData(Unchanged(), recipe.photos, validation_size=VALIDATION_STYLE, **options)
+        return _photo_data(recipe, Unchanged(), validation_size=VALIDATION_STYLE, **options)
     scale = recipe.network.scale
     if recipe.degradation is not None and recipe.inputs is None:
         if scale != recipe.degradation.scale:
             raise InputError(f"a degradation of scale {scale}, the network's", str(recipe.degradation.scale))
-        return PhotoData(recipe.degradation, recipe.photos, **options)
+        return _photo_data(recipe, recipe.degradation, **options)
     if recipe.degradation is not None or recipe.inputs is None or recipe.photos is None:
         got = ", ".join(f"{name}={getattr(recipe, name)}" for name in ("degradation", "inputs", "photos"))
         raise InputError("a degradation, or the folders inputs and photos", got)
-    return PairedData(recipe.inputs, recipe.photos, scale, **options)
+    if is_address(recipe.photos):
+        raise InputError("pairs in folders", f"photos={recipe.photos}", "Shards are for a degradation or a style.")
+    return PairedData(recipe.inputs, Path(recipe.photos), scale, **options)
+
+
+def _photo_data(recipe: Recipe, degradation: Degradation, *, masks: MaskSource | None, **options: Any) -> TrainingData:
+    """Return the data of photos that are degraded, be they in a folder or in shards."""
+    shards = shards_in(recipe.photos)
+    if shards is None:
+        photos = None if recipe.photos is None else Path(recipe.photos)
+        return PhotoData(degradation, photos, masks=masks, **options)
+    if masks is not None:
+        raise InputError("masks of photos in a folder", f"photos={recipe.photos}", "Shards have none.")
+    return ShardData(degradation, shards, **options)
 
 
 def _losses(recipe: Recipe) -> list[Loss]:

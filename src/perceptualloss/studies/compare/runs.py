@@ -99,7 +99,8 @@ def compare_runs(
     finished = [read_finished(run) for run in runs]
     _check_same(finished)
     data = training_data(finished[0].recipe)
-    assert isinstance(data, PhotoData)  # as there are no pairs
+    if not isinstance(data, PhotoData):  # there are no pairs here
+        raise InputError("runs on photos in a folder", f"shards, {finished[0].recipe.photos}", "Train on a folder.")
     say(f"Measuring {len(data.validation_photos)} whole validation photos")
     photos, scores = _measured(finished, data)
     comparison = _comparison(finished, scores, runs)

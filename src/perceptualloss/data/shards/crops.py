@@ -1,0 +1,237 @@
+"""Training samples and validation pictures out of shards."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from perceptualloss.data.crops import Sample, flip, numbers_of, whole
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.shards.index import Index
+from perceptualloss.data.shards.order import Group, Numbers, Order
+from perceptualloss.data.shards.store import Store
+from perceptualloss.errors import InputError
+from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.decode import frames
+from perceptualloss.pictures.reading.decoded import Request
+from perceptualloss.pictures.refusals import refusing
+from perceptualloss.pictures.resize import resize
+from perceptualloss.pictures.samples import to_8_bits
+from perceptualloss.pictures.stored import Stored
+
+log = logging.getLogger(__name__)
+
+GROUP = 2**31  # bytes of the shards whose pictures are shuffled together
+_KEPT = 2**28  # bytes of validation pieces that stay in memory
+Choice = Callable[[int, int], Box]
+"""Which part of a picture of that height and width."""
+
+
+class ShardPictures:
+    """The pictures of shards that are large enough, by shard and number.
+
+    Args:
+        store: where the shards' bytes are had from.
+        shards: their names.
+        min_size: pixels that each side must have, after the shrinking.
+        shorter_side: pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
+
+    Attributes:
+        indexes: of the shards.
+        usable: for each shard, the numbers in its index of the pictures that are large enough.
+
+    Raises:
+        InputError: for shards that are missing or broken, no picture that is large enough, or a shorter side below
+            ``min_size``.
+    """
+
+    def __init__(self, store: Store, shards: Sequence[str], min_size: int = 1, shorter_side: int | None = None) -> None:
+        if shorter_side is not None and shorter_side < min_size:
+            raise InputError(f"a shorter side from {min_size} pixels, the crop", str(shorter_side))
+        self.store, self.shards, self.min_size, self.shorter_side = store, list(shards), min_size, shorter_side
+        self.indexes = store.indexes(self.shards)
+        self.usable = [_large_enough(index, min_size) for index in self.indexes]
+        self._bad: set[tuple[int, int]] = set()
+        count = sum(map(len, self.indexes))
+        if not count:
+            raise InputError("pictures in the shards", f"none in {len(self.shards)}, such as {self.shards[0]}")
+        if not len(self):
+            most = max(int(np.minimum(index.heights, index.widths).max()) for index in self.indexes if len(index))
+            remedy = "Choose a smaller crop or larger pictures."
+            raise InputError(f"a crop of at most {most} pixels for these pictures", f"{min_size}", remedy)
+        if count > len(self):
+            log.warning("left out %d of %d pictures: smaller than %d pixels", count - len(self), count, min_size)
+
+    def __len__(self) -> int:
+        """Return how many pictures are large enough."""
+        return sum(map(len, self.usable))
+
+    def piece(self, shard: int, number: int, choose: Choice) -> Tensor | None:
+        """Return a part of a picture as uint8, (3, H, W); of one that does not decode, log why once: None.
+
+        Args:
+            shard: number of the shard.
+            number: which of its usable pictures.
+            choose: given height and width, returns the part.
+        """
+        place = int(self.usable[shard][number])
+        if (shard, place) in self._bad:
+            return None
+        index = self.indexes[shard]
+        data = self.store.read(self.shards[shard], index, place)
+        name = self.shards[shard]
+        try:
+            with refusing(name):
+                return self._piece(data, Request(name, file=True), choose)
+        except InputError as error:
+            self._bad.add((shard, place))
+            log.warning("skipped %s: %s", f"{index.name(place)} in {name}", error.got)
+            return None
+
+    def _piece(self, data: bytes, request: Request, choose: Choice) -> Tensor:
+        opened = frames(data, request)
+        if opened.count > 1:
+            request.say("of pictures with several frames or pages the first is read")
+        stored = opened.stored(0)
+        height, width = shrunk((stored.height, stored.width), self.shorter_side)
+        if min(height, width) < self.min_size:
+            raise InputError(f"sides of {self.min_size} pixels", f"{width} x {height}, other than its index says")
+        if (height, width) == (stored.height, stored.width):
+            return to_8_bits(_colours(stored, choose(height, width))[0])
+        full = _colours(stored, Box(0, stored.height, 0, stored.width))
+        return choose(height, width).cut(to_8_bits(resize(full, size=(height, width))[0]))
+
+
+def _colours(stored: Stored, box: Box) -> Tensor:
+    return stored.cut(box).over_white()
+
+
+def shrunk(size: tuple[int, int], shorter_side: int | None) -> tuple[int, int]:
+    """Return (height, width) after the shorter one has been shrunk, if it is longer, to ``shorter_side``."""
+    factor = min(1.0, (shorter_side or min(size)) / min(size))
+    return round(size[0] * factor), round(size[1] * factor)
+
+
+def _large_enough(index: Index, side: int) -> Numbers:
+    """Return the numbers of an index's pictures of which each side has so many pixels."""
+    shorter = np.minimum(index.heights, index.widths)
+    return np.flatnonzero(shorter >= side)  # none is shrunk below the crop
+
+
+class ShardCrops(Dataset[Sample]):
+    """Random crops of shards' pictures; sample n is a pure function of (seed, n), whoever asks for it and when.
+
+    In each epoch every picture comes once (see :class:`Order`). One that does not decode is skipped with a warning, and
+    the next in the order takes its place.
+
+    Args:
+        pictures: of the shards.
+        counts: how many of each shard's usable pictures, the first ones, are for training.
+        degradation: makes the input from the crop.
+        crop: height and width of the target, a multiple of the degradation's scale.
+        seed: whole number from 0.
+
+    A sample is (input, target): float32 in [0, 1], (3, crop / scale, crop / scale) and (3, crop, crop).
+
+    Raises:
+        InputError: for a crop that is no multiple of the scale.
+    """
+
+    def __init__(
+        self, pictures: ShardPictures, counts: Sequence[int], degradation: Degradation, crop: int, seed: int = 0
+    ) -> None:
+        if crop < 1 or crop % degradation.scale:
+            raise InputError(f"crop to be a multiple of the scale {degradation.scale}", f"{crop}")
+        self.pictures, self.degradation, self.crop, self.seed = pictures, degradation, crop, seed
+        self.order = Order(counts, shards_in_group(pictures.indexes), seed)
+        self._furthest = (-1, -1)
+
+    def __len__(self) -> int:
+        """Return the number of samples: as many as are asked for."""
+        return sys.maxsize
+
+    def __getitem__(self, sample: int) -> Sample:
+        """Return sample ``sample`` as (input, target)."""
+        random = numbers_of(self.seed, sample)
+        group, place = self.order.find(sample)
+        self._look_ahead(group)
+
+        def choose(height: int, width: int) -> Box:
+            scale = self.degradation.scale
+            top, left = (scale * int(random.integers((side - self.crop) // scale + 1)) for side in (height, width))
+            return Box.at(top, left, self.crop, self.crop)
+
+        for shard, number in group.pictures(place):
+            piece = self.pictures.piece(shard, number, choose)
+            if piece is not None:
+                break
+        else:
+            raise InputError(
+                "at least one picture that decodes", f"none of {len(group.order)} in {len(group.shards)} shards"
+            )
+        (cut,) = flip([piece], random)
+        target = cut.contiguous().to(torch.float32).div_(255)
+        return self.degradation(target[None], random)[0], target
+
+    def _look_ahead(self, group: Group) -> None:
+        """Begin to fetch the shards of a group that is new, and of the next one."""
+        if (group.epoch, group.number) > self._furthest:
+            self._furthest = group.epoch, group.number
+            pictures = self.pictures
+            groups = group, self.order.group(group.epoch, group.number + 1)
+            numbers = dict.fromkeys(int(shard) for one in groups for shard in one.shards)
+            pictures.store.ahead((pictures.shards[shard], pictures.indexes[shard].size) for shard in numbers)
+
+
+def shards_in_group(indexes: Sequence[Index]) -> int:
+    """Return how many shards are shuffled together: as many as have 2 GiB, at least one."""
+    mean = sum(index.size for index in indexes) / len(indexes)
+    return max(1, round(GROUP / mean))
+
+
+class HeldOut(Dataset[Sample]):
+    """The middles of pictures that are not trained on, and their inputs; those that do not decode are left out.
+
+    Args:
+        pictures: of the shards.
+        chosen: (shard, number) of each.
+        degradation: makes the input from the target.
+        size: the largest height and width of the middles.
+    """
+
+    def __init__(
+        self, pictures: ShardPictures, chosen: Sequence[tuple[int, int]], degradation: Degradation, size: int
+    ) -> None:
+        self.pictures, self.degradation, self.size = pictures, degradation, size
+        self._room, self._kept = _KEPT, dict[tuple[int, int], Tensor]()
+        self.chosen = [one for one in chosen if self._middle(one) is not None]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return (input, target) of one."""
+        middle = self._middle(self.chosen[index])
+        if middle is None:
+            raise InputError("a validation picture that decodes as before", "none")
+        return whole(middle, self.degradation, seed=index)
+
+    def _middle(self, chosen: tuple[int, int]) -> Tensor | None:
+        if chosen in self._kept:
+            return self._kept[chosen]
+        middle = self.pictures.piece(*chosen, self._choose)
+        if middle is not None and middle.numel() <= self._room:
+            self._kept[chosen] = middle
+            self._room -= middle.numel()
+        return middle
+
+    def _choose(self, height: int, width: int) -> Box:
+        top, left = (max(0, (side - self.size) // 2) for side in (height, width))
+        return Box.at(top, left, min(height, self.size), min(width, self.size))

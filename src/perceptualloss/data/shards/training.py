@@ -1,0 +1,145 @@
+"""Training data out of shards, as the training loop takes them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from perceptualloss.data.crops import Sample
+from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.module import TrainingData
+from perceptualloss.data.shards.crops import HeldOut, ShardCrops, ShardPictures, shards_in_group
+from perceptualloss.data.shards.index import Index
+from perceptualloss.data.shards.names import is_address
+from perceptualloss.data.shards.store import Store, cache_folder
+from perceptualloss.errors import InputError
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 256  # pictures, the most that a share of them keeps for validation
+_GROUPS = 3  # that the folder of copies must hold: the one that is read, the next, and that of the first samples
+
+
+class ShardData(TrainingData):
+    """Training crops and validation pictures out of shards, on this machine or in an object store.
+
+    Sample n depends on (seed, n) alone: on neither the number of processes and machines nor of workers, nor on where
+    the run was interrupted. Every machine reads all shards of a group.
+
+    Args:
+        degradation: what makes the input from the target.
+        shards: their paths or addresses.
+        validation: how many of the pictures, the last ones of the last shards, are for validation and never trained on;
+            below 1, what share, but at most ``HELD_OUT``.
+        crop: height and width of the training targets in pixels.
+        batch_size: samples a step (on each device).
+        validation_size: the largest height and width of the validation pictures' middles, which are measured.
+        shorter_side: pixels to which the shorter side of larger pictures is shrunk first; None leaves them.
+        seed: of the order, crops, flips and degradations.
+        workers: processes that load samples.
+        epoch_samples: as :class:`PhotoData`; unless given, one crop for each picture.
+        cache_gib: the most GiB of copies of shards from afar.
+        folder: where those are kept.
+
+    Raises:
+        InputError: for shards that are missing, broken or without usable pictures, no room for copies, or impossible
+            sizes.
+    """
+
+    def __init__(
+        self,
+        degradation: Degradation,
+        shards: Sequence[str],
+        *,
+        validation: float = 0.1,
+        crop: int = 64,
+        batch_size: int = 16,
+        validation_size: int = 192,
+        shorter_side: int | None = None,
+        seed: int = 0,
+        workers: int = 0,
+        epoch_samples: int | None = None,
+        cache_gib: float = 20.0,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(batch_size, workers, epoch_samples)
+        store = Store(folder or cache_folder() / "shards", cache_gib * 2**30)
+        self.pictures = ShardPictures(store, shards, crop, shorter_side)
+        _check_room(shards, self.pictures.indexes, cache_gib)
+        usable = [len(numbers) for numbers in self.pictures.usable]
+        counts = training_counts(usable, held_out(sum(usable), validation))
+        left_out = [(shard, n) for shard, count in enumerate(counts) for n in range(count, usable[shard])]
+        self.held_out = HeldOut(self.pictures, left_out, degradation, validation_size)
+        self.crops: ShardCrops = ShardCrops(self.pictures, counts, degradation, crop, seed)
+
+    @property
+    def files(self) -> list[Path]:
+        """The shards on this machine; :meth:`record` has all that is trained on."""
+        return [Path(shard) for shard in self.pictures.shards if not is_address(shard)]
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run notes of its data: where the shards are, how many, and a hash of all names and sizes."""
+        shards, indexes = self.pictures.shards, self.pictures.indexes
+        named = [shard if is_address(shard) else str(Path(shard).resolve()) for shard in shards]
+        digest = hashlib.sha256("\n".join(index.digest() for index in indexes).encode()).hexdigest()[:16]
+        folders = sorted({shard.rpartition("/")[0] for shard in named})
+        return {"folders": folders, "files": len(shards), "pictures": len(self.pictures), "names_and_sizes": digest}
+
+    @property
+    def usual_samples(self) -> int:
+        """One for each picture."""
+        return self.crops.order.pictures
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Return the middle of each validation picture, one at a time because their sizes may differ."""
+        if not self.held_out:
+            raise InputError("validation pictures that decode", "none")
+        return DataLoader(self.held_out, batch_size=1)
+
+
+def held_out(pictures: int, validation: float) -> int:
+    """Return how many of so many pictures are kept for validation.
+
+    Raises:
+        InputError: if nothing would be left for training or for validation.
+
+    >>> held_out(50, 0.1), held_out(50, 3), held_out(10**6, 0.1)
+    (5, 3, 256)
+    """
+    count = int(validation) if validation >= 1 else min(HELD_OUT, max(1, round(validation * pictures)))
+    if not (validation > 0 and 0 < count < pictures):
+        got = f"{pictures} pictures of which {validation:g} are for validation"
+        raise InputError("at least one picture each for training and validation", got)
+    if validation < 1 and count < round(validation * pictures):
+        log.warning(
+            "validation: the last %d pictures, and not %g of %d; a number takes more", count, validation, pictures
+        )
+    return count
+
+
+def training_counts(usable: Sequence[int], held: int) -> list[int]:
+    """Return how many pictures of each shard are for training, when so many of the last ones are not.
+
+    >>> training_counts([4, 3, 2], 3)
+    [4, 2, 0]
+    """
+    left = sum(usable) - held
+    before = np.cumsum([0, *usable])[:-1]
+    return [int(min(count, max(0, left - first))) for count, first in zip(usable, before, strict=True)]
+
+
+def _check_room(shards: Sequence[str], indexes: Sequence[Index], cache_gib: float) -> None:
+    """Raise if the groups of shards that are needed at once do not fit into the folder of copies."""
+    sizes = sorted(
+        (index.size for shard, index in zip(shards, indexes, strict=True) if is_address(shard)), reverse=True
+    )
+    least = sum(sizes[: _GROUPS * shards_in_group(indexes)]) / 2**30
+    if least > cache_gib:
+        remedy = f"Set cache_gib to {least:.1f} or more, or pack smaller shards."
+        raise InputError(f"room for {least:.1f} GiB of shards", f"a cache of {cache_gib:g} GiB", remedy)
