@@ -37,7 +37,8 @@ _PAUSES = (1, 4, 16, 0)  # seconds between tries, for networks fail for moments
 
 def cache_folder() -> Path:
     """Return where caches lie."""
-    return Path(os.environ.get("PERCEPTUALLOSS_CACHE", Path.home() / ".cache" / "perceptualloss"))
+    own, shared = os.environ.get("PERCEPTUALLOSS_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else Path(shared or Path.home() / ".cache") / "perceptualloss"
 
 
 class Store:
