@@ -12,8 +12,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "own-loop.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
-def test_the_page_has_a_block_for_losses_laws_data_and_tasks() -> None:
-    assert len(BLOCKS) == 4
+def test_the_page_has_a_block_for_losses_laws_data_degraded_batches_and_tasks() -> None:
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
@@ -21,7 +21,12 @@ def test_a_block_runs(number: int, small_photos: Path, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-photos").symlink_to(small_photos)
     block = BLOCKS[number]
-    for many, few in {"range(100)": "range(2)", "max_steps=1000": "max_steps=2", "interval=500": "interval=2"}.items():
+    for many, few in {
+        "range(100)": "range(2)",
+        "max_steps=1000": "max_steps=2",
+        "interval=500": "interval=2",
+        "== 100": "== 2",
+    }.items():
         block = block.replace(many, few)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # no GPU is used, logs go nowhere

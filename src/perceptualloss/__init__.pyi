@@ -4,6 +4,7 @@ from .apply.restore import restore as restore
 from .apply.stylize import stylize as stylize
 from .apply.transform import transform as transform
 from .apply.upscale import upscale as upscale
+from .data.degrade import BatchDegradation as BatchDegradation
 from .data.degrade import Degradation as Degradation
 from .data.registry import register_degradation as register_degradation
 from .errors import InputError as InputError

@@ -156,7 +156,7 @@ def test_one_of_gives_every_picture_one_of_its_parts() -> None:
 def test_light_is_another_contrast_and_brightness() -> None:
     for seed in range(5):
         random = np.random.default_rng(seed)
-        found = Light((0.2, 0.2)).damage(PICTURES[0], 0.2, random)
+        found = Light((0.2, 0.2)).damage(PICTURES[:1], [0.2], [random])[0]
         slope = (found.max() - found.min()) / (PICTURES[0].max() - PICTURES[0].min())
         assert 0.8 <= float(slope) <= 1.2
         assert torch.allclose(found - found.mean(), slope * (PICTURES[0] - PICTURES[0].mean()), atol=1e-5)

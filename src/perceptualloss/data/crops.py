@@ -12,15 +12,14 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.inputs import Clean, CropSource, Inputs, Sample
 from perceptualloss.data.masks import parted
 from perceptualloss.errors import InputError
 
 TRIES = 8  # draws of a place where something counts under a mask, before one is taken around a pixel that does
-Sample = tuple[Tensor, ...]
-"""Input and target, and a mask of the target where the photos have one."""
 
 
-class Crops(Dataset[Sample]):
+class Crops(CropSource):
     """Random crops; sample n is a pure function of (seed, n).
 
     So the order needs no state: a resumed run, another number of workers or of machines sees the same
@@ -59,15 +58,15 @@ class Crops(Dataset[Sample]):
             raise InputError("at least one photo", "none")
         if samples < 1 or seed < 0:
             raise InputError("at least one sample and a seed from 0", f"samples={samples}, seed={seed}")
-        self.photos, self.degradation = photos, degradation
+        self.photos, self.degradation, self.inputs = photos, degradation, Inputs(degradation, seed)
         self.crop, self.samples, self.seed, self.flip = crop, samples, seed, flip
 
     def __len__(self) -> int:
         """Return the number of samples asked for."""
         return self.samples
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return sample ``index`` as (input, target) or (input, target, mask)."""
+    def clean(self, index: int) -> Clean:
+        """Return the crop of sample ``index`` before it is degraded."""
         if not 0 <= index < self.samples:
             raise IndexError(f"sample {index} of {self.samples}")
         random = numbers_of(self.seed, index)
@@ -76,9 +75,7 @@ class Crops(Dataset[Sample]):
         cut = photo[:, top : top + self.crop, left : left + self.crop]
         if self.flip:
             (cut,) = flip([cut], random)
-        target, mask = parted(cut.contiguous().to(torch.float32).div_(255))
-        low = self.degradation(target[None], random)[0]
-        return (low, target) if mask is None else (low, target, mask)
+        return Clean(cut[None].contiguous(), (index,))
 
 
 def numbers_of(seed: int, index: int) -> np.random.Generator:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from perceptualloss.data.degrade import Degradation
-from perceptualloss.data.distortions import blur, jpeg
+from perceptualloss.data.batched import column, in_groups
+from perceptualloss.data.degrade import BatchDegradation, Degradation
+from perceptualloss.data.distortions import blurred, filtered
+from perceptualloss.data.jpeg import jpeg
+from perceptualloss.data.noise import normal
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.color import luma
 
 Range = tuple[float, float]
+Randoms = Sequence[np.random.Generator]
+NO_LINE = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-class Damage(Degradation):
+class Damage(BatchDegradation):
     """One damage of a strength that is drawn for each picture, evenly from a range (low, high)."""
 
     def __init__(self, strength: Range, least: float, most: float, name: str) -> None:
@@ -28,14 +33,14 @@ class Damage(Degradation):
             raise InputError(f"{name} to be a range (low, high) within {least:g} to {most:g}", got)
         self.strength = (float(low), float(high))
 
-    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+    def each(self, target: Tensor, randoms: Randoms) -> Tensor:
         """Return the damaged pictures, (N, 3, H, W) in [0, 1]."""
-        pictures = [self.damage(picture, float(random.uniform(*self.strength)), random) for picture in target]
-        return torch.stack(pictures).clamp(0, 1)
+        strengths = [float(random.uniform(*self.strength)) for random in randoms]
+        return self.damage(target, strengths, randoms).clamp(0, 1)
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return one picture, (3, H, W), damaged; values may leave [0, 1]."""
-        raise TypeError(f"{type(self).__name__} must define damage(picture, strength, random)")
+    @abstractmethod
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return pictures, (N, 3, H, W), each damaged by its strength; values may leave [0, 1]."""
 
 
 class Noise(Damage):
@@ -52,9 +57,9 @@ class Noise(Damage):
     def __init__(self, sigma: Range = (0.0, 0.2)) -> None:
         super().__init__(sigma, 0, 1, "sigma")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture with noise of a standard deviation of ``strength``."""
-        return picture + strength * normal(picture.shape, random)
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures with noise of these standard deviations."""
+        return pictures + column(strengths, pictures) * normal(keys_of(randoms), pictures.shape[1:], pictures.device)
 
 
 class Jpeg(Damage):
@@ -67,9 +72,9 @@ class Jpeg(Damage):
     def __init__(self, quality: Range = (10, 60)) -> None:
         super().__init__(quality, 1, 100, "quality")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture saved at the quality ``strength`` and read again."""
-        return jpeg(picture.cpu(), 100 - strength).to(picture)
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures saved at these qualities, rounded, and read again."""
+        return jpeg(pictures, [round(quality) for quality in strengths])
 
 
 class Blur(Damage):
@@ -82,9 +87,9 @@ class Blur(Damage):
     def __init__(self, sigma: Range = (0.5, 2.5)) -> None:
         super().__init__(sigma, 0, 20, "sigma")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture blurred with a standard deviation of ``strength``."""
-        return blur(picture, strength) if strength > 0 else picture
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures blurred with these standard deviations."""
+        return blurred(pictures, strengths)
 
 
 class MotionBlur(Damage):
@@ -97,17 +102,21 @@ class MotionBlur(Damage):
     def __init__(self, length: Range = (1, 15)) -> None:
         super().__init__(length, 1, 64, "length")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture drawn out to streaks of ``strength`` pixels."""
-        kernel = line(strength, float(random.uniform(0, math.pi))).to(picture)
-        wide = F.pad(picture[None], (kernel.shape[-1] // 2,) * 4, mode="replicate")
-        return F.conv2d(wide, kernel.expand(3, 1, -1, -1), groups=3)[0]
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures drawn out to streaks of so many pixels."""
+        angles = [float(random.uniform(0, math.pi)) for random in randoms]
+        kernels = [line(length, angle) for length, angle in zip(strengths, angles, strict=True)]
+
+        def work(side: int, group: Tensor, places: list[int]) -> Tensor:
+            return filtered(group, torch.stack([kernels[place] for place in places]).to(group))
+
+        return in_groups(pictures, [len(kernel) if len(kernel) > 1 else None for kernel in kernels], work)
 
 
-class Grey(Degradation):
+class Grey(BatchDegradation):
     """Takes the colours away: three times the luminance (BT.601, without a range of its own), for colourising."""
 
-    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+    def each(self, target: Tensor, randoms: Randoms) -> Tensor:
         """Return the pictures in grey, (N, 3, H, W); uses no randomness."""
         return luma(target).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
@@ -122,11 +131,12 @@ class Faded(Damage):
     def __init__(self, strength: Range = (0.1, 0.6)) -> None:
         super().__init__(strength, 0, 1, "strength")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture faded by ``strength``."""
-        grey = picture.mean(dim=0, keepdim=True)
-        paper = picture.new_tensor([0.80, 0.72, 0.55]).view(3, 1, 1)
-        return torch.lerp(torch.lerp(picture, grey, strength), paper, 0.5 * strength)
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures faded by these shares."""
+        grey = pictures.mean(dim=1, keepdim=True)
+        paper = pictures.new_tensor([0.80, 0.72, 0.55]).view(3, 1, 1)
+        lost = column(strengths, pictures)
+        return torch.lerp(torch.lerp(pictures, grey, lost), paper, 0.5 * lost)
 
 
 class Scratches(Damage):
@@ -139,23 +149,38 @@ class Scratches(Damage):
     def __init__(self, count: Range = (0, 6)) -> None:
         super().__init__(count, 0, 100, "count")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture with ``strength`` lines, rounded, and ten times as many specks."""
-        height, width = picture.shape[1:]
-        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-        for _ in range(round(strength)):
-            angle, across = random.uniform(-0.3, 0.3), random.uniform(0, width)
-            away = (x - across + math.tan(angle) * (y - height / 2)).abs().to(picture)
-            cover = (random.uniform(0.5, 1.5) - away + 0.5).clamp(0, 1) * random.uniform(0.3, 0.9)
-            picture = torch.lerp(picture, picture.new_tensor(float(random.random() < 0.7)), cover)
-        specks = 10 * round(strength)
-        rows, columns = random.integers(height, size=specks), random.integers(width, size=specks)
-        picture = picture.clone()
-        picture[:, rows, columns] = torch.from_numpy(random.random(specks)).to(picture).round()
-        return picture
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures with as many lines, rounded, and ten times as many specks."""
+        height, width = pictures.shape[2:]
+        counts = [round(strength) for strength in strengths]
+        drawn = [_scratches(count, height, width, random) for count, random in zip(counts, randoms, strict=True)]
+        y = torch.arange(height, device=pictures.device).view(-1, 1) - height / 2
+        x = torch.arange(width, device=pictures.device)
+        for number in range(max(counts)):
+            lines = torch.tensor([lines[number] if number < len(lines) else NO_LINE for lines, _ in drawn])
+            slope, across, half, cover, shade = lines.to(pictures).T[:, :, None, None, None]
+            away = (x - across + slope * y).abs()
+            pictures = torch.lerp(pictures, shade, (half - away).clamp(0, 1) * cover)
+        specks = torch.stack([specks for _, specks in drawn]).to(pictures.device)
+        return torch.where(specks < 0, pictures, specks.to(pictures))
 
 
-class InTurn(Degradation):
+def _scratches(
+    count: int, height: int, width: int, random: np.random.Generator
+) -> tuple[list[tuple[float, ...]], Tensor]:
+    """Return lines (slope, place, half the width, share covered, shade), and specks (1, H, W): 0, 1, or -1 for none."""
+    lines = list[tuple[float, ...]]()
+    for _ in range(count):
+        angle, across = random.uniform(-0.3, 0.3), random.uniform(0, width)
+        half, cover = random.uniform(0.5, 1.5) + 0.5, random.uniform(0.3, 0.9)
+        lines.append((math.tan(angle), across, half, cover, float(random.random() < 0.7)))
+    specks = np.full((1, height, width), -1, dtype=np.int8)
+    rows, columns = random.integers(height, size=10 * count), random.integers(width, size=10 * count)
+    specks[0, rows, columns] = random.random(10 * count).round()
+    return lines, torch.from_numpy(specks)
+
+
+class InTurn(BatchDegradation):
     """Several degradations one after another, each or each at random.
 
     Args:
@@ -174,11 +199,16 @@ class InTurn(Degradation):
             raise InputError("parts that keep the size, to leave some out", f"a scale of {self.scale}")
         self.parts, self.chance = parts, chance
 
-    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+    @property
+    def batched(self) -> bool:
+        """Whether all parts are."""
+        return all(part.batched for part in self.parts)
+
+    def each(self, target: Tensor, randoms: Randoms) -> Tensor:
         """Return the pictures after all parts that fell to them."""
         for part in self.parts:
-            if self.chance == 1 or random.random() < self.chance:
-                target = part(target, random)
+            taken = [self.chance == 1 or random.random() < self.chance for random in randoms]
+            target = parts_of([part], target, [0 if take else None for take in taken], randoms)
         return target
 
 
@@ -190,7 +220,7 @@ class OldPhoto(InTurn):
     """
 
     def __init__(self, chance: float = 0.6) -> None:
-        parts = [Blur((0.5, 2.0)), Grey(), Faded(), Noise((0.01, 0.1)), Scratches(), Jpeg((30, 90))]
+        parts: list[Degradation] = [Blur((0.5, 2.0)), Grey(), Faded(), Noise((0.01, 0.1)), Scratches(), Jpeg((30, 90))]
         super().__init__(parts, chance)
 
 
@@ -215,6 +245,15 @@ def line(length: float, angle: float) -> Tensor:
     return (kernel / kernel.sum()).float()
 
 
-def normal(shape: Sequence[int], random: np.random.Generator) -> Tensor:
-    """Return values of a normal distribution, of mean 0 and variance 1."""
-    return torch.from_numpy(random.standard_normal(tuple(shape), dtype=np.float32))
+def parts_of(parts: Sequence[Degradation], pictures: Tensor, chosen: Sequence[int | None], randoms: Randoms) -> Tensor:
+    """Return the pictures, each after the degradation with its number, or as it is."""
+
+    def work(number: int, group: Tensor, places: list[int]) -> Tensor:
+        return parts[number].each(group, [randoms[place] for place in places])
+
+    return in_groups(pictures, chosen, work)
+
+
+def keys_of(randoms: Randoms) -> list[int]:
+    """Return a key for the noise of each picture."""
+    return [int(random.integers(2**63)) for random in randoms]

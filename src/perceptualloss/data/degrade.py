@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from perceptualloss.data.distortions import blur
+from perceptualloss.data.distortions import blurred
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.resize import Method, resize
 
@@ -36,16 +37,53 @@ class Degradation(ABC):
             (N, 3, H / scale, W / scale), in [0, 1].
         """
 
+    @property
+    def batched(self) -> bool:
+        """Whether :meth:`each` does a batch at once, on whatever device it is."""
+        return False
 
-class Unchanged(Degradation):
-    """No degradation: the input is the target itself, as style transfer wants it."""
+    def each(self, target: Tensor, randoms: Sequence[np.random.Generator]) -> Tensor:
+        """Return the degraded pictures, the randomness of each from a generator of its own; here one after another.
+
+        Args:
+            target: as above.
+            randoms: a generator for each picture.
+        """
+        pairs = zip(target, randoms, strict=True)
+        return torch.cat([self(picture[None], random) for picture, random in pairs])
+
+
+class BatchDegradation(Degradation):
+    """A degradation of a whole batch at once, on its device. Subclasses define :meth:`each` in place of ``__call__``.
+
+    What a picture becomes may not depend on the others beside it, but for rounding. A generator is on the CPU: draw few
+    numbers of it for each picture, and noise by :func:`perceptualloss.data.noise.normal`, keyed by one of them. The
+    same generator may stand for several pictures.
+    """
+
+    @property
+    def batched(self) -> bool:
+        """Yes; of one that is made of others, whether they are."""
+        return True
 
     def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+        """Return the degraded pictures, all from one generator."""
+        return self.each(target, [random] * len(target))
+
+    @abstractmethod
+    def each(self, target: Tensor, randoms: Sequence[np.random.Generator]) -> Tensor:
+        """Return the degraded pictures, the randomness of each from a generator of its own."""
+
+
+class Unchanged(BatchDegradation):
+    """No degradation: the input is the target itself, as style transfer wants it."""
+
+    def each(self, target: Tensor, randoms: Sequence[np.random.Generator]) -> Tensor:
         """Return the pictures."""
         return target
 
 
-class Downscale(Degradation):
+class Downscale(BatchDegradation):
     """Shrink by a whole number, antialiased, and clamp what overshoots.
 
     Args:
@@ -68,12 +106,15 @@ class Downscale(Degradation):
         self.blur = blur
         check_choice("method", method, ("bicubic", "bilinear"))
 
-    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+    def each(self, target: Tensor, randoms: Sequence[np.random.Generator]) -> Tensor:
         """Return the pictures at 1/scale of their size; uses no randomness."""
         height, width = target.shape[-2:]
         if height % self.scale or width % self.scale:
             got = f"{height} x {width}"
             raise InputError(f"height and width to be multiples of {self.scale}", got, "Crop the picture.")
         if self.blur:
-            target = torch.stack([blur(picture, self.blur) for picture in target])
-        return resize(target, 1 / self.scale, method=self.method).clamp(0, 1)
+            target = blurred(target, [self.blur] * len(target))
+        low = resize(target, size=(height // self.scale, width), method=self.method)
+        # both axes by a product of each picture alone: one of the whole batch would round otherwise than a small one
+        low = resize(low.mT, size=(width // self.scale, height // self.scale), method=self.method).mT
+        return low.clamp(0, 1).contiguous()

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from perceptualloss.data.batched import in_groups
 from perceptualloss.pictures.samples import to_8_bits
 
 Distortion = Callable[[Tensor, float], Tensor]
@@ -22,11 +23,27 @@ Distortion = Callable[[Tensor, float], Tensor]
 
 def blur(photo: Tensor, sigma: float) -> Tensor:
     """Return the photo under a Gaussian blur of standard deviation ``sigma`` pixels, above 0."""
-    radius = max(1, int(3 * sigma + 0.5))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = (taps / taps.sum()).expand(3, 1, 1, -1)
-    wide = F.pad(photo[None], (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(wide, kernel, groups=3), kernel.transpose(2, 3), groups=3)[0]
+    return blurred(photo[None], [sigma])[0]
+
+
+def blurred(photos: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """Return photos (N, 3, H, W), each under a Gaussian blur of a standard deviation of its own; 0 leaves it."""
+
+    def work(radius: int, group: Tensor, places: list[int]) -> Tensor:
+        own = torch.tensor([sigmas[place] for place in places])[:, None]
+        taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / own) ** 2)
+        rows = (taps / taps.sum(1, keepdim=True)).to(group)[:, None]
+        return filtered(filtered(group, rows), rows.mT)
+
+    return in_groups(photos, [max(1, int(3 * sigma + 0.5)) if sigma > 0 else None for sigma in sigmas], work)
+
+
+def filtered(photos: Tensor, kernels: Tensor) -> Tensor:
+    """Return photos (N, 3, H, W) after a filter of their own, (N, h, w) of odd sides; the border is repeated."""
+    height, width = kernels.shape[1:]
+    wide = F.pad(photos, (width // 2, width // 2, height // 2, height // 2), mode="replicate")
+    each = kernels.repeat_interleave(3, 0)[:, None]
+    return F.conv2d(wide.flatten(0, 1)[None], each, groups=len(each))[0].view_as(photos)
 
 
 def motion(photo: Tensor, length: float) -> Tensor:
@@ -60,16 +77,29 @@ def jpeg(photo: Tensor, strength: float) -> Tensor:
 
 def down_up(photo: Tensor, factor: float) -> Tensor:
     """Return the photo shrunk by ``factor``, from 1, and enlarged again, both bicubic: a blurry enlargement."""
-    size = photo.shape[1:]
-    small = F.interpolate(photo[None], [max(1, round(s / factor)) for s in size], mode="bicubic", antialias=True)
-    return F.interpolate(small, size, mode="bicubic", antialias=True)[0].clamp(0, 1)
+    return through(photo[None], smaller(photo.shape[1:], factor))[0]
+
+
+def through(photos: Tensor, small: tuple[int, int]) -> Tensor:
+    """Return photos (N, 3, H, W) shrunk to a size and enlarged again, both bicubic."""
+    shrunk = F.interpolate(photos, small, mode="bicubic", antialias=True)
+    return F.interpolate(shrunk, photos.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def pixelate(photo: Tensor, factor: float) -> Tensor:
     """Return the photo in square pixels ``factor`` times as large, from 1."""
-    size = photo.shape[1:]
-    small = F.interpolate(photo[None], [max(1, round(s / factor)) for s in size], mode="area")
-    return F.interpolate(small, size, mode="nearest")[0]
+    return in_squares(photo[None], smaller(photo.shape[1:], factor))[0]
+
+
+def in_squares(photos: Tensor, small: tuple[int, int]) -> Tensor:
+    """Return photos (N, 3, H, W) of which each square, of as many as ``small`` says, has its mean."""
+    return F.interpolate(F.interpolate(photos, small, mode="area"), photos.shape[2:], mode="nearest")
+
+
+def smaller(size: Sequence[int], factor: float) -> tuple[int, int]:
+    """Return a size (height, width) that is ``factor`` times as small, at least one pixel."""
+    height, width = (max(1, round(side / factor)) for side in size)
+    return height, width
 
 
 def quantise(photo: Tensor, step: float) -> Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perceptualloss.data.damage import Damage, Range, normal
-from perceptualloss.data.degrade import Degradation
-from perceptualloss.data.distortions import down_up, pixelate
+from perceptualloss.data.batched import column, in_groups
+from perceptualloss.data.damage import Damage, Randoms, Range, keys_of, parts_of
+from perceptualloss.data.degrade import BatchDegradation, Degradation
+from perceptualloss.data.distortions import in_squares, smaller, through
+from perceptualloss.data.noise import normal
 from perceptualloss.errors import InputError
 
 
@@ -25,9 +26,10 @@ class Enlarged(Damage):
     def __init__(self, factor: Range = (1.3, 4.5)) -> None:
         super().__init__(factor, 1, 16, "factor")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture shrunk and enlarged ``strength`` times."""
-        return down_up(picture, strength)
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures shrunk and enlarged so many times."""
+        sizes = [smaller(pictures.shape[2:], factor) for factor in strengths]
+        return in_groups(pictures, sizes, lambda size, group, _: through(group, size))
 
 
 class Blocks(Damage):
@@ -40,9 +42,10 @@ class Blocks(Damage):
     def __init__(self, factor: Range = (1.5, 4.0)) -> None:
         super().__init__(factor, 1, 16, "factor")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture in squares of ``strength`` pixels."""
-        return pixelate(picture, strength)
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures in squares of so many pixels."""
+        sizes = [smaller(pictures.shape[2:], factor) for factor in strengths]
+        return in_groups(pictures, sizes, lambda size, group, _: in_squares(group, size))
 
 
 class Light(Damage):
@@ -56,10 +59,14 @@ class Light(Damage):
     def __init__(self, strength: Range = (0.1, 0.5)) -> None:
         super().__init__(strength, 0, 1, "strength")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture in another light."""
-        factor, offset = 1 + strength * random.uniform(-1, 1), 0.5 * strength * random.uniform(-1, 1)
-        return 0.5 + factor * (picture - 0.5) + offset
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures in another light."""
+        drawn = [
+            (1 + strength * random.uniform(-1, 1), 0.5 * strength * random.uniform(-1, 1))
+            for strength, random in zip(strengths, randoms, strict=True)
+        ]
+        factors, offsets = (column(values, pictures) for values in zip(*drawn, strict=True))
+        return (pictures * factors).add_(0.5 * (1 - factors) + offsets)
 
 
 class Clouds(Damage):
@@ -72,17 +79,23 @@ class Clouds(Damage):
     def __init__(self, sigma: Range = (0.05, 0.25)) -> None:
         super().__init__(sigma, 0, 1, "sigma")
 
-    def damage(self, picture: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """Return the picture with such noise."""
-        size = picture.shape[1:]
-        grain = math.exp(random.uniform(0, math.log(max(1.0, min(size) / 8))))
-        coarse = normal((1, 3, *(max(1, round(side / grain)) for side in size)), random)
-        mode = "bicubic" if random.random() < 0.5 else "nearest"
-        noise = F.interpolate(coarse, size, mode=mode).to(picture)[0]
-        return picture + strength * noise
+    def damage(self, pictures: Tensor, strengths: Sequence[float], randoms: Randoms) -> Tensor:
+        """Return the pictures with such noise."""
+        size = pictures.shape[2:]
+        most = math.log(max(1.0, min(size) / 8))
+        sizes = [smaller(size, math.exp(random.uniform(0, most))) for random in randoms]
+        keys = keys_of(randoms)
+        smooth = [bool(random.random() < 0.5) for random in randoms]
+
+        def work(kind: tuple[tuple[int, int], bool], group: Tensor, places: list[int]) -> Tensor:
+            coarse = normal([keys[place] for place in places], (3, *kind[0]), group.device)
+            noise = F.interpolate(coarse, size, mode="bicubic" if kind[1] else "nearest")
+            return group + column([strengths[place] for place in places], group) * noise
+
+        return in_groups(pictures, list(zip(sizes, smooth, strict=True)), work)
 
 
-class OneOf(Degradation):
+class OneOf(BatchDegradation):
     """One of several degradations, each as likely, drawn for each picture.
 
     Args:
@@ -99,7 +112,11 @@ class OneOf(Degradation):
         (self.scale,) = scales
         self.parts = parts
 
-    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+    @property
+    def batched(self) -> bool:
+        """Whether all parts are."""
+        return all(part.batched for part in self.parts)
+
+    def each(self, target: Tensor, randoms: Randoms) -> Tensor:
         """Return the pictures, each after one of the parts."""
-        chosen = [self.parts[int(random.integers(len(self.parts)))] for _ in target]
-        return torch.cat([part(picture[None], random) for part, picture in zip(chosen, target, strict=True)])
+        return parts_of(self.parts, target, [int(random.integers(len(self.parts))) for random in randoms], randoms)

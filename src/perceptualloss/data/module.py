@@ -7,16 +7,18 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
 import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.data.crops import Crops, Numbers, Sample, whole
+from perceptualloss.data.crops import Crops, Numbers, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
+from perceptualloss.data.inputs import Clean, CleanCrops, CropSource, DegradeOn, Sample, joined
 from perceptualloss.data.masks import Masks, MaskSource
-from perceptualloss.errors import InputError, check_idle
+from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.pictures.listing import picture_files
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,11 @@ class TrainingData(L.LightningDataModule):
         workers: processes that load samples; 0 loads them in the training process.
         epoch_samples: about how many samples an epoch has on all devices, rounded to whole batches, at least one.
             Unless given, ``usual_samples``; in a run by steps alone, the whole run is one epoch.
+        degrade_on: where crops that are a :class:`CropSource` are degraded: one by one in the "loader", its workers if
+            there are any; or on the "device" that trains, a batch at once, from crops of 8 bits, before the task sees
+            the batch. The pictures are the same. "auto" is the device if that is a GPU, or a CPU without workers.
+            A degradation that takes no batch (:class:`BatchDegradation`) stays in the loader, with a warning if the
+            device was asked for.
 
     Raises:
         InputError: for impossible sizes.
@@ -41,13 +48,17 @@ class TrainingData(L.LightningDataModule):
 
     crops: Dataset[Sample]
 
-    def __init__(self, batch_size: int, workers: int, epoch_samples: int | None = None) -> None:
+    def __init__(
+        self, batch_size: int, workers: int, epoch_samples: int | None = None, degrade_on: DegradeOn = "auto"
+    ) -> None:
         super().__init__()
+        check_choice("degrade_on", degrade_on, get_args(DegradeOn))
         if epoch_samples is not None and epoch_samples < 1:
             raise InputError("epoch_samples from 1", str(epoch_samples))
         if batch_size < 1 or workers < 0:
             raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
         self.batch_size, self.workers, self.epoch_samples = batch_size, workers, epoch_samples
+        self.degrade_on: DegradeOn = degrade_on
 
     @property
     def files(self) -> list[Path]:
@@ -59,21 +70,47 @@ class TrainingData(L.LightningDataModule):
         """How many samples an epoch has unless ``epoch_samples`` says it."""
         raise NotImplementedError
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return the batches of an epoch, from the step at which the trainer is."""
         ranks = 1 if self.trainer is None else self.trainer.world_size
         samples = self.usual_samples if self.epoch_samples is None else self.epoch_samples
         batches = max(1, round(samples / (self.batch_size * ranks)))
         sampler = Numbers(self.trainer, self.batch_size, batches, always=self.epoch_samples is not None)
+        source = self._degraded_on_device()
         return DataLoader(
-            self.crops,
+            self.crops if source is None else CleanCrops(source),
             self.batch_size,
             sampler=sampler,
+            collate_fn=None if source is None else joined,
             num_workers=self.workers,
             worker_init_fn=_leave_signals_to_the_trainer,
             persistent_workers=self.workers > 0,
-            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+            pin_memory=self._device == "cuda",
         )
+
+    @property
+    def _device(self) -> str | None:
+        return None if self.trainer is None else self.trainer.strategy.root_device.type
+
+    def _degraded_on_device(self) -> CropSource | None:
+        """Return the crops if their batches are degraded where they are trained on."""
+        if not isinstance(self.crops, CropSource) or self.degrade_on == "loader":
+            return None
+        if not self.crops.inputs.degradation.batched:
+            if self.degrade_on == "device":
+                log.warning(
+                    "%s takes no batch: the loader makes the inputs", type(self.crops.inputs.degradation).__name__
+                )
+            return None
+        useful = self._device == "cuda" or (self._device == "cpu" and not self.workers)
+        return self.crops if useful or self.degrade_on == "device" else None
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Degrade clean crops, then do what the task itself does with a batch."""
+        assert self.trainer is not None
+        if isinstance(batch, Clean) and isinstance(self.crops, CropSource):
+            batch = self.trainer.precision_plugin.convert_input(self.crops.inputs(batch))
+        return self.trainer.lightning_module.on_after_batch_transfer(batch, dataloader_idx)
 
 
 class PhotoData(TrainingData):
@@ -98,10 +135,13 @@ class PhotoData(TrainingData):
             Unless given, one crop for each photo; in a run by steps alone, the whole run is one epoch.
         masks: "alpha", or a folder, for masks that say which pixels of the targets count (see :class:`Masks`): batches
             then are (input, target, mask).
+        degrade_on: as :class:`TrainingData`; validation photos are always degraded one by one in the loader.
 
     Raises:
         InputError: for a folder without usable pictures, a crop that does not fit, or impossible sizes.
     """
+
+    crops: CropSource
 
     def __init__(
         self,
@@ -117,8 +157,9 @@ class PhotoData(TrainingData):
         workers: int = 0,
         epoch_samples: int | None = None,
         masks: MaskSource | None = None,
+        degrade_on: DegradeOn = "auto",
     ) -> None:
-        super().__init__(batch_size, workers, epoch_samples)
+        super().__init__(batch_size, workers, epoch_samples, degrade_on)
         if photos is None:
             where = "without a folder of photos: the built-in ones have theirs"
             check_idle({"validation": validation}, {"validation": 0.1}, where)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from perceptualloss.data.crops import Sample, flip, numbers_of, place
+from perceptualloss.data.crops import flip, numbers_of, place
 from perceptualloss.data.folder import decode, picture_size, split_files
+from perceptualloss.data.inputs import Sample
 from perceptualloss.data.masks import Masks, MaskSource, parted
 from perceptualloss.data.module import TrainingData
 from perceptualloss.errors import InputError

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.inputs import DegradeOn
 from perceptualloss.data.shards.names import is_address
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.mask import Masking
@@ -31,6 +32,9 @@ class Recipe:
             ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
             (see :func:`loss_from_settings`).
         degradation: what makes the input from a photo, such as Downscale.
+        degrade_on: where it does so: one by one in the "loader", or on the "device" that trains, a batch at once;
+            "auto" is the device if that is a GPU, or a CPU without workers. The inputs are the same (see
+            :class:`Inputs`).
         inputs: instead of a degradation, a folder with the inputs to the photos in ``photos``, matched by name.
         style: instead of both, the picture of a style to give the photos (or several, or a folder with them, for a
             network of as many styles), which the loss's style terms compare with.
@@ -80,6 +84,7 @@ class Recipe:
     network: TransformationNetwork
     loss: Loss | str | dict[str, Any] | list[Any]
     degradation: Degradation | None = None
+    degrade_on: DegradeOn = "auto"
     inputs: Path | None = None
     style: Path | list[Path] | None = None
     style_size: int | None = None

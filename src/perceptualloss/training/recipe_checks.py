@@ -131,6 +131,7 @@ def _check_idle(recipe: Recipe) -> None:
         "adversarial": ("critic",),
         "photos": ("validation", "masks"),
         "masks": ("masking",),
+        "degradation": ("degrade_on",),
     }
     for needed, names in needs.items():
         for name in names:

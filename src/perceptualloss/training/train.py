@@ -115,7 +115,7 @@ def training_data(recipe: Recipe) -> TrainingData:
         name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers", "masks")
     }
     if recipe.inputs is None:
-        options["shorter_side"] = recipe.shorter_side
+        options |= {"shorter_side": recipe.shorter_side, "degrade_on": recipe.degrade_on}
     elif recipe.shorter_side is not None:
         raise InputError("a shorter_side without inputs", f"inputs={recipe.inputs}", "Shrink the pictures beforehand.")
     if recipe.style is not None:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from perceptualloss.data.crops import Sample, flip, numbers_of, whole
+from perceptualloss.data.crops import flip, numbers_of, whole
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.inputs import Clean, CropSource, Inputs, Sample
 from perceptualloss.data.shards.index import Index
 from perceptualloss.data.shards.order import Group, Numbers, Order
 from perceptualloss.data.shards.store import Store
@@ -124,7 +124,7 @@ def _large_enough(index: Index, side: int) -> Numbers:
     return np.flatnonzero(shorter >= side)  # none is shrunk below the crop
 
 
-class ShardCrops(Dataset[Sample]):
+class ShardCrops(CropSource):
     """Random crops of shards' pictures; sample n is a pure function of (seed, n), whoever asks for it and when.
 
     In each epoch every picture comes once (see :class:`Order`). One that does not decode is skipped with a warning, and
@@ -149,6 +149,7 @@ class ShardCrops(Dataset[Sample]):
         if crop < 1 or crop % degradation.scale:
             raise InputError(f"crop to be a multiple of the scale {degradation.scale}", f"{crop}")
         self.pictures, self.degradation, self.crop, self.seed = pictures, degradation, crop, seed
+        self.inputs = Inputs(degradation, seed)
         self.order = Order(counts, shards_in_group(pictures.indexes), seed)
         self._furthest = (-1, -1)
 
@@ -156,10 +157,10 @@ class ShardCrops(Dataset[Sample]):
         """Return the number of samples: as many as are asked for."""
         return sys.maxsize
 
-    def __getitem__(self, sample: int) -> Sample:
-        """Return sample ``sample`` as (input, target)."""
-        random = numbers_of(self.seed, sample)
-        group, place = self.order.find(sample)
+    def clean(self, index: int) -> Clean:
+        """Return the crop of sample ``index`` before it is degraded."""
+        random = numbers_of(self.seed, index)
+        group, place = self.order.find(index)
         self._look_ahead(group)
 
         def choose(height: int, width: int) -> Box:
@@ -176,8 +177,7 @@ class ShardCrops(Dataset[Sample]):
                 "at least one picture that decodes", f"none of {len(group.order)} in {len(group.shards)} shards"
             )
         (cut,) = flip([piece], random)
-        target = cut.contiguous().to(torch.float32).div_(255)
-        return self.degradation(target[None], random)[0], target
+        return Clean(cut[None].contiguous(), (index,))
 
     def _look_ahead(self, group: Group) -> None:
         """Begin to fetch the shards of a group that is new, and of the next one."""

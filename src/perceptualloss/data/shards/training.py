@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from perceptualloss.data.crops import Sample
 from perceptualloss.data.degrade import Degradation
+from perceptualloss.data.inputs import DegradeOn, Sample
 from perceptualloss.data.module import TrainingData
 from perceptualloss.data.shards.crops import HeldOut, ShardCrops, ShardPictures, shards_in_group
 from perceptualloss.data.shards.index import Index
@@ -46,6 +46,7 @@ class ShardData(TrainingData):
         epoch_samples: as :class:`PhotoData`; unless given, one crop for each picture.
         cache_gib: the most GiB of copies of shards from afar.
         folder: where those are kept.
+        degrade_on: as :class:`TrainingData`.
 
     Raises:
         InputError: for shards that are missing, broken or without usable pictures, no room for copies, or impossible
@@ -67,8 +68,9 @@ class ShardData(TrainingData):
         epoch_samples: int | None = None,
         cache_gib: float = 20.0,
         folder: Path | None = None,
+        degrade_on: DegradeOn = "auto",
     ) -> None:
-        super().__init__(batch_size, workers, epoch_samples)
+        super().__init__(batch_size, workers, epoch_samples, degrade_on)
         store = Store(folder or cache_folder() / "shards", cache_gib * 2**30)
         self.pictures = ShardPictures(store, shards, crop, shorter_side)
         _check_room(shards, self.pictures.indexes, cache_gib)
