@@ -26,6 +26,7 @@ from .losses.feature import FeatureReconstructionLoss as FeatureReconstructionLo
 from .losses.feature import VGG16PerceptualLoss as VGG16PerceptualLoss
 from .losses.feature_matching import feature_matching as feature_matching
 from .losses.lecam import LeCam as LeCam
+from .losses.lattice import LatticeLoss as LatticeLoss
 from .losses.lpips import LPIPS as LPIPS
 from .losses.perceptual import PerceptualLoss as PerceptualLoss
 from .losses.pixel import CharbonnierLoss as CharbonnierLoss

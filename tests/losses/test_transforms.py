@@ -14,6 +14,7 @@ from perceptualloss.losses.base import Loss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
+from perceptualloss.losses.lattice import LatticeLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
 from perceptualloss.losses.registry import build_loss
@@ -32,6 +33,7 @@ LOSSES: dict[str, Callable[[], Loss]] = {
     "angle": AngularColorLoss,
     "blurred": BlurredColorLoss,
     "variation": TotalVariationLoss,
+    "lattice": lambda: LatticeLoss(2.0, 16),
     "before a relu": lambda: FeatureReconstructionLoss("compact", ["conv1_2", "relu2_2"]),
     "unit": lambda: FeatureReconstructionLoss("compact", ["relu1_1", "relu2_2"], "unit"),
     "instance": lambda: FeatureReconstructionLoss("compact", ["relu2_2"], "instance"),

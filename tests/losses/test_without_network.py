@@ -9,6 +9,7 @@ from torch import Tensor
 from perceptualloss.losses.adversarial import GANLoss
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
+from perceptualloss.losses.lattice import LatticeLoss
 from perceptualloss.losses.pixel import CharbonnierLoss
 from perceptualloss.losses.ssim import MSSSIMLoss, SSIMLoss
 from perceptualloss.losses.total_variation import TotalVariationLoss
@@ -24,6 +25,7 @@ LOSSES = {
     "blurred": BlurredColorLoss(),
     "ssim": SSIMLoss(),
     "ms-ssim": MSSSIMLoss((0.4, 0.6)),
+    "lattice": LatticeLoss(2.0, 16),
 }
 
 

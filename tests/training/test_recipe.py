@@ -33,6 +33,7 @@ WRITTEN = {
     "EdgeLoss": {"threshold": 0.2, "mask": "hard", "distance": "mse"},
     "AngularColorLoss": {"input_range": "imagenet"},
     "BlurredColorLoss": {"kernel_size": 9, "sigma": 2.0},
+    "LatticeLoss": {"threshold": 4.0, "size": 16},
     "SSIMLoss": {"input_range": [0, 255]},
     "MSSSIMLoss": {"weights": [0.4, 0.6]},
 }

@@ -17,6 +17,7 @@ from perceptualloss.losses.base import Loss, Reduction
 from perceptualloss.losses.color import AngularColorLoss, BlurredColorLoss
 from perceptualloss.losses.edge import EdgeLoss
 from perceptualloss.losses.feature import FeatureReconstructionLoss, VGG16PerceptualLoss
+from perceptualloss.losses.lattice import LatticeLoss
 from perceptualloss.losses.lpips import LPIPS
 from perceptualloss.losses.network_loss import NetworkLoss
 from perceptualloss.losses.perceptual import PerceptualLoss
@@ -47,6 +48,7 @@ _CLASSES: tuple[type[Loss], ...] = (
     SSIMLoss,
     MSSSIMLoss,
     EdgeLoss,
+    LatticeLoss,
     AngularColorLoss,
     BlurredColorLoss,
     TotalVariationLoss,
