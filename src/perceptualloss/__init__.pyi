@@ -25,8 +25,8 @@ from .losses.edge import EdgeLoss as EdgeLoss
 from .losses.feature import FeatureReconstructionLoss as FeatureReconstructionLoss
 from .losses.feature import VGG16PerceptualLoss as VGG16PerceptualLoss
 from .losses.feature_matching import feature_matching as feature_matching
-from .losses.lecam import LeCam as LeCam
 from .losses.lattice import LatticeLoss as LatticeLoss
+from .losses.lecam import LeCam as LeCam
 from .losses.lpips import LPIPS as LPIPS
 from .losses.perceptual import PerceptualLoss as PerceptualLoss
 from .losses.pixel import CharbonnierLoss as CharbonnierLoss

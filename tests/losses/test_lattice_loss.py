@@ -71,7 +71,7 @@ def test_it_is_what_scipy_and_loops_give() -> None:
 def test_a_ripple_counts_by_the_logarithm_of_its_power(down: int, across: int, amplitude: float) -> None:
     grey = torch.full((1, 3, 64, 64), 0.5, dtype=torch.float64)
     weak, strong = (lattice(ripple(a, down, across), grey).item() for a in (amplitude, 2 * amplitude))
-    assert 0 < weak
+    assert weak > 0
     assert strong >= weak * (1 - 1e-9)  # of strong ones the surroundings grow along
     assert lattice(ripple(amplitude, down, across), ripple(amplitude, down, across)) == 0  # the target has it, too
 

@@ -20,7 +20,9 @@ REACH = 5  # of the surroundings in frequencies; the nearest hold what a Hann wi
 
 
 def lattice(output: Tensor, target: Tensor, threshold: float = 3.0, size: int = 32, mask: Mask | None = None) -> Tensor:
-    r"""Return how far ripples of each output stand out, (N,): the mean over windows, channels and frequencies of
+    r"""Return how far ripples of each output stand out, (N,).
+
+    The mean over windows, channels and frequencies of
 
     .. math:: \max\left(0, \log\frac{\max(P_{\hat y}(f), r)}
         {\max(\tau S_{\hat y}(f), \tau S_y(f), M_y(f), \tau r)}\right)
