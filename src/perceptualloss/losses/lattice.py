@@ -100,7 +100,8 @@ def _powers(windows: Tensor) -> Tensor:
     hann = torch.hann_window(size, dtype=windows.dtype, device=windows.device)
     hann = hann / hann.mean()
     transformed = torch.fft.fft2(windows * hann[:, None] * hann) / size**2
-    return transformed.real.square() + transformed.imag.square()  # smooth at 0, unlike abs
+    power: Tensor = transformed.real.square() + transformed.imag.square()  # smooth at 0, unlike abs
+    return power
 
 
 def _weights(mask: Mask, size: int) -> Weights:
