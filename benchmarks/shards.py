@@ -36,6 +36,7 @@ from torch.utils.data import DataLoader
 
 from kills import newest_step, same
 from perceptualloss.data.damage import Noise
+from perceptualloss.data.inputs import Clean
 from perceptualloss.data.module import TrainingData
 from perceptualloss.data.shards.crops import ShardCrops
 from perceptualloss.data.shards.names import shards_in
@@ -122,11 +123,12 @@ def _loss(recipe: Recipe) -> Loss:
 class Recorded(ShardCrops):
     """Writes down every sample that is taken, and what it is."""
 
-    def __getitem__(self, sample: int) -> tuple[Tensor, ...]:
-        taken = super().__getitem__(sample)
-        content = hashlib.sha256(b"".join(part.numpy().tobytes() for part in taken)).hexdigest()[:16]
+    def clean(self, index: int) -> Clean:
+        """Return a crop, and write it down."""
+        taken = super().clean(index)
+        content = hashlib.sha256(taken.photos.numpy().tobytes()).hexdigest()[:16]
         with Path(os.environ[LOG]).open("a") as log:
-            log.write(f"{sample} {content}\n")
+            log.write(f"{index} {content}\n")
         return taken
 
 
@@ -158,7 +160,7 @@ def samples(log: Path) -> list[tuple[int, str]]:
 
 
 def kills(folder: Path, count: int, steps: int, chance: random.Random) -> bool:
-    """Kill a training at random moments and resume it, with 0, 1 and 2 workers in turn; was every sample the right one?"""
+    """Kill a training at random moments and resume it with 0, 1 and 2 workers in turn; return whether all was right."""
     work = folder / f"kills-{int(time.time())}"
     work.mkdir()
     if start(folder, work / "whole", steps, 0, work / "whole.txt").wait(600):
@@ -181,7 +183,8 @@ def kills(folder: Path, count: int, steps: int, chance: random.Random) -> bool:
         alike = all(whole.get(sample, content) == content for sample, content in taken)
         ok = alike and (not taken or first == before * BATCH)
         print(
-            f"run {number}, {number % 3} workers: from the checkpoint of step {before}, first sample {first}, wanted {before * BATCH}; "
+            f"run {number}, {number % 3} workers: from the checkpoint of step {before}, first sample {first}, "
+            f"wanted {before * BATCH}; "
             f"{len(taken)} samples, contents {'the same' if alike else 'OTHERS'}",
             flush=True,
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from perceptualloss import cli
+from perceptualloss.data.inputs import Clean
 from perceptualloss.data.shards.crops import ShardCrops
 from perceptualloss.networks.named import load_network
 from perceptualloss.training.run_folder import read_record
@@ -91,13 +91,13 @@ def test_a_training_on_shards_resumes_in_mid_epoch_to_the_same_bits(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     taken: list[int] = []
-    take = ShardCrops.__getitem__
+    take = ShardCrops.clean
 
-    def recording(self: ShardCrops, sample: int) -> tuple[torch.Tensor, ...]:
-        taken.append(sample)
-        return take(self, sample)
+    def recording(self: ShardCrops, index: int) -> Clean:
+        taken.append(index)
+        return take(self, index)
 
-    monkeypatch.setattr(ShardCrops, "__getitem__", recording)
+    monkeypatch.setattr(ShardCrops, "clean", recording)
     monkeypatch.chdir(shards.parent)
     words = ["train", recipe, "--photos", "shards/photos-{000000..000003}.tar", "--out", tmp_path]
     assert run(*words, "--name", "whole") == 0
