@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
-from perceptualloss.data.module import middle
+from perceptualloss.data.decoding import middle
 from perceptualloss.drawing.plots import LIGHT, MARKERS, dress
 from perceptualloss.metrics.psnr import mse, psnr
 from perceptualloss.metrics.st_lpips import st_lpips

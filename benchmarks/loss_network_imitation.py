@@ -16,8 +16,8 @@ from torch import Tensor
 
 from loss_network_photos import validation_photos
 from perceptualloss.apply.optimize_picture import optimize_picture
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.distortions import STRENGTHS, down_up
-from perceptualloss.data.module import middle
 from perceptualloss.features.architectures import layers_before_pooling
 from perceptualloss.features.network import loss_network
 from perceptualloss.losses.style import gram_matrix

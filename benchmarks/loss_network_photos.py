@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.folder import builtin_photos, split_files
-from perceptualloss.data.module import PhotoData, middle
+from perceptualloss.data.module import PhotoData
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.listing import picture_files

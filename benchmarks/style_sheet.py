@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from loss_network_photos import PHOTOS
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.folder import builtin_photos
-from perceptualloss.data.module import middle
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.checkpoint import read_metadata
 from perceptualloss.networks.named import load_network, shipped_styles

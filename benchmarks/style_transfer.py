@@ -27,8 +27,8 @@ from torch import Tensor
 from loss_network_photos import PHOTOS
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import noise, optimize_picture
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.folder import builtin_photos, split_files
-from perceptualloss.data.module import middle
 from perceptualloss.drawing.plots import LIGHT
 from perceptualloss.errors import InputError
 from perceptualloss.losses.base import Loss

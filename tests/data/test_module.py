@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from perceptualloss.data.crops import Numbers
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.degrade import Downscale
-from perceptualloss.data.module import PhotoData, middle
+from perceptualloss.data.folder import Photos
+from perceptualloss.data.module import PhotoData
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.resize import resize
 
@@ -69,3 +71,31 @@ def test_a_bad_picture_among_good_ones_is_skipped_before_the_split(small_photos:
     data = PhotoData(Downscale(2), tmp_path, validation=1, crop=16)
     assert len(data.training_photos) == 3
     assert data.validation_photos.files[0].name.startswith("3-")
+
+
+def test_a_validation_photo_that_does_not_decode_is_left_out_under_its_own_name(
+    small_photos: Path, tmp_path: Path
+) -> None:
+    for file in small_photos.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "2b-broken.png").write_bytes(next(small_photos.glob("3-*")).read_bytes()[:2000])
+    data = PhotoData(Downscale(2), tmp_path, validation=3, crop=16)
+    names = [name for name, _, _ in data.validation_pairs()]
+    assert [name[0] for name in names] == ["2", "3"]
+    assert "2b-broken" not in names
+    assert len(list(data.val_dataloader())) == 2
+    whole = Photos([small_photos / f"{names[1]}.png"])[0]
+    assert torch.equal(list(data.val_dataloader())[1][1][0], whole / 255)
+
+
+def test_validation_and_training_share_the_memory(small_photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = 3 * 48 * 52 / 2**30
+    data = PhotoData(Downscale(2), small_photos, validation=1, crop=16, memory_gib=8 * one, validation_size=16)
+    assert data.training_photos.kept.held == 3
+    assert data.validation_photos.kept.in_memory == 0
+    tight = PhotoData(Downscale(2), small_photos, validation=1, crop=16, memory_gib=2 * one, cache_gib=0)
+    assert tight.training_photos.kept.held == 1
+    assert "2 of 3 photos are decoded for each crop" in caplog.text
+    assert all(torch.equal(data.crops[n][1], tight.crops[n][1]) for n in range(9))
+    with pytest.raises(InputError, match="memory_gib and cache_gib from 0"):
+        PhotoData(Downscale(2), small_photos, validation=1, crop=16, memory_gib=-1)

@@ -72,6 +72,24 @@ def test_a_file_that_breaks_later_gives_its_place_to_the_next_pair(folders: tupl
     assert high.shape[1] == 2 * low.shape[1]
 
 
+def test_pairs_are_the_same_wherever_they_are_kept(folders: tuple[Path, Path]) -> None:
+    plain = PairedData(*folders, 2, validation=1, crop=8, memory_gib=0, cache_gib=0)
+    kept = PairedData(*folders, 2, validation=1, crop=8)
+    assert kept.training_pairs.kept.held == 6
+    assert kept.validation_pairs.kept.held == 2
+    for n in (*range(9), *range(9)):
+        assert all(torch.equal(one, other) for one, other in zip(kept.crops[n], plain.crops[n], strict=True))
+    for one, other in zip(kept.val_dataloader(), plain.val_dataloader(), strict=True):
+        assert all(torch.equal(*both) for both in zip(one, other, strict=True))
+
+
+def test_validation_without_a_pair_that_decodes_is_refused(folders: tuple[Path, Path]) -> None:
+    data = PairedData(*folders, 2, validation=1, crop=8)
+    (folders[1] / "p3.png").unlink()
+    with pytest.raises(InputError, match="validation pairs that decode, got none of 1"):
+        list(data.val_dataloader())
+
+
 def test_what_cannot_be_used_is_said(folders: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match="whose target is 3 times"):
         PairedData(*folders, 3, validation=1, crop=9)

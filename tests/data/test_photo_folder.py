@@ -73,16 +73,16 @@ def test_bad_and_small_pictures_are_reported_and_skipped(
 
 def test_a_truncated_picture_is_reported_once_and_skipped(files: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     files[0].write_bytes(files[0].read_bytes()[:400])  # the header is whole
-    with caplog.at_level(logging.WARNING):
-        assert Photos(files).files == files[1:]
-    assert len(caplog.messages) == 1
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        photos = Photos(files, memory_limit=0)
-        assert photos[0].equal(photos[1])  # found out at the first access
-        assert photos[0].equal(photos[1])
-    assert len(caplog.messages) == 1
-    assert "a.png" in caplog.messages[0]
+    for memory_limit in (2**31, 0):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            photos = Photos(files, memory_limit=memory_limit)
+            assert photos.files == files
+            assert photos[0].equal(photos[1])  # found out at the first access
+            assert photos[0].equal(photos[1])
+            assert [file for file, _ in photos.found()] == files[1:]
+        assert len(caplog.messages) == 1
+        assert "a.png" in caplog.messages[0]
 
 
 def test_without_a_usable_picture_there_is_no_list(files: list[Path]) -> None:
@@ -97,6 +97,19 @@ def test_without_a_usable_picture_there_is_no_list(files: list[Path]) -> None:
     files[1].unlink()
     with pytest.raises(InputError, match="any more"):
         photos[0]
+
+
+def test_some_of_the_photos_and_their_middles(files: list[Path]) -> None:
+    photos = Photos(files, memory_limit=0)
+    some = photos.only([files[2], files[0]], memory_limit=10**6)
+    assert some.files == [files[0], files[2]]
+    assert some.sizes == [(30, 20), (16, 16)]
+    assert some[1].equal(photos[2])
+    middles = photos.only(files, memory_limit=10**6, middle=18)
+    assert middles.sizes == [(18, 18), (18, 18), (16, 16)]
+    assert middles.kept.in_memory == 3 * (2 * 18 * 18 + 16 * 16)
+    for _ in range(2):
+        assert middles[1].equal(photos[1][:, 3:21, 11:29])
 
 
 def test_copies_for_other_processes_give_the_same(files: list[Path]) -> None:

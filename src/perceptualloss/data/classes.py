@@ -178,7 +178,7 @@ def read_photos(folder: Path, crop: int, per_photo: int, validation: float = 0.1
     """
     files, _ = split_files(picture_files(folder), validation)
     levels = []
-    for photo in Photos(files, min_size=crop):
+    for photo in Photos(files, min_size=crop, memory_limit=0):  # they are kept here
         copies = [photo]
         while min(copies[-1].shape[1:]) // 2 >= crop:
             copies.append(F.avg_pool2d(copies[-1].float(), 2).round().to(torch.uint8))

@@ -1,37 +1,34 @@
-"""A list of picture files as 8-bit tensors, decoded once and kept in memory."""
+"""Photos of a list of files as 8-bit tensors, and their split into those for training and those for validation."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, overload
 
 from torch import Tensor
 
-from perceptualloss.data.masks import Masks, with_mask
+from perceptualloss.data.decoding import Decoding, Size, shrunk
+from perceptualloss.data.kept import Kept
+from perceptualloss.data.masks import Masks
+from perceptualloss.data.picture_cache import PictureCache
+from perceptualloss.data.sizes import Skipped, picture_sizes
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.pictures import images
-from perceptualloss.pictures.images import read_image
-from perceptualloss.pictures.resize import resize
-from perceptualloss.pictures.samples import to_8_bits
 
 log = logging.getLogger(__name__)
-
-Size = tuple[int, int]
 
 
 class Photos(Sequence[Tensor]):
     """Pictures of a list of files: ``photos[i]`` is uint8, (3, H, W), or (4, H, W) with a mask.
 
-    What fits into ``memory_limit`` is decoded once, by several threads; the rest at each access. A file that
-    does not decode, or is smaller than ``min_size`` on a side, is skipped with a warning in the log. Should a
-    file turn unreadable later, the next one takes its place, so a long training goes on.
+    At the start their headers are read and nothing is decoded. A photo is decoded when it is first asked for, and then
+    kept: in memory that processes share, as many as fit; of those after them, large ones as files of the cache
+    (see :class:`perceptualloss.data.kept.Kept`). A file that is no picture, or is smaller than ``min_size`` on a side,
+    is skipped with a warning in the log. For one that turns out not to decode, the next one takes its place.
 
     Args:
         files: Picture files, such as :func:`perceptualloss.pictures.listing.picture_files` gives.
@@ -39,12 +36,14 @@ class Photos(Sequence[Tensor]):
         memory_limit: Bytes to keep decoded pictures in.
         shorter_side: Pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
         masks: Masks that become a fourth channel; a picture whose mask cannot be used is skipped.
+        cache: Files for decoded pictures beyond the memory limit; None for none, as where each is read once.
 
     Attributes:
         files: The files in use, in the order given.
+        kept: Where the decoded pictures are.
 
     Raises:
-        InputError: No file decodes, all that do are smaller than ``min_size``, or a shorter side below that.
+        InputError: No file is a picture, all that are, are smaller than ``min_size``, or a shorter side below that.
     """
 
     def __init__(
@@ -54,39 +53,66 @@ class Photos(Sequence[Tensor]):
         memory_limit: int = 2 * 2**30,
         shorter_side: int | None = None,
         masks: Masks | None = None,
+        cache: PictureCache | None = None,
     ) -> None:
         if shorter_side is not None and shorter_side < min_size:
             raise InputError(f"a shorter side from {min_size} pixels, the crop", str(shorter_side))
-        self._decode = partial(decode, shorter_side=shorter_side, masks=masks)
-        paths = [Path(file) for file in files]
-        full_sizes = {path: size for path in paths if (size := picture_size(path)) is not None}
-        sizes = {path: _shrunk(size, shorter_side) for path, size in full_sizes.items()}
-        fitting = [path for path, size in sizes.items() if min(size) >= min_size]
-        if sizes and not fitting:
-            largest = max(min(size) for size in sizes.values())
+        paths = [file if isinstance(file, Path) else Path(file) for file in files]
+        known = [(path, size) for path, size in zip(paths, picture_sizes(paths), strict=True) if size is not None]
+        fitting, skipped = [], Skipped()
+        for path, size in known:
+            height, width = shrunk(size, shorter_side)
+            if min(height, width) < min_size:
+                skipped.add(path, f"{width} x {height} is smaller than {min_size} pixels")
+            elif masks is None or (reason := masks.fault(path, size)) is None:
+                fitting.append((path, size))
+            else:
+                skipped.add(path, reason)
+        if known and not fitting:
+            largest = max(min(shrunk(size, shorter_side)) for _, size in known)
             remedy = "Choose a smaller crop or larger pictures."
             raise InputError(f"a crop of at most {largest} pixels for these pictures", f"{min_size}", remedy)
-        for path, (height, width) in sizes.items():
-            if min(height, width) < min_size:
-                log.warning("skipped %s: %d x %d is smaller than %d pixels", path, width, height, min_size)
-        self._kept = self._decode_all(_within(fitting, sizes, memory_limit))  # None for what does not decode
-        self.files = [path for path in fitting if path not in self._kept or self._kept[path] is not None]
-        if not self.files:
+        skipped.close()
+        if not fitting:
             raise InputError("at least one picture that decodes", f"none in {len(paths)} files")
+        self._keep(fitting, Decoding(shorter_side, masks), memory_limit, cache)
+
+    def _keep(
+        self, found: Sequence[tuple[Path, Size]], decoding: Decoding, memory_limit: int, cache: PictureCache | None
+    ) -> None:
+        self.files = [path for path, _ in found]
+        self._full = [size for _, size in found]
+        self._decoding = decoding
+        self.kept = Kept(self.files, self._full, (decoding,), memory_limit, cache)
 
     def __len__(self) -> int:
         """Return the number of pictures in use."""
         return len(self.files)
 
-    def _decode_all(self, paths: list[Path]) -> dict[Path, Tensor | None]:
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
-            return dict(zip(paths, threads.map(self._decode, paths), strict=True))
+    @property
+    def sizes(self) -> list[Size]:
+        """Return (height, width) of each picture, without decoding any."""
+        return [self._decoding.shape(size)[1:] for size in self._full]
 
-    def only(self, files: Iterable[Path]) -> Photos:
-        """Return those of the pictures that are in ``files``, without decoding them again."""
-        chosen = set(files)
-        part = copy.copy(self)
-        part.files = [file for file in self.files if file in chosen]
+    def only(
+        self,
+        files: Iterable[Path],
+        memory_limit: int = 0,
+        cache: PictureCache | None = None,
+        middle: int | None = None,
+    ) -> Photos:
+        """Return those of the pictures that are in ``files``, to be kept by themselves, without reading headers again.
+
+        Args:
+            files: some of the files in use.
+            memory_limit: as of the class.
+            cache: as of the class.
+            middle: the largest height and width of the pieces, from the middle of the photos, that are kept in place of
+                the photos; None keeps the photos.
+        """
+        chosen, part = set(files), object.__new__(Photos)
+        found = [each for each in zip(self.files, self._full, strict=True) if each[0] in chosen]
+        part._keep(found, replace(self._decoding, middle=middle), memory_limit, cache)
         return part
 
     @overload
@@ -98,12 +124,17 @@ class Photos(Sequence[Tensor]):
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         first = range(len(self))[index]
-        for path in self.files[first:] + self.files[:first]:
-            picture = self._kept[path] if path in self._kept else self._decode(path)
+        for place in range(first, first + len(self)):
+            picture = self.kept[place % len(self)]
             if picture is not None:
                 return picture
-            self._kept[path] = None  # warn once
         raise InputError("at least one picture that decodes", f"none in {len(self)} files any more")
+
+    def found(self) -> Iterator[tuple[Path, Tensor]]:
+        """Yield the file and the picture of those that decode."""
+        for file, picture in zip(self.files, self.kept, strict=True):
+            if picture is not None:
+                yield file, picture
 
 
 def split_files(files: Iterable[Path], validation: int | float) -> tuple[list[Path], list[Path]]:
@@ -128,51 +159,6 @@ def split_files(files: Iterable[Path], validation: int | float) -> tuple[list[Pa
             "Add pictures or keep fewer for validation.",
         )
     return ordered[:-count], ordered[-count:]
-
-
-def picture_size(path: Path) -> Size | None:
-    """Return (height, width) of a picture; of none, log why and return None."""
-    try:
-        return images.picture_size(path)
-    except InputError as error:
-        log.warning("skipped %s: %s", path, error)
-        return None
-
-
-def _within(paths: list[Path], sizes: dict[Path, Size], limit: int) -> list[Path]:
-    """Return the first paths whose pictures together take at most ``limit`` bytes."""
-    used, chosen = 0, []
-    for path in paths:
-        used += 3 * sizes[path][0] * sizes[path][1]
-        if used > limit:
-            break
-        chosen.append(path)
-    return chosen
-
-
-def _shrunk(size: Size, shorter_side: int | None) -> Size:
-    """Return (height, width) after the shorter one has been shrunk, if it is longer, to ``shorter_side``."""
-    factor = min(1.0, (shorter_side or min(size)) / min(size))
-    return round(size[0] * factor), round(size[1] * factor)
-
-
-def decode(path: Path, shorter_side: int | None = None, masks: Masks | None = None) -> Tensor | None:
-    """Return the picture, uint8 (3, H, W), shrunk to that shorter side; if it does not decode, log why: None.
-
-    With masks it is (4, H, W).
-    """
-    try:
-        picture = read_image(path)
-        mask = None if masks is None else masks.of(path, (picture.shape[-2], picture.shape[-1]))
-    except InputError as error:
-        log.warning("skipped %s: %s", path, error)
-        return None
-    height, width = picture.shape[-2:]
-    size = _shrunk((height, width), shorter_side)
-    if size != (height, width):
-        picture = resize(picture, size=size)
-    photo = to_8_bits(picture[0])
-    return photo if mask is None else with_mask(photo, mask)
 
 
 TRAINING = (

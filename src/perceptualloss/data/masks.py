@@ -46,6 +46,20 @@ class Masks:
                     "photo.jpg has the mask photo.png or photo_mask.png.",
                 )
 
+    def files(self, photo: Path) -> list[Path]:
+        """Return the file of a photo's mask, if it has one of its own."""
+        return [self._files[photo]] if photo in self._files else []
+
+    def fault(self, photo: Path, size: tuple[int, int]) -> str | None:
+        """Return why a photo's mask in the folder cannot be used, or None; transparency shows when it is decoded."""
+        if self.source == "alpha":
+            return None
+        try:
+            self.of(photo, size)
+        except InputError as error:
+            return str(error)
+        return None
+
     def of(self, photo: Path, size: tuple[int, int]) -> Tensor:
         """Return how much each pixel of a photo counts, (1, 1, H, W) in [0, 1].
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import lightning as L
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from perceptualloss.data.crops import Crops, Numbers, whole
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
 from perceptualloss.data.inputs import Clean, CleanCrops, CropSource, DegradeOn, Sample, joined
 from perceptualloss.data.masks import Masks, MaskSource
+from perceptualloss.data.room import Room
 from perceptualloss.errors import InputError, check_choice, check_idle
 from perceptualloss.pictures.listing import picture_files
 
@@ -136,6 +137,8 @@ class PhotoData(TrainingData):
         masks: "alpha", or a folder, for masks that say which pixels of the targets count (see :class:`Masks`): batches
             then are (input, target, mask).
         degrade_on: as :class:`TrainingData`; validation photos are always degraded one by one in the loader.
+        memory_gib: gibibytes of memory for decoded photos, which loading processes share.
+        cache_gib: gibibytes of the disk for decoded photos beyond that, in :func:`cache_folder`; 0 for none.
 
     Raises:
         InputError: for a folder without usable pictures, a crop that does not fit, or impossible sizes.
@@ -158,6 +161,8 @@ class PhotoData(TrainingData):
         epoch_samples: int | None = None,
         masks: MaskSource | None = None,
         degrade_on: DegradeOn = "auto",
+        memory_gib: float = 2.0,
+        cache_gib: float = 20.0,
     ) -> None:
         super().__init__(batch_size, workers, epoch_samples, degrade_on)
         if photos is None:
@@ -166,12 +171,16 @@ class PhotoData(TrainingData):
         self.degradation, self.validation_size = degradation, validation_size
         files = builtin_photos() if photos is None else picture_files(photos)
         own = None if masks is None else Masks(masks, files)
-        usable = Photos(files, min_size=crop, shorter_side=shorter_side, masks=own)
+        usable = Photos(files, min_size=crop, memory_limit=0, shorter_side=shorter_side, masks=own)
         if photos is None:
             training, held_out = builtin_photos("training"), builtin_photos("validation")
         else:  # after unusable files are out, so that they do not make up the validation photos
             training, held_out = split_files(usable.files, validation)
-        self.training_photos, self.validation_photos = usable.only(training), usable.only(held_out)
+        room = Room(memory_gib, cache_gib)
+        self.validation_photos = usable.only(held_out)
+        self._middles = usable.only(held_out, room.for_validation, middle=validation_size)
+        self.training_photos = usable.only(training, room.memory - self._middles.kept.in_memory, room.cache())
+        room.say(self.training_photos.kept)
         self.crops = Crops(self.training_photos, degradation, crop, samples=sys.maxsize, seed=seed)
 
     @property
@@ -186,26 +195,13 @@ class PhotoData(TrainingData):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the middle of each validation photo, one at a time because their sizes may differ."""
-        middles = [middle(photo, self.validation_size) for photo in self.validation_photos]
-        counted = [photo for photo in middles if len(photo) == 3 or photo[3].any()]
-        if len(counted) < len(middles):
-            log.warning("skipped the middles of %d validation photos: nothing counts", len(middles) - len(counted))
-        if not counted:
-            raise InputError("validation photos of whose middles something counts", "none", "Look at the masks.")
-        return DataLoader(_Whole(counted, self.degradation), batch_size=1)
+        return DataLoader(_Middles(self._middles, self.degradation), batch_size=1)
 
     def validation_pairs(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Yield (name, input, target) of every validation photo, each (1, 3, H, W)."""
-        pairs = _Whole(self.validation_photos, self.degradation)
-        for i, file in enumerate(self.validation_photos.files):
-            low, high = pairs[i][:2]
+        for i, (file, photo) in enumerate(self.validation_photos.found()):
+            low, high = whole(photo, self.degradation, seed=i)[:2]
             yield file.stem, low[None], high[None]
-
-
-def middle(photo: Tensor, size: int) -> Tensor:
-    """Return the middle of a photo (3, H, W), at most ``size`` pixels high and wide."""
-    top, left = (max(0, (side - size) // 2) for side in photo.shape[-2:])
-    return photo[:, top : top + size, left : left + size]
 
 
 def _leave_signals_to_the_trainer(_: int) -> None:
@@ -215,12 +211,24 @@ def _leave_signals_to_the_trainer(_: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-class _Whole(Dataset[Sample]):
-    def __init__(self, photos: Sequence[Tensor], degradation: Degradation) -> None:
-        self.photos, self.degradation = photos, degradation
+class _Middles(IterableDataset[Sample]):
+    """The middles that decode and of which something counts; in turn, because only decoding shows which these are."""
 
-    def __len__(self) -> int:
-        return len(self.photos)
+    def __init__(self, photos: Photos, degradation: Degradation) -> None:
+        self.photos, self.degradation, self.said = photos, degradation, False
 
-    def __getitem__(self, index: int) -> Sample:
-        return whole(self.photos[index], self.degradation, seed=index)
+    def __iter__(self) -> Iterator[Sample]:
+        """Go through them."""
+        count = left_out = 0
+        for _, photo in self.photos.found():
+            if len(photo) > 3 and not photo[3].any():
+                left_out += 1
+                continue
+            yield whole(photo, self.degradation, seed=count)
+            count += 1
+        if left_out and not self.said:
+            log.warning("skipped the middles of %d validation photos: nothing counts", left_out)
+            self.said = True
+        if not count:
+            got = f"none of {len(self.photos)}, of {left_out} of which nothing counts"
+            raise InputError("validation photos that decode and of whose middles something counts", got)

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from perceptualloss.data.crops import flip, numbers_of, place
-from perceptualloss.data.folder import decode, picture_size, split_files
+from perceptualloss.data.decoding import Decoding, Size
+from perceptualloss.data.folder import split_files
 from perceptualloss.data.inputs import Sample
+from perceptualloss.data.kept import Kept
 from perceptualloss.data.masks import Masks, MaskSource, parted
 from perceptualloss.data.module import TrainingData
+from perceptualloss.data.picture_cache import PictureCache
+from perceptualloss.data.room import Room
+from perceptualloss.data.sizes import Skipped, picture_sizes
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.pairing import pair_files
 
 log = logging.getLogger(__name__)
 Pair = tuple[Tensor, Tensor]  # of 8 bits, the target perhaps with a mask as fourth channel
+Found = Mapping[str, tuple[tuple[Path, Path], tuple[Size, Size]]]  # files and sizes of input and target
 
 
 class Pairs:
     """Inputs with their targets: ``pairs[i]`` is (input, target), uint8, (3, H, W) and (3, scale H, scale W).
 
-    Pairs whose sizes do not go together or are too small, or of which one does not decode, are skipped with a warning
-    in the log. Should a file turn unreadable later, the next pair takes the place of its own.
+    Pairs whose sizes do not go together or are too small are skipped with a warning in the log. What is decoded is kept
+    as :class:`perceptualloss.data.folder.Photos` keeps it. For a pair that turns out not to decode, the next one takes
+    its place.
 
     Args:
         files: (input, target) by name.
@@ -35,6 +43,7 @@ class Pairs:
         crop: height and width that each target must have.
         memory_limit: bytes to keep decoded pictures in.
         masks: masks that become the targets' fourth channel; a pair whose mask cannot be used is skipped.
+        cache: files for decoded pictures beyond the memory limit.
 
     Raises:
         InputError: if no pair is left.
@@ -47,14 +56,60 @@ class Pairs:
         crop: int = 1,
         memory_limit: int = 2 * 2**30,
         masks: Masks | None = None,
+        cache: PictureCache | None = None,
     ) -> None:
-        self._masks = masks
-        self.files = {name: pair for name, pair in files.items() if _fit(*pair, scale, crop)}
-        self._kept: dict[str, Pair | None] = {}
-        self._room = memory_limit
-        if not self.files:
+        sizes = picture_sizes([file for pair in files.values() for file in pair])
+        found, skipped = {}, Skipped()
+        for (name, pair), low, high in zip(files.items(), sizes[::2], sizes[1::2], strict=True):
+            if low is None or high is None:
+                continue
+            if tuple(scale * side for side in low) != high or min(high) < crop:
+                skipped.add(pair[1], f"{high} for an input of {low}, scale {scale} and crop {crop}")
+            elif masks is not None and (reason := masks.fault(pair[1], high)) is not None:
+                skipped.add(pair[1], reason)
+            else:
+                found[name] = pair, (low, high)
+        skipped.close()
+        if not found:
             expected = f"at least one pair of {crop} pixels or more whose target is {scale} times its input's size"
             raise InputError(expected, f"none in {len(files)}")
+        self.scale = scale
+        self._keep(found, (Decoding(), Decoding(masks=masks)), memory_limit, cache)
+
+    def _keep(
+        self, found: Found, decodings: tuple[Decoding, Decoding], memory_limit: int, cache: PictureCache | None
+    ) -> None:
+        self._found = found
+        self.files = {name: pair for name, (pair, _) in found.items()}
+        files = [file for pair in self.files.values() for file in pair]
+        sizes = [size for _, both in found.values() for size in both]
+        self.kept = Kept(files, sizes, decodings, memory_limit, cache)
+
+    def only(
+        self,
+        names: Collection[str],
+        memory_limit: int = 0,
+        cache: PictureCache | None = None,
+        middle: int | None = None,
+    ) -> Pairs:
+        """Return some of the pairs, to be kept by themselves, without reading headers again.
+
+        Args:
+            names: of these pairs.
+            memory_limit: as of the class.
+            cache: as of the class.
+            middle: the largest height and width of the pieces, from the middle of the targets, that are kept, with the
+                inputs' part there; None keeps the pictures.
+        """
+        part, scale = object.__new__(Pairs), self.scale
+        low, high = self.kept.decodings
+        if middle is not None:
+            low, high = replace(low, middle=max(1, middle // scale)), replace(high, middle=middle, grid=scale)
+        part.scale = scale
+        part._keep(
+            {name: each for name, each in self._found.items() if name in names}, (low, high), memory_limit, cache
+        )
+        return part
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -62,21 +117,24 @@ class Pairs:
 
     def __getitem__(self, index: int) -> Pair:
         """Return one pair."""
-        names = list(self.files)
-        for name in names[index:] + names[:index]:
-            pair = self._kept[name] if name in self._kept else self._read(name)
+        first = range(len(self))[index]
+        for number in range(first, first + len(self)):
+            pair = self._pair(number % len(self))
             if pair is not None:
                 return pair
-        raise InputError("at least one pair that decodes", f"none in {len(names)} any more")
+        raise InputError("at least one pair that decodes", f"none in {len(self)} any more")
 
-    def _read(self, name: str) -> Pair | None:
-        low, high = decode(self.files[name][0]), decode(self.files[name][1], masks=self._masks)
-        pair = None if low is None or high is None else (low, high)
-        size = 0 if pair is None else sum(picture.numel() for picture in pair)
-        if size <= self._room:
-            self._kept[name] = pair
-            self._room -= size
-        return pair
+    def found(self) -> Iterator[Pair]:
+        """Yield the pairs that decode."""
+        for index in range(len(self)):
+            pair = self._pair(index)
+            if pair is not None:
+                yield pair
+
+    def _pair(self, index: int) -> Pair | None:
+        if (low := self.kept[2 * index]) is None or (high := self.kept[2 * index + 1]) is None:
+            return None
+        return low, high
 
 
 class PairedCrops(Dataset[Sample]):
@@ -133,6 +191,8 @@ class PairedData(TrainingData):
         workers: processes that load samples.
         epoch_samples: as :class:`PhotoData`; unless given, one crop for each pair.
         masks: "alpha", or a folder, for masks of the targets (see :class:`Masks`): batches are (input, target, mask).
+        memory_gib: as :class:`PhotoData`.
+        cache_gib: as :class:`PhotoData`.
 
     Raises:
         InputError: for folders without usable pairs, files that fit equally well, or impossible sizes.
@@ -152,18 +212,21 @@ class PairedData(TrainingData):
         workers: int = 0,
         epoch_samples: int | None = None,
         masks: MaskSource | None = None,
+        memory_gib: float = 2.0,
+        cache_gib: float = 20.0,
     ) -> None:
         super().__init__(batch_size, workers, epoch_samples)
         pairing = pair_files(inputs, targets)
         for file in pairing.unmatched:
             log.warning("skipped %s: no partner of its name", file)
-        usable = Pairs(pairing.pairs, scale, crop).files
-        training, _ = split_files([high for _, high in usable.values()], validation)
-        chosen = set(training)
-        self.scale, self.validation_size = scale, validation_size
-        own = None if masks is None else Masks(masks, [high for _, high in usable.values()])
-        parts = [{name: pair for name, pair in usable.items() if (pair[1] in chosen) == side} for side in (True, False)]
-        self.training_pairs, self.validation_pairs = (Pairs(part, scale, masks=own) for part in parts)
+        own = None if masks is None else Masks(masks, [high for _, high in pairing.pairs.values()])
+        usable = Pairs(pairing.pairs, scale, crop, memory_limit=0, masks=own)
+        chosen = set(split_files([high for _, high in usable.files.values()], validation)[0])
+        names = {name for name, (_, high) in usable.files.items() if high in chosen}
+        room = Room(memory_gib, cache_gib)
+        self.validation_pairs = usable.only(usable.files.keys() - names, room.for_validation, middle=validation_size)
+        self.training_pairs = usable.only(names, room.memory - self.validation_pairs.kept.in_memory, room.cache())
+        room.say(self.training_pairs.kept)
         self.crops = PairedCrops(self.training_pairs, scale, crop, seed)
 
     @property
@@ -179,33 +242,23 @@ class PairedData(TrainingData):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the middle of each validation pair, one at a time because their sizes may differ."""
-        return DataLoader(_Middles(self.validation_pairs, self.scale, self.validation_size), batch_size=1)
+        return DataLoader(_Middles(self.validation_pairs), batch_size=1)
 
 
-class _Middles(Dataset[Sample]):
-    def __init__(self, pairs: Pairs, scale: int, size: int) -> None:
-        self.pairs, self.scale, self.size = pairs, scale, max(1, size // scale)
+class _Middles(IterableDataset[Sample]):
+    """The middles of the pairs that decode; in turn, because only decoding shows which these are."""
 
-    def __len__(self) -> int:
-        return len(self.pairs)
+    def __init__(self, pairs: Pairs) -> None:
+        self.pairs = pairs
 
-    def __getitem__(self, index: int) -> Sample:
-        low, high = self.pairs[index]
-        top, left = (max(0, (side - self.size) // 2) for side in low.shape[1:])
-        bottom, right = (min(side, start + self.size) for side, start in zip(low.shape[1:], (top, left), strict=True))
-        area = high[:, self.scale * top : self.scale * bottom, self.scale * left : self.scale * right]
-        return _sample(low[:, top:bottom, left:right], area)
-
-
-def _fit(low: Path, high: Path, scale: int, crop: int) -> bool:
-    """Whether both files are pictures whose sizes go together; if not, log why."""
-    sizes = picture_size(low), picture_size(high)
-    if sizes[0] is None or sizes[1] is None:
-        return False
-    if tuple(scale * side for side in sizes[0]) != sizes[1] or min(sizes[1]) < crop:
-        log.warning("skipped %s: %s for an input of %s, scale %d and crop %d", high, sizes[1], sizes[0], scale, crop)
-        return False
-    return True
+    def __iter__(self) -> Iterator[Sample]:
+        """Go through them."""
+        count = 0
+        for low, high in self.pairs.found():
+            yield _sample(low, high)
+            count += 1
+        if not count:
+            raise InputError("validation pairs that decode", f"none of {len(self.pairs)}")
 
 
 def _sample(low: Tensor, high: Tensor) -> Sample:

@@ -96,10 +96,15 @@ def picture_sides(stream: BinaryIO, request: Request) -> tuple[int, int]:
 
 def decode(data: bytes, request: Request) -> Picture:
     """Return the picture upright; the first one of several, which is said."""
+    return stored_picture(data, request).whole()
+
+
+def stored_picture(data: bytes, request: Request) -> Stored:
+    """Return the picture as it is stored; the first one of several, which is said."""
     opened = frames(data, request)
     if opened.count > 1:
         request.say(f"the first of its {opened.count} {'frames' if opened.source.animated else 'pages'} is read")
-    return opened[0]
+    return opened.stored(0)
 
 
 def upright_picture(image: Image.Image, request: Request) -> Picture:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptualloss.errors import InputError
-from perceptualloss.pictures.decode import Frames, decode, frames, picture_sides, upright_picture
+from perceptualloss.pictures.decode import Frames, decode, frames, picture_sides, stored_picture, upright_picture
 from perceptualloss.pictures.encode import samples_of, write_still
 from perceptualloss.pictures.kinds import check_target, kinds_that_hold
 from perceptualloss.pictures.picture import Picture
@@ -48,6 +48,20 @@ def read_image(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels:
         InputError: The file is missing, not readable, does not decode, is too large, or means what is not understood.
     """
     return open_picture(source, max_pixels).over_white()
+
+
+def read_8_bits(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Read a picture as :func:`read_image` does, rounded to 8 bits: uint8, (3, H, W).
+
+    The same numbers as ``to_8_bits(read_image(source))[0]``, in a fraction of its time and a quarter of its memory
+    where the file has 8 bits.
+
+    Raises:
+        InputError: as :func:`read_image`.
+    """
+    request = _request(source, max_pixels)
+    with refusing(request.name):
+        return stored_picture(_content(source), request).eight_bits()
 
 
 def open_picture(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:

@@ -22,6 +22,7 @@ Conversion = Callable[[Samples], Floats]
 
 _SPACES = {b"GRAY": "grey", b"RGB ": "rgb", b"CMYK": "cmyk", b"Lab ": "lab"}
 _NAMES = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk", "lab": "lab"}  # imagecodecs' names
+_PLAIN = ("grey", "rgb")
 _INTENT = imagecodecs.CMS.INTENT.PERCEPTUAL
 _ALIKE = 0.5 / 255
 _STRIP = 1 << 20  # values that are converted at once
@@ -36,7 +37,7 @@ def to_srgb(picture: Decoded, request: Request) -> Conversion:
     """
     space = picture.space
     profile = _fitting(picture, request)
-    if profile is not None and not (space in ("grey", "rgb") and is_srgb(profile)):
+    if profile is not None and not (space in _PLAIN and is_srgb(profile)):
         conversion = partial(_by_profile, space=space, profile=profile)
         try:
             conversion(picture.values[:1, :1])
@@ -45,6 +46,11 @@ def to_srgb(picture: Decoded, request: Request) -> Conversion:
         else:
             return conversion
     return partial(_without, space=space)
+
+
+def keeps_values(conversion: Conversion) -> bool:
+    """Tell whether a conversion of :func:`to_srgb` leaves grey and RGB as they are stored."""
+    return isinstance(conversion, partial) and conversion.func is _without and conversion.keywords["space"] in _PLAIN
 
 
 def _by_profile(values: Samples, space: str, profile: bytes) -> Floats:
@@ -101,7 +107,7 @@ def _fitting(picture: Decoded, request: Request) -> bytes | None:
     except imagecodecs.CmsError:
         request.say("its colour profile was ignored: it cannot be read")
         return None
-    if space == picture.space or (picture.space, space) == ("grey", "rgb"):
+    if space == picture.space or (picture.space, space) == _PLAIN:
         return profile
     request.say(f"its colour profile was ignored: it is one of {space} colours, and the picture has {picture.space}")
     return None

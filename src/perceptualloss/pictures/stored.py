@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from perceptualloss.pictures.box import Box
 from perceptualloss.pictures.picture import Picture, doubled, fill_hidden, filled, halved
-from perceptualloss.pictures.profiles import Conversion, to_srgb
+from perceptualloss.pictures.profiles import Conversion, keeps_values, to_srgb
 from perceptualloss.pictures.reading.decoded import Decoded, Request, Samples, as_floats
+from perceptualloss.pictures.samples import to_8_bits
 
 _STRIP = 512  # rows, an even number
 _TURN = {  # EXIF orientation: how often to turn by 90 degrees anticlockwise, then whether to mirror
@@ -95,6 +97,21 @@ class Stored:
         """Return the upright picture in sRGB."""
         return self.cut(Box(0, self.height, 0, self.width))
 
+    def eight_bits(self) -> Tensor:
+        """Return the upright picture in sRGB over white with 8 bits, uint8, (3, H, W).
+
+        The same as rounding ``whole``, but never the whole in floating point: samples of 8 bits that are sRGB stay as
+        they are, all else goes strip by strip.
+        """
+        values = self.decoded.values
+        if values.dtype == np.uint8 and not self.clear and keeps_values(self.conversion):
+            return self._turned(np.require(values, requirements=("C", "W")))[0].expand(3, -1, -1)
+        rounded = torch.empty(self.height, self.width, 3, dtype=torch.uint8).permute(2, 0, 1)
+        for top in range(0, self.height, _STRIP):
+            strip = Box(top, min(top + _STRIP, self.height), 0, self.width)
+            rounded[:, strip.top : strip.bottom] = to_8_bits(self.cut(strip).over_white()[0])
+        return rounded
+
     def _place(self, box: Box) -> tuple[slice, slice]:
         """Return where a part of the upright picture lies in the stored one."""
         quarters, mirrored = _TURN.get(self.decoded.orientation, (0, False))
@@ -108,9 +125,13 @@ class Stored:
 
     def _upright(self, pixels: Samples) -> Tensor:
         """Return stored pixels (H, W, C) upright, as (1, C, H, W)."""
+        return self._turned(pixels).contiguous()
+
+    def _turned(self, pixels: Samples) -> Tensor:
+        """Return stored pixels upright, in the order in which they lie in memory."""
         quarters, mirrored = _TURN.get(self.decoded.orientation, (0, False))
         turned = torch.rot90(torch.from_numpy(pixels).permute(2, 0, 1)[None], quarters, dims=(-2, -1))
-        return (turned.flip(-1) if mirrored else turned).contiguous()
+        return turned.flip(-1) if mirrored else turned
 
 
 def _from_the_end(ends: tuple[int, int], length: int) -> tuple[int, int]:

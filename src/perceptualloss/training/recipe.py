@@ -78,6 +78,9 @@ class Recipe:
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
         workers: processes that load samples; 0 loads them in the training process.
+        memory_gib: gibibytes of memory for decoded photos, which the workers of a training process share.
+        cache_gib: gibibytes of the disk, in the cache folder, for decoded photos beyond that, and for copies of shards
+            from afar; 0 for none.
         seed: of the first weights, crops and flips, and what a step draws.
     """
 
@@ -118,6 +121,8 @@ class Recipe:
     devices: int | Literal["auto"] = "auto"
     num_nodes: int = 1
     workers: int = 0
+    memory_gib: float = 2.0
+    cache_gib: float = 20.0
     seed: int = 0
 
     def __post_init__(self) -> None:

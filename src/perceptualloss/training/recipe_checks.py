@@ -29,6 +29,8 @@ RANGES: dict[str, Bounds] = {
     "devices": (1, 64),
     "num_nodes": (1, 2**16),
     "workers": (0, 128),
+    "memory_gib": (0, 1e6),
+    "cache_gib": (0, 1e6),
     "seed": (0, 2**32 - 1),
 }
 GAME: dict[str, Bounds] = {

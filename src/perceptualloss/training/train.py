@@ -17,7 +17,7 @@ from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.data.paired import PairedData
 from perceptualloss.data.shards.names import is_address, shards_in
 from perceptualloss.data.shards.training import ShardData
-from perceptualloss.errors import InputError
+from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.settings import loss_from_settings
@@ -112,7 +112,8 @@ def training_data(recipe: Recipe) -> TrainingData:
         InputError: for settings that do not go together, or a folder without usable pictures.
     """
     options: dict[str, Any] = {
-        name: getattr(recipe, name) for name in ("validation", "crop", "batch_size", "seed", "workers", "masks")
+        name: getattr(recipe, name)
+        for name in ("validation", "crop", "batch_size", "seed", "workers", "masks", "memory_gib", "cache_gib")
     }
     if recipe.inputs is None:
         options |= {"shorter_side": recipe.shorter_side, "degrade_on": recipe.degrade_on}
@@ -133,14 +134,17 @@ def training_data(recipe: Recipe) -> TrainingData:
     return PairedData(recipe.inputs, Path(recipe.photos), scale, **options)
 
 
-def _photo_data(recipe: Recipe, degradation: Degradation, *, masks: MaskSource | None, **options: Any) -> TrainingData:
+def _photo_data(
+    recipe: Recipe, degradation: Degradation, *, masks: MaskSource | None, memory_gib: float, **options: Any
+) -> TrainingData:
     """Return the data of photos that are degraded, be they in a folder or in shards."""
     shards = shards_in(recipe.photos)
     if shards is None:
         photos = None if recipe.photos is None else Path(recipe.photos)
-        return PhotoData(degradation, photos, masks=masks, **options)
+        return PhotoData(degradation, photos, masks=masks, memory_gib=memory_gib, **options)
     if masks is not None:
         raise InputError("masks of photos in a folder", f"photos={recipe.photos}", "Shards have none.")
+    check_idle({"memory_gib": memory_gib}, {"memory_gib": Recipe.memory_gib}, "with shards, which are not kept decoded")
     return ShardData(degradation, shards, **options)
 
 

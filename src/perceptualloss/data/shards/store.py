@@ -35,12 +35,6 @@ _LONG = 10.0  # seconds, after which a wait is told
 _PAUSES = (1, 4, 16, 0)  # seconds between tries, for networks fail for moments
 
 
-def cache_folder() -> Path:
-    """Return where caches lie."""
-    own, shared = os.environ.get("PERCEPTUALLOSS_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else Path(shared or Path.home() / ".cache") / "perceptualloss"
-
-
 class Store:
     """Where the bytes of shards are had from.
 

@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.inputs import DegradeOn, Sample
 from perceptualloss.data.module import TrainingData
+from perceptualloss.data.picture_cache import cache_folder
 from perceptualloss.data.shards.crops import HeldOut, ShardCrops, ShardPictures, shards_in_group
 from perceptualloss.data.shards.index import Index
 from perceptualloss.data.shards.names import is_address
-from perceptualloss.data.shards.store import Store, cache_folder
+from perceptualloss.data.shards.store import Store
 from perceptualloss.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.data.module import PhotoData, middle
+from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
 from perceptualloss.metrics.report import measure, measure_all
@@ -112,8 +112,9 @@ def measure_costs(
             _, looking = _timed(lambda: measure(output, photo))
             _, measuring = _timed(lambda: measure_all({name: output}, photo))
     here = photo[0, 0].numel()
-    photos = sum(each[0].numel() for each in data.validation_photos) / here
-    middles = sum(middle(each, data.validation_size)[0].numel() for each in data.validation_photos) / here
+    sizes, most = data.validation_photos.sizes, data.validation_size
+    photos = sum(height * width for height, width in sizes) / here
+    middles = sum(min(height, most) * min(width, most) for height, width in sizes) / here
     runs = len(losses)
     end = photos * (runs * transforming + (runs + 1) * measuring)
     return Costs(pixel_step, steps, middles * (transforming + looking), end)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from perceptualloss.data.decoding import middle
 from perceptualloss.data.distortions import STRENGTHS
 from perceptualloss.data.folder import Photos, builtin_photos, split_files
-from perceptualloss.data.module import middle
 from perceptualloss.drawing.cells import to_picture
 from perceptualloss.drawing.page import lossless, render_page, themed, uri
 from perceptualloss.features.architectures import ARCHITECTURES, layers_before_pooling
