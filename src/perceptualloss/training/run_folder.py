@@ -198,7 +198,7 @@ def data_record(files: Sequence[Path]) -> Record:
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.name}\0{file.stat().st_size}\n".encode())
-    folders = sorted({str(file.parent.resolve()) for file in files})
+    folders = sorted({str(folder.resolve()) for folder in {file.parent for file in files}})
     return {"folders": folders, "files": len(files), "names_and_sizes": digest.hexdigest()[:16]}
 
 
