@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from perceptualloss.apply.tiles import transform_in_tiles
-from perceptualloss.data.damage import Blur, InTurn, Jpeg, Noise
+from perceptualloss.data.damage import Blur, Jpeg
 from perceptualloss.errors import InputError
 from perceptualloss.metrics.metric import format_value
 from perceptualloss.networks.named import load_network, shipped_restorers
@@ -60,7 +61,14 @@ def noise(level: int) -> Case:
         found: Floats = denoise_nl_means(picture, h=0.8 * sigma, sigma=sigma, **settings)
         return found
 
-    return Case(f"noise, sigma {level} of 255", "denoise", Noise((sigma, sigma)), other)
+    return Case(f"noise, sigma {level} of 255", "denoise", partial(with_noise, sigma), other)
+
+
+def with_noise(sigma: float, pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Return pictures with NumPy's noise: these tables' pictures stay what they are, whatever trainings draw."""
+    random.uniform()  # as when the strength was drawn first
+    noise = random.standard_normal(tuple(pictures.shape[1:]), dtype=np.float32)
+    return (pictures + sigma * torch.from_numpy(noise)).clamp(0, 1)
 
 
 def compression(quality: int) -> Case:
@@ -75,7 +83,9 @@ def defocus(sigma: float) -> Case:
         found: Floats = unsharp_mask(picture, radius=sigma, amount=1.0, channel_axis=2)  # type: ignore[no-untyped-call]
         return found
 
-    damage = InTurn([Blur((sigma, sigma)), Noise((grain, grain))])
+    def damage(pictures: Tensor, random: np.random.Generator) -> Tensor:
+        return with_noise(grain, Blur((sigma, sigma))(pictures, random), random)
+
     return Case(f"blur, sigma {sigma:g}, and noise of 1 of 255", "deblur", damage, other)
 
 

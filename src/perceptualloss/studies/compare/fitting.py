@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from perceptualloss.apply.device import find_device
+from perceptualloss.data.inputs import Clean, joined
 from perceptualloss.data.module import PhotoData
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.pixel import MSELoss
@@ -127,8 +128,8 @@ def _step_seconds(network: TransformationNetwork, loss: Loss, data: PhotoData) -
     kind = torch.bfloat16 if best_precision(place.type) == "bf16" else None
 
     def step() -> None:
-        samples = [data.crops[number] for number in range(data.batch_size)]
-        low, target = (torch.stack([sample[part] for sample in samples]).to(place) for part in (0, 1))
+        clean = joined([data.crops.clean(number) for number in range(data.batch_size)])
+        low, target = data.crops.inputs(Clean(clean.photos.to(place), clean.numbers))
         with torch.autocast(place.type, dtype=kind, enabled=kind is not None):
             output = network(low.contiguous(memory_format=torch.channels_last))
             total = loss(output, target)
