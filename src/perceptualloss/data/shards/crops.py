@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from perceptualloss.data.shards.store import Store
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.box import Box
 from perceptualloss.pictures.decode import frames
+from perceptualloss.pictures.listing import counted
 from perceptualloss.pictures.reading.decoded import Request
 from perceptualloss.pictures.refusals import refusing
 from perceptualloss.pictures.resize import resize
@@ -58,6 +60,9 @@ class ShardPictures:
         self.indexes = store.indexes(self.shards)
         self.usable = [_large_enough(index, min_size) for index in self.indexes]
         self._bad: set[tuple[int, int]] = set()
+        left_out = sum((Counter(index.left_out) for index in self.indexes), Counter[str]())
+        if left_out:
+            log.warning("left out in the shards: %s", counted(left_out))
         count = sum(map(len, self.indexes))
         if not count:
             raise InputError("pictures in the shards", f"none in {len(self.shards)}, such as {self.shards[0]}")

@@ -116,8 +116,17 @@ def file_system(address: str) -> tuple[Any, str]:
     if find_spec(package) is None:
         raise InputError(f"the package {package}, which reads {protocol}://", "none", f"pip install {package}")
     with reaching(address):
-        found, path = fsspec.core.url_to_fs(address)
+        found, path = fsspec.core.url_to_fs(address, **_options(protocol))
         return found, str(path)
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    """Return what a file system is made with: a server may take long for a shard, but not for its next bytes."""
+    if protocol not in ("http", "https"):
+        return {}
+    from aiohttp import ClientTimeout  # noqa: PLC0415
+
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=60, sock_read=60)}}
 
 
 @contextmanager

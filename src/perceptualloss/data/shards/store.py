@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fsspec import Callback
 from rich.console import Console
 from torch.utils.data import get_worker_info
 
@@ -20,7 +21,7 @@ from perceptualloss.bars import bars
 from perceptualloss.data.shards.index import ENDING, LARGEST_INDEX, Index, make_index
 from perceptualloss.data.shards.names import FULL, file_system, is_address, reaching
 from perceptualloss.errors import InputError
-from perceptualloss.files import is_first_process, part_of, write_whole
+from perceptualloss.files import PART, is_first_process, part_of, write_whole
 
 try:
     import fcntl
@@ -30,7 +31,7 @@ except ImportError:  # Windows: two processes may fetch the same shard, each und
 log = logging.getLogger(__name__)
 _THREADS = 16  # that ask for indexes
 _FETCHERS = 4  # shards that are fetched at once, by all workers of a process together
-_BLOCK = 2**23
+_LEFT = 3600.0  # seconds after which nobody writes a file any more
 _LONG = 10.0  # seconds, after which a wait is told
 _PAUSES = (1, 4, 16, 0)  # seconds between tries, for networks fail for moments
 
@@ -112,7 +113,7 @@ class Store:
             start = time.monotonic()
             self._fetch(shard, size, wait=True)
             if (waited := time.monotonic() - start) > _LONG:
-                log.warning("waited %.0f seconds for %s: training is faster than the network", waited, shard)
+                log.warning("waited %.0f seconds until %s was fetched", waited, shard)
         return file
 
     def ahead(self, shards: Iterable[tuple[str, int]]) -> None:
@@ -168,6 +169,11 @@ class Store:
                 told = file.stat()
                 copies.append((told.st_mtime, told.st_size, file))
         used = sum(size for _, size, _ in copies)
+        for part in self.folder.glob(f".*{PART}"):
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > _LEFT:  # of what was killed
+                    part.unlink()
+                used += size  # that is being fetched
         for _, length, file in sorted(copies):
             if used + size <= self.limit:
                 break
@@ -211,13 +217,25 @@ class Store:
         return index
 
 
+class _NoMore(Callback):  # type: ignore[misc]
+    """Stops a download that is longer than it should be, whatever the server says of its length."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def relative_update(self, inc: int = 1) -> None:
+        """Count bytes."""
+        self.value += inc
+        if self.value > self.most:
+            raise ValueError(f"more than the {self.most} bytes that its index says")
+
+
 def _download(shard: str, part: Path, size: int) -> None:
     """Write a shard into a file, of which no more is taken than its size."""
     with reaching(shard):
         found, path = file_system(shard)
-        with found.open(path, "rb", block_size=_BLOCK) as source, part.open("wb") as target:
-            while target.tell() <= size and (block := source.read(_BLOCK)):
-                target.write(block)
+        found.get_file(path, str(part), callback=_NoMore(size))
     got = part.stat().st_size
     if got != size:
         raise InputError(f"{size} bytes in {shard}, as its index says", str(got), "Has it changed?")
