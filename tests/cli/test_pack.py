@@ -138,6 +138,8 @@ def test_a_style_is_trained_on_shards(shards: Path, recipe: Path, small_photos: 
         (["--photos", "ftp://host/x.tar"], "kind of address"),
         (["--photos", "{shards}/x-{{0..9}}.tar"], "x-0.tar, got no such file"),
         (["--photos", "{shards}", "--masks", "alpha"], "masks of photos in a folder"),
+        (["--photos", "{shards}", "--memory-gib", "1"], "no memory_gib with shards"),
+        (["--photos", "{shards}", "--cache-gib", "1"], "no cache_gib with shards on this machine"),
         (["--photos", "memory://x.tar", "--inputs", "{shards}", "--degradation", "null"], "pairs in folders"),
     ],
 )

@@ -86,14 +86,13 @@ def test_a_sample_is_an_aligned_crop_and_its_degraded_input(shards: list[str]) -
         assert any(torch.stack([number, rows, columns]).equal(one) for one in symmetries)
 
 
-@settings(deadline=None, max_examples=15)
-@given(order=st.permutations(range(40)), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=5)
+@given(order=st.permutations(range(0, 40, 3)), seed=st.integers(0, 99))
 def test_samples_depend_on_seed_and_number_alone(shards: list[str], order: list[int], seed: int) -> None:
     noise = Noise((0.1, 0.2))
-    expected = [data(shards, noise, seed=seed).crops[n] for n in range(40)]
-    again = data(shards, noise, seed=seed).crops
+    first, again, other = (data(shards, noise, seed=own).crops for own in (seed, seed, seed + 1))
+    expected = {n: first[n] for n in sorted(order)}
     assert all(same(again[n], expected[n]) for n in order)
-    other = data(shards, noise, seed=seed + 1).crops
     assert not all(same(other[n], expected[n]) for n in order)
 
 

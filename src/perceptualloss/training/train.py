@@ -145,6 +145,9 @@ def _photo_data(
     if masks is not None:
         raise InputError("masks of photos in a folder", f"photos={recipe.photos}", "Shards have none.")
     check_idle({"memory_gib": memory_gib}, {"memory_gib": Recipe.memory_gib}, "with shards, which are not kept decoded")
+    if not any(is_address(shard) for shard in shards):
+        own, usual = {"cache_gib": recipe.cache_gib}, {"cache_gib": Recipe.cache_gib}
+        check_idle(own, usual, "with shards on this machine, which are read where they lie")
     return ShardData(degradation, shards, **options)
 
 

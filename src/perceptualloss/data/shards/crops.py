@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from perceptualloss.data.crops import flip, numbers_of, whole
+from perceptualloss.data.decoding import shrunk
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.inputs import Clean, CropSource, Inputs, Sample
 from perceptualloss.data.shards.index import Index
@@ -19,7 +20,7 @@ from perceptualloss.data.shards.order import Group, Numbers, Order
 from perceptualloss.data.shards.store import Store
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.box import Box
-from perceptualloss.pictures.decode import frames
+from perceptualloss.pictures.decode import stored_picture
 from perceptualloss.pictures.listing import counted
 from perceptualloss.pictures.reading.decoded import Request
 from perceptualloss.pictures.refusals import refusing
@@ -100,10 +101,7 @@ class ShardPictures:
             return None
 
     def _piece(self, data: bytes, request: Request, choose: Choice) -> Tensor:
-        opened = frames(data, request)
-        if opened.count > 1:
-            request.say("of pictures with several frames or pages the first is read")
-        stored = opened.stored(0)
+        stored = stored_picture(data, request)
         height, width = shrunk((stored.height, stored.width), self.shorter_side)
         if min(height, width) < self.min_size:
             raise InputError(f"sides of {self.min_size} pixels", f"{width} x {height}, other than its index says")
@@ -115,12 +113,6 @@ class ShardPictures:
 
 def _colours(stored: Stored, box: Box) -> Tensor:
     return stored.cut(box).over_white()
-
-
-def shrunk(size: tuple[int, int], shorter_side: int | None) -> tuple[int, int]:
-    """Return (height, width) after the shorter one has been shrunk, if it is longer, to ``shorter_side``."""
-    factor = min(1.0, (shorter_side or min(size)) / min(size))
-    return round(size[0] * factor), round(size[1] * factor)
 
 
 def _large_enough(index: Index, side: int) -> Numbers:

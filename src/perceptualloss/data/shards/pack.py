@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from perceptualloss.data.shards.crops import shrunk
+from perceptualloss.data.decoding import shrunk
 from perceptualloss.data.shards.index import ENDING, LARGEST_MEMBER, Index, make_index
 from perceptualloss.data.shards.order import permutation
 from perceptualloss.data.shards.training import HELD_OUT
