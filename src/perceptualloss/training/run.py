@@ -22,6 +22,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process
 from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
+from perceptualloss.training.data_wait import DataWait
 from perceptualloss.training.finite import NotFinite, WatchFinite
 from perceptualloss.training.precision import LIGHTNING, KeepPrecision, best_precision, precision_of
 from perceptualloss.training.progress import ImageRows, ProgressBar
@@ -100,8 +101,8 @@ def fit(
     budget.check()
     _quiet()
     keep = KeepState(folder, budget.checkpoint_every, budget.checkpoint_minutes)
-    shown = [ProgressBar()] if progress else []
-    always = [SeededSteps(budget.seed), WatchFinite(), *callbacks, KeepPrecision(), keep, ImageRows(), *shown]
+    last = [*([ProgressBar()] if progress else []), DataWait()]
+    always = [SeededSteps(budget.seed), WatchFinite(), *callbacks, KeepPrecision(), keep, ImageRows(), *last]
     trainer = None
     try:
         with alone_in(folder), own_randomness(budget.seed):
