@@ -4,11 +4,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 
-.PHONY: demo test lint docs clean browser-runtime
+.PHONY: demo bench test lint docs clean browser-runtime
 
 # The main job: the same network trained with MSE and with a perceptual loss, on the photos of scikit-image.
 demo: $(READY)
 	$(BIN)/perceptualloss compare
+
+# How fast this is beside other packages, in about six minutes on two idle cores; BENCH='--write docs/performance.md README.md'
+bench: $(READY)
+	$(BIN)/python benchmarks/speed.py $(BENCH)
 
 # A file of tests a process, as many at once as there are cores, one thread each.
 test: $(READY) lint

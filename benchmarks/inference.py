@@ -11,7 +11,6 @@ timed by the clock, for which the machine should be idle. ``tables.py`` puts one
 from __future__ import annotations
 
 import argparse
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,8 @@ from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.named import list_networks, load_network
 from perceptualloss.networks.onnx_network import load_onnx
-from timing import side_by_side
+from processor import processor
+from timing import Row, compared, in_turn, side_by_side
 
 Rows = tuple[list[str], list[list[str]]]
 
@@ -46,6 +46,28 @@ def rows(counts: Sequence[int] = (1,), side: int = 640, rounds: int = 4) -> Rows
             cells += [f"{(low * network.scale) ** 2 / 1e6 / value:.2f}" for value in seconds]
         found.append([f"`{card.name}`", *cells, f"{difference:.0e}"])
     return [f"{processor()}, megapixels a second", *heads, "largest difference"], found
+
+
+def beside_plain(names: Sequence[str], side: int, rounds: int, clock: Callable[[], float]) -> list[Row]:
+    """Return a row for each network that ships: ours beside a plain call of it, and beside onnxruntime.
+
+    A plain call is the network as it was trained, in PyTorch's default layout, on the whole picture.
+    """
+    found = []
+    for name in names:
+        network, plain = load_network(name).fused(), load_network(name).eval().to(memory_format=torch.contiguous_format)
+        low = side // network.scale
+        picture = torch.rand(1, 3, low, low, generator=torch.Generator().manual_seed(0))
+        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+            other = load_onnx(exported_file(network, Path(folder)))
+            runs: dict[str, Callable[[], object]] = {
+                "ours": partial(transform_in_tiles, network, picture),
+                "a plain call": partial(plain, picture),
+                "onnxruntime": partial(transform_in_tiles, other, picture),
+            }
+            times = in_turn(runs, rounds, clock)
+        found += compared(f"inference: `{name}`, a result of {side} x {side}, fp32", times, "ours")
+    return found
 
 
 def timed(network: TransformationNetwork, picture: Tensor, count: int, rounds: int) -> tuple[list[float], float]:
@@ -76,16 +98,6 @@ def threads_of(count: int) -> Iterator[None]:
 
 def threads(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
-
-
-def processor() -> str:
-    """Return what the processor is called."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return name.replace("(R)", "")
 
 
 def main() -> None:

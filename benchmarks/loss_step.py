@@ -1,23 +1,35 @@
 """Forward and backward of VGG16PerceptualLoss on 2 x 3 x 256 x 256, against the course's definition.
 
-    python benchmarks/loss_step.py [--rounds 15]
+    python benchmarks/loss_step.py [--rounds 15] [--size 256] [--threads 1]
 
-Both run on the same random weights (speed does not depend on them); no download. Needs an idle machine.
+Both run on the same random weights (speed does not depend on them); no download. The step's arithmetic is counted and
+its speed set beside the most that this machine gives in 32 bits: a product of two matrices of 1024 x 1024, or a
+convolution 3 x 3 of 256 channels, whichever is faster (on AMD's processors MKL's products stay far behind). Types that the processor computes slower than 32 bits, or only emulates, are left out. With --threads 1 the time is
+what the thread computed, so that other programs hardly matter; else it is the clock's, for an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import vgg16
 
 from perceptualloss.losses.feature import VGG16PerceptualLoss
-from timing import print_ratios, side_by_side
+from processor import clock_of, is_fast
+from timing import Row, compared, in_turn, print_rows, ratio_of
+
+COURSE, OURS = "the course's code", "ours"
+GOALS = {"fp32": 1.2, "bf16": 2.5, "rate": 0.95}
 
 
 class CourseLoss(nn.Module):
@@ -41,47 +53,100 @@ class CourseLoss(nn.Module):
         return loss
 
 
+class LossSteps:
+    """Both losses with the same weights, on the same pictures."""
+
+    def __init__(self, size: int = 256) -> None:
+        torch.manual_seed(0)
+        network = vgg16(weights=None)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "vgg16.pth"
+            torch.save({k: v for k, v in network.state_dict().items() if k.startswith("features.")}, file)
+            self.ours = VGG16PerceptualLoss(weights=file, input_range="imagenet")
+        self.course = CourseLoss(network)
+        target = torch.randn(2, 3, size, size)
+        self.picture = (target + 0.3 * torch.randn(2, 3, size, size)).clamp(-2.1, 2.6)
+        self.target = target.clamp(-2.1, 2.6)
+
+    def step(self, loss: nn.Module, bf16: bool = False) -> tuple[float, Tensor]:
+        """Return value and gradient."""
+        output = self.picture.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            value = loss(output, self.target)
+        value.backward()
+        assert output.grad is not None
+        return value.item(), output.grad
+
+    def operations(self) -> int:
+        """Return how many additions and multiplications a step of ours takes."""
+        with FlopCounterMode(display=False) as counter:
+            self.step(self.ours)
+        return int(counter.get_total_flops())
+
+
+def rows(rounds: int = 15, size: int = 256, clock: Callable[[], float] = time.perf_counter) -> list[Row]:
+    """Return the step in fp32, in bf16 where that is fast, and its share of the rate of matrix products."""
+    steps = LossSteps(size)
+    functions: dict[str, Callable[[], object]] = {
+        COURSE: lambda: steps.step(steps.course),
+        OURS: lambda: steps.step(steps.ours),
+        **{name: call for name, (call, _) in large_kernels().items()},
+    }
+    bf16 = is_fast("bf16")
+    if bf16:
+        functions["bf16"] = lambda: steps.step(steps.ours, bf16=True)
+    times = in_turn(functions, rounds, clock)
+    what = f"loss step: `VGG16PerceptualLoss`, 2 x 3 x {size} x {size}"
+    found = compared(f"{what}, fp32", {name: times[name] for name in (COURSE, OURS)}, OURS, GOALS["fp32"])
+    if bf16:
+        found += compared(f"{what}, bf16", {name: times[name] for name in (COURSE, "bf16")}, "bf16", GOALS["bf16"])
+    return [*found, share_of_most(times, steps.operations())]
+
+
+def share_of_most(times: Mapping[str, Sequence[float]], work: int) -> Row:
+    """Return the rate of a step of ``work`` operations beside the faster large kernel's."""
+    kernels = {name: operations for name, (_, operations) in large_kernels().items()}
+    name = max(kernels, key=lambda name: kernels[name] / statistics.median(times[name]))
+    share = ratio_of(times[name], times[OURS]) * work / kernels[name]
+    rates = work / 1e9 / statistics.median(times[OURS]), kernels[name] / 1e9 / statistics.median(times[name])
+    return Row("its arithmetic, fp32", *rates, name, share, "GFLOP/s", GOALS["rate"])
+
+
+@cache
+def large_kernels() -> dict[str, tuple[Callable[[], Tensor], int]]:
+    """Return the two calls whose rates stand for the most that the machine gives, with their operations."""
+    side, channels, size, layout = 1024, 256, 56, torch.channels_last
+    a, b = torch.rand(side, side), torch.rand(side, side)
+    x, kernel = torch.rand(2, channels, size, size), torch.rand(channels, channels, 3, 3)
+    x, kernel = x.contiguous(memory_format=layout), kernel.contiguous(memory_format=layout)
+    convolution = 2 * 2 * 9 * channels**2 * size**2
+    return {
+        "a large matrix product": (lambda: a @ b, 2 * side**3),
+        "a large convolution": (lambda: F.conv2d(x, kernel, padding=1), convolution),
+    }
+
+
+def print_agreement(steps: LossSteps) -> None:
+    """Print how near values and gradients are."""
+    (expected, wanted), (value, gradient) = steps.step(steps.course), steps.step(steps.ours)
+    print(f"value: course {expected:.7f}, ours {value:.7f}, relative difference {abs(value / expected - 1):.1e}")
+    if is_fast("bf16"):
+        rounded, _ = steps.step(steps.ours, bf16=True)
+        print(f"ours in bf16 {rounded:.7f}, relative difference {abs(rounded / expected - 1):.1e}")
+    difference = ((gradient - wanted).norm() / wanted.norm()).item()
+    print(f"relative difference of the gradient {difference:.1e} (the L1's kinks; see docs/losses.md)")
+
+
 def main() -> None:
     """Print values, the gradients' difference, times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--size", type=int, default=256)
-    rounds, size = vars(parser.parse_args()).values()
-    torch.manual_seed(0)
-    network = vgg16(weights=None)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "vgg16.pth"
-        torch.save({k: v for k, v in network.state_dict().items() if k.startswith("features.")}, file)
-        ours = VGG16PerceptualLoss(weights=file, input_range="imagenet")
-    course = CourseLoss(network)
-    target = torch.randn(2, 3, size, size)
-    picture = (target + 0.3 * torch.randn(2, 3, size, size)).clamp(-2.1, 2.6)
-    target = target.clamp(-2.1, 2.6)
-
-    def step(loss: nn.Module, bf16: bool = False) -> tuple[float, Tensor]:
-        output = picture.clone().requires_grad_()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            value = loss(output, target)
-        value.backward()
-        assert output.grad is not None
-        return value.item(), output.grad
-
-    (expected, wanted), (value, gradient), (rounded, _) = step(course), step(ours), step(ours, bf16=True)
-    print(f"value: course {expected:.7f}, ours {value:.7f}, ours in bf16 {rounded:.7f}")
-    print(f"relative difference of the value {abs(value / expected - 1):.1e} (bf16 {abs(rounded / expected - 1):.1e})")
-    difference = ((gradient - wanted).norm() / wanted.norm()).item()
-    print(f"relative difference of the gradient {difference:.1e} (the L1's kinks; see docs/losses.md)")
-    print_ratios(
-        side_by_side(
-            {
-                "course, fp32": lambda: step(course),
-                "ours, fp32": lambda: step(ours),
-                "ours, bf16": lambda: step(ours, bf16=True),
-            },
-            rounds,
-        ),
-        "course, fp32",
-    )
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    clock = clock_of(options.threads)
+    print_agreement(LossSteps(options.size))
+    print_rows(rows(options.rounds, options.size, clock))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Content + style + LPIPS on one pass of VGG-16, against piq's and lpips's losses side by side.
 
-    python benchmarks/losses.py [--batch 4] [--size 256] [--rounds 5]
+    python benchmarks/losses.py [--batch 4] [--size 256] [--rounds 5] [--threads 1]
 
 Forward and backward in fp32: content at relu3_3, style at relu1_2, relu2_2, relu3_3 and relu4_3, LPIPS-VGG, all
-on the same random weights (speed and memory do not depend on them); no download. Peak memory is the growth of the
+on the same random weights (speed and memory do not depend on them); no download. Then LPIPS alone, beside the packages
+lpips, torchmetrics and piq, whose content loss on normalised channels compares the same five layers. Peak memory is the growth of the
 resident set during one step in a process of its own. Needs an idle machine, piq and lpips.
 """
 
@@ -13,23 +14,29 @@ import argparse
 import resource
 import subprocess
 import sys
-import tempfile
+import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.models import vgg16
 
+import memory
+from memory import random_vgg
 from perceptualloss.losses.perceptual import PerceptualLoss
-from timing import print_ratios, side_by_side
+from processor import clock_of
+from timing import Row, compared, in_turn, print_rows
 
 STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 STYLE_SIZES = {"relu1_2": (64, 1), "relu2_2": (128, 2), "relu3_3": (256, 4), "relu4_3": (512, 8)}
 
 Terms = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+
+SEPARATE, TOGETHER = "`piq` + `lpips`, three passes", "ours, one pass"
 
 
 def ours(file: Path) -> Terms:
@@ -107,43 +114,64 @@ def peak_so_far() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def compare(file: Path, batch: int, size: int, rounds: int) -> None:
+def rows(
+    file: Path, batch: int = 4, size: int = 256, rounds: int = 5, clock: Callable[[], float] = time.perf_counter
+) -> list[Row]:
+    """Return the time of all three losses, their memory, and the time of LPIPS alone."""
     fast, slow = ours(file), theirs(file)
     output, target = pictures(batch, size)
+    steps: dict[str, Callable[[], object]] = {
+        SEPARATE: lambda: step(slow, output, target),
+        TOGETHER: lambda: step(fast, output, target),
+    }
+    what = f"content + style + LPIPS, {batch} x 3 x {size} x {size}, fp32"
+    found = compared(what, in_turn(steps, rounds, clock), TOGETHER)
+    own, other = (peak(name, file, batch, size) for name in ("ours", "theirs"))
+    found.append(Row(f"memory of a step: {what}", own, other, SEPARATE, other / own, "MiB"))
+    alone = {name: partial(step, terms, output, target) for name, terms in lpips_alone(file).items()}
+    return found + compared(f"LPIPS (VGG-16), {batch} x 3 x {size} x {size}, fp32", in_turn(alone, rounds, clock), "ours")
+
+
+def lpips_alone(file: Path) -> dict[str, Terms]:
+    """Return LPIPS of this package and of three others."""
+    calls = {"ours": memory.ours("lpips", file, {})}
+    calls |= {f"`{name}`": memory.theirs("lpips", name, file) for name in ("lpips", "torchmetrics", "piq")}
+    return {name: partial(_as_terms, call) for name, call in calls.items()}
+
+
+def _as_terms(call: Callable[[Tensor, Tensor], Tensor], output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    return {"lpips": call(output, target)}
+
+
+def print_agreement(file: Path, batch: int, size: int) -> None:
+    """Print by how much the values differ."""
+    output, target = pictures(batch, size)
     with torch.no_grad():
-        found, expected = fast(output, target), slow(output, target)
+        found, expected = ours(file)(output, target), theirs(file)(output, target)
     style = sum(
         found[f"style/{layer}"] * (size // step) ** 4 for layer, (_, step) in STYLE_SIZES.items()
     )  # piq: Gram matrices without 1 / (C H W), mean over C x C instead of the sum; content summed over channels
     values = {"content": found["feature"] * 256, "style": style, "lpips": found["lpips"]}
     for name, value in values.items():
         print(f"{name:8s} relative difference {abs(float(value / expected[name]) - 1):.1e}")
-    steps: dict[str, Callable[[], object]] = {
-        "piq content + piq style + lpips": lambda: step(slow, output, target),
-        "ours, one pass": lambda: step(fast, output, target),
-    }
-    print_ratios(side_by_side(steps, rounds), "piq content + piq style + lpips")
-    memory = {name: peak(name, file, batch, size) for name in ("theirs", "ours")}
-    print(f"peak memory: theirs {memory['theirs']:.0f} MiB, ours {memory['ours']:.0f} MiB")
 
 
 def main() -> None:
-    """Print values, times, ratio and peak memory."""
+    """Print values, times, ratios and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_of:
         name, file = options.peak_of
         print_peak(name, Path(file), options.batch, options.size)
         return
-    torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "vgg16.safetensors"
-        save_file(vgg16(weights=None).features.state_dict(), file)
-        compare(file, options.batch, options.size, options.rounds)
+    with random_vgg() as file:
+        print_agreement(file, options.batch, options.size)
+        print_rows(rows(file, options.batch, options.size, options.rounds, clock_of(options.threads)))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from torchvision.models import vgg16
 
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
+from timing import Row
 
 Call = Callable[[Tensor, Tensor], Tensor]
 PASSES: dict[str, dict[str, Any]] = {
@@ -66,6 +68,11 @@ def theirs(kind: str, package: str, file: Path) -> Call:
 
         network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
         return lambda output, target: network(output, target, normalize=True).mean()
+    if package == "torchmetrics":
+        from torchmetrics.functional.image.lpips import _LPIPS  # noqa: PLC0415 (the class has no other name)
+
+        other = _LPIPS(net="vgg", pnet_rand=True).eval()
+        return lambda output, target: other(output, target, normalize=True).mean()
     import piq  # noqa: PLC0415
 
     features = vgg16(weights=None).features.eval()
@@ -108,6 +115,34 @@ def of_a_process(kind: str, way: str, file: Path, count: int, size: int) -> tupl
     return float(found[-2]), float(found[-1])
 
 
+def rows(size: int = 512, rounds: int = 1) -> list[Row]:
+    """Return what a step of LPIPS (VGG-16) adds to a process, all features held and where memory is short."""
+    ways = {"all features held": "all held", "`chunk=1, tile=96`": "chunk 1, tile 96"}
+    with random_vgg() as file:
+        peaks = {
+            way: [of_a_process("lpips", way, file, 2, size)[0] for _ in range(rounds)]
+            for way in (*ways.values(), *PEERS["lpips"])
+        }
+    what = f"memory of a step: LPIPS (VGG-16), 2 x 3 x {size} x {size}, fp32"
+    found = []
+    for words, way in ways.items():
+        own = max(peaks[way])
+        for peer in PEERS["lpips"]:
+            other = max(peaks[peer])
+            found.append(Row(f"{what}, {words}", own, other, f"`{peer}`", other / own, "MiB"))
+    return found
+
+
+@contextmanager
+def random_vgg() -> Iterator[Path]:
+    """Give a file with random weights of VGG-16."""
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "vgg16.safetensors"
+        save_file(vgg16(weights=None).features.state_dict(), file)
+        yield file
+
+
 def table(kind: str, ways: Sequence[str], file: Path, shape: tuple[int, int], rounds: int) -> None:
     """Print memory and time of several ways, in turn, beside the first."""
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
@@ -136,10 +171,7 @@ def main() -> None:
         kind, way, file, count, size = options.one
         measure(kind, way, Path(file), int(count), int(size))
         return
-    torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "vgg16.safetensors"
-        save_file(vgg16(weights=None).features.state_dict(), file)
+    with random_vgg() as file:
         for kind, peers in PEERS.items():
             if kind in options.tables:
                 table(kind, [*PASSES, *peers], file, (2, options.size), options.rounds)

@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import sys
 
+from timing import Row, compared
+
 REFERENCE = "import torch, torchvision"
 PROGRAMS = {
     "python alone": "pass",
@@ -43,15 +45,33 @@ def cpu_seconds(program: str) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def rows(rounds: int = 3) -> list[Row]:
+    """Return what importing everything here, and the command line's help, cost beside importing other packages."""
+    ours = {"start-up: `from perceptualloss import *`": "from perceptualloss import *"}
+    ours["start-up: `perceptualloss --help`"] = PROGRAMS["perceptualloss --help"]
+    peers = {f"`{words}`": words for words in (REFERENCE, "import lpips", "import piq", "import torchmetrics")}
+    times = of_each(ours | peers, rounds)
+    found = []
+    for what in ours:
+        beside = {name: times[name] for name in (peers if what == next(iter(ours)) else [f"`{REFERENCE}`"])}
+        found += compared(what, {"ours": times[what], **beside}, "ours")
+    return found
+
+
 def startup(programs: dict[str, str], rounds: int) -> dict[str, float]:
     """Return each program's median CPU seconds over ``rounds`` turns, after one that does not count."""
+    return {name: statistics.median(each) for name, each in of_each(programs, rounds).items()}
+
+
+def of_each(programs: dict[str, str], rounds: int) -> dict[str, list[float]]:
+    """Return each program's CPU seconds in each of ``rounds`` turns, after one that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for turn in range(rounds + 1):
         for name, program in programs.items():
             taken = cpu_seconds(program)
             if turn:
                 seconds[name].append(taken)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return seconds
 
 
 def main() -> None:

@@ -24,10 +24,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -38,6 +37,7 @@ import flicker
 import inference
 import lattice
 import restoration
+from filling import ROOT, Tables, fill, markdown
 from perceptualloss.apply.tiles import transform_in_tiles
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.metrics.metric import format_value
@@ -63,14 +63,11 @@ from perceptualloss.studies.evaluate.results import Evaluation, best
 from published import BICUBIC
 from timing import side_by_side
 
-ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
+SPEED = ("speed", "speed-short")  # which speed.py --write fills, not this
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
-TIMED = ("upscaler-times", "inference")
-_PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-Tables = Mapping[str, Callable[[], str]]
+TIMED = ("upscaler-times", "inference", *SPEED)
 
 
 def bicubic_table(benchmarks: Path) -> str:
@@ -236,37 +233,8 @@ def set_folder(benchmarks: Path, name: str, scale: int) -> Path:
     return benchmarks / name / f"image_SRF_{scale}"
 
 
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def filled(text: str, tables: Tables, leave: Collection[str] = ()) -> str:
-    """Return a Markdown text with every table that it has a place for made anew, but those to ``leave``."""
-
-    def table(place: re.Match[str]) -> str:
-        if place[2] in leave:
-            return place[0]
-        return f"{place[1]}\n{tables[check_choice('table', place[2], tables)]()}\n{place[3]}"
-
-    return _PLACE.sub(table, text)
-
-
 def documents() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(FOLDER.glob("*.md"))]
-
-
-def fill(files: Sequence[Path], tables: Tables, check: bool, leave: Collection[str] = ()) -> list[Path]:
-    """Fill the tables of the files, or only look; return the files that were out of date."""
-    stale = []
-    for file in files:
-        text = file.read_text(encoding="utf-8")
-        new = filled(text, tables, leave)
-        if new != text:
-            stale.append(file)
-            if not check:
-                file.write_text(new, encoding="utf-8")
-    return stale
 
 
 def main() -> None:
@@ -297,7 +265,7 @@ def main() -> None:
         if options.print:
             print(tables[check_choice("table", options.print, tables)](), end="")
             return
-        stale = fill(documents(), tables, options.check, TIMED if options.check or options.keep_times else ())
+        stale = fill(documents(), tables, options.check, TIMED if options.check or options.keep_times else SPEED)
     except InputError as error:
         sys.exit(f"error: {error}")
     for file in stale:

@@ -26,37 +26,42 @@ def _tables() -> Iterator[ModuleType]:
         yield importlib.import_module("tables")
 
 
-def test_a_place_is_filled_and_the_rest_stays(tables: ModuleType) -> None:
-    text = tables.filled(TEXT.format("one"), {"one": lambda: "| a |\n"})
+@pytest.fixture(scope="module", name="filling")
+def _filling(tables: ModuleType) -> ModuleType:
+    return importlib.import_module("filling")
+
+
+def test_a_place_is_filled_and_the_rest_stays(filling: ModuleType) -> None:
+    text = filling.filled(TEXT.format("one"), {"one": lambda: "| a |\n"})
     assert text == "# Title\n\n<!-- table: one -->\n\n| a |\n\n<!-- end -->\n\nAfter.\n"
-    assert tables.filled(text, {"one": lambda: "| a |\n"}) == text
+    assert filling.filled(text, {"one": lambda: "| a |\n"}) == text
     with pytest.raises(InputError, match="Did you mean 'one'"):
-        tables.filled(TEXT.format("on"), {"one": str})
+        filling.filled(TEXT.format("on"), {"one": str})
 
 
-def test_check_writes_nothing(tables: ModuleType, tmp_path: Path) -> None:
+def test_check_writes_nothing(filling: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text(TEXT.format("one"))
     (tmp_path / "b.md").write_text("no table\n")
     files = [file, tmp_path / "b.md"]
-    assert tables.fill(files, {"one": lambda: "new\n"}, check=True) == [file]
+    assert filling.fill(files, {"one": lambda: "new\n"}, check=True) == [file]
     assert "old" in file.read_text()
-    assert tables.fill(files, {"one": lambda: "new\n"}, check=False) == [file]
-    assert tables.fill(files, {"one": lambda: "new\n"}, check=True) == []
+    assert filling.fill(files, {"one": lambda: "new\n"}, check=False) == [file]
+    assert filling.fill(files, {"one": lambda: "new\n"}, check=True) == []
 
 
-def test_tables_of_times_are_left_alone_by_a_check(tables: ModuleType, tmp_path: Path) -> None:
+def test_tables_of_times_are_left_alone_by_a_check(filling: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text(TEXT.format("one"))
-    assert tables.fill([file], {"one": pytest.fail}, check=True, leave=["one"]) == []
+    assert filling.fill([file], {"one": pytest.fail}, check=True, leave=["one"]) == []
 
 
-def test_only_tables_with_a_place_are_computed(tables: ModuleType) -> None:
-    assert tables.filled("nothing", {"one": pytest.fail}) == "nothing"
+def test_only_tables_with_a_place_are_computed(filling: ModuleType) -> None:
+    assert filling.filled("nothing", {"one": pytest.fail}) == "nothing"
 
 
-def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
-    names = [place[2] for file in tables.documents() for place in tables._PLACE.finditer(file.read_text())]
+def test_every_place_in_the_documents_has_a_table(tables: ModuleType, filling: ModuleType) -> None:
+    names = [place[2] for file in tables.documents() for place in filling.PLACE.finditer(file.read_text())]
     cards = {f"card-{card.name}" for card in shipped.list_networks()}
     assert set(names) <= {
         "bicubic",
@@ -67,6 +72,7 @@ def test_every_place_in_the_documents_has_a_table(tables: ModuleType) -> None:
         "lattice",
         "flicker",
         "restoration",
+        *tables.SPEED,
         *cards,
     }
     assert "bicubic" in names

@@ -101,6 +101,7 @@ ENTRIES = (
         lambda: plain(ssimulacra2.ssimulacra2),
         by_pixels=False,
         bytes_per_pixel=460,
+        one_by_one=True,
         missing=ssimulacra2.why_missing,
         reports=(*_EVERYWHERE, "yardsticks"),
     ),

@@ -83,6 +83,7 @@ class Entry:
         masks: whether its function takes a mask (:class:`perceptualloss.losses.mask.Mask`) as another argument.
         reports: where it is reported without being asked for.
         curve: what validations log it as; they leave it out without.
+        one_by_one: whether it takes pictures one after the other on the CPU, as measures of pixels do.
     """
 
     metric: Metric
@@ -95,6 +96,7 @@ class Entry:
     masks: bool = False
     reports: tuple[Report, ...] = ()
     curve: str = ""
+    one_by_one: bool = False
 
 
 def plain(function: Values) -> Against:

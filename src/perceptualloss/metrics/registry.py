@@ -13,7 +13,7 @@ from torch import Tensor
 
 from perceptualloss import registry as registries
 from perceptualloss.errors import InputError, check_choice
-from perceptualloss.losses.mask import Masking
+from perceptualloss.losses.mask import Mask, Masking
 from perceptualloss.metrics.builtin import ENTRIES
 from perceptualloss.metrics.metric import Against, Entry, Metric, Report, plain
 from perceptualloss.metrics.protocol import Convention, measured_mask
@@ -34,7 +34,8 @@ class MetricFunction:
     """A metric that was chosen by name: a function of output and target that gives one value per picture.
 
     ``by_pixels`` says whether it sees the convention's pixels (perhaps luminance) or, as networks do, RGB;
-    ``bytes_per_pixel`` about how much memory it takes; ``masks`` whether it takes a mask.
+    ``bytes_per_pixel`` about how much memory it takes; ``masks`` whether it takes a mask; ``one_by_one`` whether it
+    takes pictures one after the other, and without PyTorch's threads, so that several can be measured at once.
     """
 
     metric: Metric
@@ -43,6 +44,7 @@ class MetricFunction:
     y_channel: bool | None = None
     bytes_per_pixel: int = 0
     masks: bool = False
+    one_by_one: bool = False
 
     def view(self, images: Tensor, convention: Convention, grey: bool = False) -> Tensor:
         """Return what of the pictures (N, 3, H, W) in [0, 1] this metric compares."""
@@ -80,14 +82,23 @@ class MetricFunction:
         masking: Masking = "area",
     ) -> Callable[[Tensor], Tensor]:
         """Return :meth:`values` of one target as a function of the output; the target is looked at once."""
-        self.check_masks(weight is not None)
         y = self.view(target, convention, grey)
-        mask = measured_mask(weight, target, y, convention.crop_border, masking)
+        compare = self.between(y, self.mask_of(weight, target, y, convention, masking))
+        return lambda output: compare(self.view(output, convention, grey))
+
+    def mask_of(
+        self, weight: Tensor | None, target: Tensor, y: Tensor, convention: Convention, masking: Masking
+    ) -> Mask | None:
+        """Return which pixels of ``y``, the view of a target, count; raise InputError if this metric takes no mask."""
+        self.check_masks(weight is not None)
+        return measured_mask(weight, target, y, convention.crop_border, masking)
+
+    def between(self, y: Tensor, mask: Mask | None) -> Callable[[Tensor], Tensor]:
+        """Return the values of outputs beside a target as a function of their views (see :meth:`view`)."""
         if mask is None:
-            plain = self.against(y)
-            return lambda output: plain(self.view(output, convention, grey))
+            return self.against(y)
         masked = self.against(mask.shown(y, (0.0, 1.0)))
-        return lambda output: masked(mask.shown(self.view(output, convention, grey), (0.0, 1.0)), mask)
+        return lambda x: masked(mask.shown(x, (0.0, 1.0)), mask)
 
     def check_masks(self, wanted: bool = True) -> None:
         """Raise InputError if a mask is wanted and this metric takes none."""
@@ -179,7 +190,10 @@ def metric_function(spec: str, **parameters: Any) -> MetricFunction:
     details = ", ".join(word for word in (*words, _CHANNELS[channel]) if word)
     facts = replace(entry.metric, key=spec, label=f"{entry.metric.label} {details}".rstrip())
     y_channel = None if channel == "convention" else channel == "y"
-    return MetricFunction(facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel, entry.masks)
+    one_by_one = entry.by_pixels or entry.one_by_one
+    return MetricFunction(
+        facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel, entry.masks, one_by_one
+    )
 
 
 def register_metric(
@@ -199,7 +213,7 @@ def register_metric(
 ) -> Callable[[Function], Function]:
     """Enter the function below as a metric: a name like any other, for ``evaluate``, ``ImageMetric`` and reports.
 
-    The function takes output and target, and gives one value per picture, (N,). Its keyword parameters with a default
+    The function takes output and target, leaves them as they are, and gives one value per picture, (N,). Its keyword parameters with a default
     (a text, a number, true or false) are the metric's: ``NAME:PARAMETER=VALUE``. Defined again, as when a notebook's
     cell runs twice, it takes the place of the former one.
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +23,9 @@ from perceptualloss.pictures.images import picture_size
 from perceptualloss.pictures.samples import to_8_bits
 from perceptualloss.studies.evaluate.candidates import Candidate, Loaded, Task, complete, load
 
-_BATCH_PIXELS = {"cpu": 2**19, "cuda": 2**22}  # of all pictures in a batch; VGG keeps 64 floats for each
+# Of all pictures in a batch, on a CPU for each of its threads: VGG keeps 64 floats for each pixel, and more than the
+# caches hold takes a third longer.
+_BATCH_PIXELS = {"cpu": 2**16, "cuda": 2**22}
 _MOST_WORKERS = 8
 
 
@@ -137,7 +140,7 @@ def _completed(plan: Plan, batch: Sequence[Loaded], measured: Measured) -> Itera
 
 def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
     """Put successive pictures of one size together, up to a number of pixels."""
-    most = _BATCH_PIXELS.get(device, _BATCH_PIXELS["cpu"])
+    most = _BATCH_PIXELS["cuda"] if device == "cuda" else _BATCH_PIXELS["cpu"] * torch.get_num_threads()
     batch: list[Loaded] = []
     for picture in pictures:
         area = picture.target.shape[-2] * picture.target.shape[-1]
@@ -152,14 +155,14 @@ def _batches(pictures: Iterable[Loaded], device: str) -> Iterator[list[Loaded]]:
 
 
 def _measure(pool: ThreadPoolExecutor, plan: Plan, batch: Sequence[Loaded], measured: Measured) -> None:
-    """Measure pictures of one size: pixels in the threads, meanwhile the networks here."""
-    jobs = [(loaded, pool.submit(_pixel_values, plan, loaded)) for loaded in batch]
+    """Measure pictures of one size: what takes them one by one in the threads, meanwhile the networks here."""
+    jobs = [(loaded, pool.submit(_one_by_one, plan, loaded)) for loaded in batch]
     names = [loaded.task.name for loaded in batch]
     target = torch.cat([loaded.target for loaded in batch]).to(plan.device)
     weight = None if batch[0].mask is None else batch[0].mask.to(plan.device)
     outputs = {c.name: torch.cat([loaded.outputs[c.name] for loaded in batch]) for c in plan.candidates}
     for measure in plan.measures:
-        if not measure.by_pixels:
+        if not measure.one_by_one:
             try:
                 _check_memory(measure, target)
                 with torch.inference_mode():
@@ -209,16 +212,28 @@ def _check_memory(measure: MetricFunction, target: Tensor) -> None:
         )
 
 
-def _pixel_values(plan: Plan, loaded: Loaded) -> dict[MetricFunction, dict[str, float] | Exception]:
-    """Take the pixel measures of one picture for every candidate, or say why one cannot be had."""
+def _one_by_one(plan: Plan, loaded: Loaded) -> dict[MetricFunction, dict[str, float] | Exception]:
+    """Measure one picture of every candidate by what takes pictures so, or say why that cannot be had.
+
+    What several measures see alike, such as the luminance, is made once.
+    """
+
+    @cache
+    def seen(name: str | None, measure: MetricFunction) -> Tensor:
+        return measure.view(loaded.target if name is None else loaded.outputs[name], plan.convention, loaded.grey)
+
     values: dict[MetricFunction, dict[str, float] | Exception] = {}
+    alike: dict[tuple[bool, bool | None], MetricFunction] = {}
     for measure in plan.measures:
-        if measure.by_pixels:
+        if measure.one_by_one:
+            first = alike.setdefault((measure.by_pixels, measure.y_channel), measure)
             try:
-                values[measure] = {
-                    name: float(measure(output, loaded.target, plan.convention, loaded.grey, loaded.mask, plan.masking))
-                    for name, output in loaded.outputs.items()
-                }
+                _check_memory(measure, loaded.target)
+                with torch.inference_mode():
+                    target = seen(None, first)
+                    mask = measure.mask_of(loaded.mask, loaded.target, target, plan.convention, plan.masking)
+                    compare = measure.between(target, mask)
+                    values[measure] = {name: float(compare(seen(name, first))) for name in loaded.outputs}
             except Exception as error:  # no single file ends a run
                 values[measure] = error
     return values

@@ -1,0 +1,97 @@
+"""Which processor this is, and which number formats it computes fast: said once, for all figures of speed."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from perceptualloss.training.precision import best_precision
+from timing import in_turn, ratio_of
+
+_SHOWN = ("avx2", "avx_vnni", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_fp16", "asimd", "bf16", "sve")
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def clock_of(threads: int | None, process: bool = False) -> Callable[[], float]:
+    """Let PyTorch compute on so many threads, and return what to time it by: one thread by what it computes.
+
+    Other programs on the machine then hardly matter. None leaves the threads alone; ``process`` counts what all of the
+    process's own threads compute.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if torch.get_num_threads() > 1:
+        return time.perf_counter
+    return time.process_time if process else time.thread_time
+
+
+def processor() -> str:
+    """Return what the processor is called."""
+    name = _entry("model name") or platform.processor() or platform.machine()
+    return name.replace("(R)", "")
+
+
+def instructions() -> tuple[str, ...]:
+    """Return those of its instruction sets that matter for the speed of networks."""
+    known = (_entry("flags") or _entry("Features")).split()
+    return tuple(name for name in _SHOWN if name in known)
+
+
+def _entry(name: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def has_instructions(kind: str) -> bool:
+    """Return whether the processor has products in "bf16" or "fp16"; without, they are emulated, many times slower."""
+    cpu = torch.cpu
+    probes = {"bf16": ("_is_avx512_bf16_supported", "_is_amx_tile_supported"), "fp16": ("_is_amx_fp16_supported",)}
+    return any(bool(getattr(cpu, probe, lambda: False)()) for probe in probes[kind])
+
+
+def is_fast(kind: str) -> bool:
+    """Return whether a training would take a format here (``best_precision``)."""
+    return kind == "fp32" or best_precision("cpu") == kind
+
+
+def of_fp32(kind: str, rounds: int = 7, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
+    """Return how many times as long as in fp32 a matrix product and a convolution of VGG's size take in a format."""
+    dtype, layout = TYPES[kind], torch.channels_last
+    a, kernel = torch.rand(1024, 1024), torch.rand(128, 128, 3, 3).contiguous(memory_format=layout)
+    x = torch.rand(2, 128, 56, 56).contiguous(memory_format=layout)
+    short = {name: value.to(dtype) for name, value in (("a", a), ("x", x), ("kernel", kernel))}
+    with torch.inference_mode():
+        times = in_turn(
+            {
+                "product": lambda: a @ a,
+                "product short": lambda: short["a"] @ short["a"],
+                "convolution": lambda: F.conv2d(x, kernel, padding=1),
+                "convolution short": lambda: F.conv2d(short["x"], short["kernel"], padding=1),
+            },
+            rounds,
+            clock,
+        )
+    return {name: ratio_of(times[f"{name} short"], times[name]) for name in ("product", "convolution")}
+
+
+def types_in_words() -> str:
+    """Say in a line which formats are measured, which are not, and why."""
+    words = ["fp32"]
+    for kind in TYPES:
+        if is_fast(kind):
+            words.append(kind)
+        elif has_instructions(kind):
+            slower = of_fp32(kind)
+            times = f"{slower['product']:.2f} of the time of a product, {slower['convolution']:.2f} of a convolution"
+            words.append(f"{kind} is left out (it has the instructions, but takes {times} in fp32)")
+        else:
+            words.append(f"{kind} is left out (emulated)")
+    return "; ".join(words)
