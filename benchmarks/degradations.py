@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from inference import processor, threads
+from inference import threads
 from perceptualloss.data.damage import Blur, InTurn, Jpeg, Noise
 from perceptualloss.data.degrade import Degradation
 from perceptualloss.data.disturb import OneOf
 from perceptualloss.data.folder import Photos, builtin_photos
 from perceptualloss.data.inputs import Clean, Inputs, Sample, joined
 from perceptualloss.data.registry import DEGRADATIONS
+from processor import processor
 from timing import side_by_side
 
 WITH_PARTS: dict[str, Callable[[], Degradation]] = {

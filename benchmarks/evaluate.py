@@ -4,11 +4,11 @@
     python benchmarks/evaluate.py --all [--pictures 6] [--candidates 3]
 
 The loops open one pair after the other, as scripts do: scikit-image with the lpips package, and torchmetrics alone,
-both in RGB and without a graph. With --all it is everything that evaluate reports in RGB where all is at hand (PSNR, SSIM,
-LPIPS, ST-LPIPS by two networks, SSIMULACRA 2, the embedded judge): against a loop over the packages that have it
-(scikit-image, lpips, stlpips-pytorch, ssimulacra2), and against one that calls this package's functions one by one. All begin with the same PNG files and the same random weights of the backbone, which
-speed does not depend on; no download. Pictures are pieces of --photos, or of noise without it. Needs an idle machine,
-lpips and torchmetrics.
+both in RGB and without a graph. With --all it is everything that evaluate reports in RGB where all is at hand (PSNR,
+SSIM, LPIPS, ST-LPIPS by two networks, SSIMULACRA 2, the embedded judge): against a loop over the packages that have
+it (scikit-image, lpips, stlpips-pytorch, ssimulacra2), and against one that calls this package's functions one by
+one. All begin with the same PNG files and the same random weights of the backbone, which speed does not depend on; no
+download. Pictures are pieces of --photos, or of noise without it. Needs an idle machine, lpips and torchmetrics.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def packages() -> list[Callable[[Pair, Tensor, Tensor], float]]:
     """Return ``ALL`` as other packages have them; the embedded judge is ours alone."""
     for name in ("IPython", "torchsummary"):  # which stlpips-pytorch imports and does not use
         sys.modules.setdefault(name, MagicMock())
-    from ssimulacra2 import compute_ssimulacra2  # type: ignore[import-untyped]  # noqa: PLC0415 (only here)
-    from stlpips_pytorch import stlpips  # type: ignore[import-untyped]  # noqa: PLC0415 (for comparison alone)
+    from ssimulacra2 import compute_ssimulacra2  # noqa: PLC0415 (only here)
+    from stlpips_pytorch import stlpips  # noqa: PLC0415 (for comparison alone)
 
     networks = [
         stlpips.LPIPS(net=net, variant="shift_tolerant", verbose=False).eval().requires_grad_(False)
@@ -229,9 +229,7 @@ def rows(
         print(f"means of {name} are apart by at most {apart:.1e}", file=sys.stderr)
     what = "7 measures" if everything else f"PSNR, SSIM and LPIPS ({net})"
     each = f"evaluation: {what} of {pictures} pictures of {size} x {size}, candidates: {candidates}"
-    return [
-        replace(row, goal=GOAL if row.peer == PACKAGES else None) for row in compared(each, times, EVALUATE)
-    ]
+    return [replace(row, goal=GOAL if row.peer == PACKAGES else None) for row in compared(each, times, EVALUATE)]
 
 
 def main() -> None:

@@ -4,8 +4,9 @@
 
 Both run on the same random weights (speed does not depend on them); no download. The step's arithmetic is counted and
 its speed set beside the most that this machine gives in 32 bits: a product of two matrices of 1024 x 1024, or a
-convolution 3 x 3 of 256 channels, whichever is faster (on AMD's processors MKL's products stay far behind). Types that the processor computes slower than 32 bits, or only emulates, are left out. With --threads 1 the time is
-what the thread computed, so that other programs hardly matter; else it is the clock's, for an idle machine.
+convolution 3 x 3 of 256 channels, whichever is faster (on AMD's processors MKL's products stay far behind). Types
+that the processor computes slower than 32 bits, or only emulates, are left out. With --threads 1 the time is what the
+thread computed, so that other programs hardly matter; else it is the clock's, for an idle machine.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class CourseLoss(nn.Module):
         self.vgg = network.features[:16].eval()  # type: ignore[index,union-attr]
         for parameter in self.vgg.parameters():
             parameter.requires_grad = False
-        self.l1_loss = nn.L1Loss()
+        self.l1_loss, self.size = nn.L1Loss(), (224, 224)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean absolute difference at relu3_3."""
-        output = F.interpolate(output, size=(224, 224), mode="bilinear", align_corners=False)
-        target = F.interpolate(target, size=(224, 224), mode="bilinear", align_corners=False)
+        output = F.interpolate(output, size=self.size, mode="bilinear", align_corners=False)
+        target = F.interpolate(target, size=self.size, mode="bilinear", align_corners=False)
         features = self.vgg(output)
         with torch.no_grad():
             wanted = self.vgg(target)
@@ -68,7 +69,7 @@ class LossSteps:
         self.picture = (target + 0.3 * torch.randn(2, 3, size, size)).clamp(-2.1, 2.6)
         self.target = target.clamp(-2.1, 2.6)
 
-    def step(self, loss: nn.Module, bf16: bool = False) -> tuple[float, Tensor]:
+    def step(self, loss: Callable[..., Tensor], bf16: bool = False) -> tuple[float, Tensor]:
         """Return value and gradient."""
         output = self.picture.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

@@ -2,10 +2,10 @@
 
     python benchmarks/losses.py [--batch 4] [--size 256] [--rounds 5] [--threads 1]
 
-Forward and backward in fp32: content at relu3_3, style at relu1_2, relu2_2, relu3_3 and relu4_3, LPIPS-VGG, all
-on the same random weights (speed and memory do not depend on them); no download. Then LPIPS alone, beside the packages
-lpips, torchmetrics and piq, whose content loss on normalised channels compares the same five layers. Peak memory is the growth of the
-resident set during one step in a process of its own. Needs an idle machine, piq and lpips.
+Forward and backward in fp32: content at relu3_3, style at relu1_2, relu2_2, relu3_3 and relu4_3, LPIPS-VGG, all on
+the same random weights (speed and memory do not depend on them); no download. Then LPIPS alone, beside the packages
+lpips, torchmetrics and piq, whose content loss on normalised channels compares the same five layers. Peak memory is
+the growth of the resident set during one step in a process of its own. Needs an idle machine, piq and lpips.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def rows(
     own, other = (peak(name, file, batch, size) for name in ("ours", "theirs"))
     found.append(Row(f"memory of a step: {what}", own, other, SEPARATE, other / own, "MiB"))
     alone = {name: partial(step, terms, output, target) for name, terms in lpips_alone(file).items()}
-    return found + compared(f"LPIPS (VGG-16), {batch} x 3 x {size} x {size}, fp32", in_turn(alone, rounds, clock), "ours")
+    return found + compared(
+        f"LPIPS (VGG-16), {batch} x 3 x {size} x {size}, fp32", in_turn(alone, rounds, clock), "ours"
+    )
 
 
 def lpips_alone(file: Path) -> dict[str, Terms]:

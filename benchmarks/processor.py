@@ -13,7 +13,19 @@ from torch.nn import functional as F
 from perceptualloss.training.precision import best_precision
 from timing import in_turn, ratio_of
 
-_SHOWN = ("avx2", "avx_vnni", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_fp16", "asimd", "bf16", "sve")
+_SHOWN = (
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_bf16",
+    "amx_fp16",
+    "asimd",
+    "bf16",
+    "sve",
+)
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

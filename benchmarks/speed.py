@@ -2,12 +2,13 @@
 
     python benchmarks/speed.py [--quick] [--only PART ...] [--threads 1] [--write docs/performance.md README.md]
 
-Each part is a process of its own, so that none has another's memory, caches or threads. In a part all ways run in turn,
-and the ratio is the median over the turns; memory is the growth of a process's peak. It needs an idle machine, and the
-packages lpips, piq, torchmetrics, stlpips-pytorch and ssimulacra2 beside the ordinary ones; no download, since speed does
-not depend on weights. About six minutes on two cores. --quick is a test run on small work, whose figures mean little.
-With --threads 1 most parts count what the process computes itself, so that other programs matter less. --write puts the
-table between ``<!-- table: speed -->`` and ``<!-- end -->``, and the rows that have a goal where it says speed-short.
+Each part is a process of its own, so that none has another's memory, caches or threads. In a part all ways run in
+turn, and the ratio is the median over the turns; memory is the growth of a process's peak. It needs an idle machine,
+and the packages lpips, piq, torchmetrics, stlpips-pytorch and ssimulacra2 beside the ordinary ones; no download,
+since speed does not depend on weights. About six minutes on two cores. --quick is a test run on small work, whose
+figures mean little. With --threads 1 most parts count what the process computes itself, so that other programs matter
+less. --write puts the table between ``<!-- table: speed -->`` and ``<!-- end -->``, and the rows that have a goal
+where it says speed-short.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from filling import markdown
 from loss_network_photos import PHOTOS
 from perceptualloss.apply.optimize_picture import optimize_picture
 from perceptualloss.data.folder import builtin_photos, split_files
@@ -38,7 +39,7 @@ from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
 from style_transfer import HELD_OUT, ROUNDS, style_file, timed
-from tables import SHARED, markdown
+from tables import SHARED
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 CONTENT, STYLE_SIZE = "relu3_3", 384

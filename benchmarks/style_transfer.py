@@ -24,6 +24,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from filling import markdown
 from loss_network_photos import PHOTOS
 from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import noise, optimize_picture
@@ -40,7 +41,7 @@ from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.listing import picture_files
 from perceptualloss.pictures.resize import resize
-from tables import SHARED, markdown
+from tables import SHARED
 
 HELD_OUT = 20
 ROUNDS = 3  # passes of the network that are timed

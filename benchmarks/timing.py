@@ -10,7 +10,9 @@ from dataclasses import dataclass
 Functions = Mapping[str, Callable[[], object]]
 
 
-def in_turn(functions: Functions, rounds: int, clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
+def in_turn(
+    functions: Functions, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Return the seconds of each function in each of ``rounds`` turns, after one turn that does not count.
 
     Args:

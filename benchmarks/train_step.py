@@ -52,6 +52,9 @@ CONTENT, SMOOTHNESS = 0.2, 2.0
 class PlainFeatures(nn.Module):
     """A loss network as scripts have it: modules in turn, in the default layout, some results kept."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: LossNetwork, layers: Sequence[str]) -> None:
         super().__init__()
         last = max(network.names.index(layer) for layer in layers) + 1
@@ -73,7 +76,7 @@ class PlainFeatures(nn.Module):
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained: a network on pairs of pictures, by a loss of this package and by the same one written by hand."""
+    """What is trained: a network on pairs of pictures, by a loss of this package and by the same written by hand."""
 
     network: Callable[[], TransformationNetwork]
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
@@ -186,8 +189,16 @@ TRAININGS: dict[str, Training] = {
 }
 
 
-def steps(training: Training, bf16: bool) -> dict[str, Callable[[], float]]:
-    """Return a step of the plain loop and one of ours, each with a network of its own; they give the loss."""
+def steps(
+    training: Training, bf16: bool, change: Callable[[nn.Module], Callable[..., Tensor]] = lambda network: network
+) -> dict[str, Callable[[], float]]:
+    """Return a step of the plain loop and one of ours, each with a network of its own; they give the loss.
+
+    Args:
+        training: what is trained.
+        bf16: whether ours computes so.
+        change: what is done with the network first, such as ``torch.compile``.
+    """
     generator = torch.Generator().manual_seed(0)
     low, target = (torch.rand(shape, generator=generator) for shape in training.shapes)
     if training.on_photo:
@@ -196,11 +207,11 @@ def steps(training: Training, bf16: bool) -> dict[str, Callable[[], float]]:
     def of(layout: torch.memory_format, criterion: Criterion, short: bool) -> Callable[[], float]:
         torch.manual_seed(0)
         network = training.network().to(memory_format=layout)
-        optimizer = adam(network, 1e-3, (0.9, 0.999))
+        optimizer, function = adam(network, 1e-3, (0.9, 0.999)), change(network)
 
         def step() -> float:
             with torch.autocast("cpu", torch.bfloat16, enabled=short):
-                loss = criterion(network(low.to(memory_format=layout)), target)
+                loss = criterion(function(low.to(memory_format=layout)), target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -191,9 +191,7 @@ def metric_function(spec: str, **parameters: Any) -> MetricFunction:
     facts = replace(entry.metric, key=spec, label=f"{entry.metric.label} {details}".rstrip())
     y_channel = None if channel == "convention" else channel == "y"
     one_by_one = entry.by_pixels or entry.one_by_one
-    return MetricFunction(
-        facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel, entry.masks, one_by_one
-    )
+    return MetricFunction(facts, against, entry.by_pixels, y_channel, entry.bytes_per_pixel, entry.masks, one_by_one)
 
 
 def register_metric(
@@ -213,9 +211,9 @@ def register_metric(
 ) -> Callable[[Function], Function]:
     """Enter the function below as a metric: a name like any other, for ``evaluate``, ``ImageMetric`` and reports.
 
-    The function takes output and target, leaves them as they are, and gives one value per picture, (N,). Its keyword parameters with a default
-    (a text, a number, true or false) are the metric's: ``NAME:PARAMETER=VALUE``. Defined again, as when a notebook's
-    cell runs twice, it takes the place of the former one.
+    The function takes output and target, leaves them as they are, and gives one value per picture, (N,). Its keyword
+    parameters with a default (a text, a number, true or false) are the metric's: ``NAME:PARAMETER=VALUE``. Defined
+    again, as when a notebook's cell runs twice, it takes the place of the former one.
 
     Args:
         name: letters, digits and ``_``.

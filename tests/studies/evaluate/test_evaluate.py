@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.files import json_text, to_json
 from perceptualloss.metrics import registry
+from perceptualloss.metrics.protocol import Convention
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.registry import metric, register_metric
 from perceptualloss.metrics.ssim import ssim
@@ -441,3 +444,20 @@ def test_a_measure_without_masks_is_left_out_unless_it_was_asked_for(tmp_path: P
         evaluate([tmp_path / "out"], tmp_path / "targets", masks="alpha", metrics=["ssimulacra2"])
     with pytest.raises(InputError, match="no masking without masks"):
         evaluate([tmp_path / "out"], tmp_path / "targets", masking="exact")
+
+
+def test_what_measures_see_alike_is_made_once(targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    pixels = Convention.pixels
+
+    def counted(self: Convention, images: Tensor, *rest: Any) -> Tensor:
+        seen.append(tuple(images.shape))
+        return pixels(self, images, *rest)
+
+    monkeypatch.setattr(Convention, "pixels", counted)
+    outputs = [tmp_path / "a", tmp_path / "b"]
+    for folder in outputs:
+        shutil.copytree(targets, folder)
+    found = evaluate(outputs, targets, scale=2, metrics=["psnr", "ssim", "ssim:channel=rgb"])
+    pictures = len(found.values["a"]["psnr"])
+    assert len(seen) == pictures * (1 + len(outputs)) * 2  # luminance, and RGB
