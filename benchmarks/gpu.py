@@ -28,9 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from inference import processor, threads
+from inference import threads
 from perceptualloss.losses.feature import VGG16PerceptualLoss
 from perceptualloss.networks.named import load_network, shipped_styles
+from processor import processor
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAYS = ("eager", "compile", "graph", "compiled graph")
