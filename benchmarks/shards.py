@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -51,6 +50,7 @@ from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.shipped_recipes import find_recipe
 from perceptualloss.training.supervised import Supervised
+from processor import processor
 
 SIDE, CROP, BATCH = 128, 96, 16
 LOG = "SHARDS_BENCHMARK_LOG"
@@ -95,23 +95,27 @@ def read_rate(folder: Path, workers: int, seconds: float) -> str:
     return rate if workers else f"{rate}, {1000 * (time.process_time() - used) / count:.2f} ms of one core each"
 
 
-def needed_rate(steps: int) -> float:
-    """Return how many pictures a second a training of the recipe denoise takes, its data at hand."""
-    recipe = build_recipe(read_recipe(find_recipe("denoise")))
+def needed_rate(steps: int) -> str:
+    """Return how many pictures a training of the recipe denoise takes, its data at hand, and what one costs."""
+    settings = read_recipe(find_recipe("denoise"))
+    recipe = build_recipe(
+        {name: value for name, value in settings.items() if name not in ("name", "out", "start_from")}
+    )
     task = Supervised(recipe.network, _loss(recipe))
     optimiser = torch.optim.Adam(task.network.parameters())
-    low = torch.rand(recipe.batch_size, 3, recipe.crop, recipe.crop)
+    target = torch.rand(recipe.batch_size, 3, recipe.crop, recipe.crop)
 
     def step() -> None:
         optimiser.zero_grad()
-        task.loss(task.network(low), low).backward()
+        task.loss(task.network(target), target).backward()
         optimiser.step()
 
     step()
-    start = time.monotonic()
+    start, used, count = time.monotonic(), time.process_time(), recipe.batch_size * steps
     for _ in range(steps):
         step()
-    return recipe.batch_size * steps / (time.monotonic() - start)
+    rate = f"{count / (time.monotonic() - start):.0f} pictures a second"
+    return f"{rate}, {1000 * (time.process_time() - used) / count:.1f} ms of one core each"
 
 
 def _loss(recipe: Recipe) -> Loss:
@@ -214,12 +218,6 @@ def memory(folder: Path, minutes: float) -> None:
     print(f"after {minutes:5.1f} minutes and {count:8,} pictures: {resident():.1f} MB resident", flush=True)
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, nargs="+", help="where crops come from")
@@ -252,7 +250,7 @@ def main() -> None:
     if "speed" in parts:
         for workers in (0, 1, 2):
             print(f"{workers} workers: {read_rate(folder, workers, options.seconds)}", flush=True)
-        print(f"a training of denoise takes {needed_rate(5):.0f} pictures a second", flush=True)
+        print(f"a training of denoise: {needed_rate(5)}", flush=True)
     right = True
     if "kills" in parts:
         right = kills(folder, options.kills, options.steps, random.Random(0))
