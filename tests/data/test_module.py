@@ -9,7 +9,7 @@ from perceptualloss.data.crops import Numbers
 from perceptualloss.data.decoding import middle
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.folder import Photos
-from perceptualloss.data.module import PhotoData
+from perceptualloss.data.module import PhotoData, TrainingData
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.resize import resize
 
@@ -47,6 +47,29 @@ def test_ranks_share_the_samples_and_resuming_goes_on_with_the_next() -> None:
     ranks = [numbers(rank, 0, 3) for rank in (0, 1)]
     assert ranks == [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7, 10, 11]]
     assert numbers(1, 1, 2) == ranks[1][2:]
+
+
+def test_another_number_of_processes_goes_on_with_the_first_sample_that_was_not_seen() -> None:
+    seen: list[int] = []
+    start, step = (0, 0), 0
+    for processes, batch_size, steps in ((2, 3, 4), (1, 3, 5), (3, 2, 1), (2, 2, 2)):
+        for rank in range(processes):
+            trainer = SimpleNamespace(
+                world_size=processes,
+                global_rank=rank,
+                global_step=step,
+                accumulate_grad_batches=1,
+                max_epochs=-1,
+                max_steps=step + steps,
+            )
+            numbers = list(Numbers(cast(Any, trainer), batch_size, 1, start=start))
+            seen += numbers[: steps * batch_size]
+            data = SimpleNamespace(trainer=trainer, batch_size=batch_size, _start=start)
+        step += steps
+        data.trainer.global_step = step
+        state = TrainingData.state_dict(cast(Any, data))
+        start = state["batch"], state["samples"]
+        assert sorted(seen) == list(range(start[1]))  # none is missing, none comes twice
 
 
 def test_the_middle_of_a_photo() -> None:

@@ -55,11 +55,13 @@ def run(words: list[str], modules: Sequence[str], others: list[str]) -> int:
         _trust(modules)
         _run(words, others)
     except InputError as error:
-        complain("error:", one_line(str(error)), "bold red")
+        _refuse(error)
         return 2 if isinstance(error, OptionError) else 1
     except TrainingInterrupted as stop:
         if not is_first_process():
-            return 0  # all have stopped; another code would make the launcher kill the first one
+            # All have stopped. Another code would make the launcher end the first one; torchrun, which starts them
+            # again, must know that nobody has finished.
+            return 130 if "TORCHELASTIC_RUN_ID" in os.environ else 0
         complain("\nInterrupted;", f"{stop.folder} holds everything up to here.", "")
         complain("Go on with:", _resume_command(modules, others, stop), "")
         return 130
@@ -79,6 +81,16 @@ def _interrupted(stop: KeyboardInterrupt, words: Sequence[str]) -> int:
     again = [] if "--overwrite" in words or "--skip-existing" in words else ["--skip-existing"]
     complain("Go on with:", shlex.join(["perceptualloss", *words, *again]), "")
     return 130
+
+
+def _refuse(error: InputError) -> None:
+    """Say what cannot be used; of several processes, the first one says what all find, others what they alone find."""
+    text, who = one_line(str(error)), ""
+    if launched := sys.modules.get("perceptualloss.training.launch"):  # of a command that trains
+        if launched.said_by_first(text) or (isinstance(error, launched.LostProcess) and not is_first_process()):
+            return
+        who = launched.which()
+    complain(f"error{who}:", text, "bold red")
 
 
 def _of_the_machine(error: OSError | MemoryError) -> int:

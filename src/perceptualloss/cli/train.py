@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from perceptualloss.cli.recipe_options import NESTED, plain, values_of, with_che
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
+from perceptualloss.training.job_folder import run_place
 from perceptualloss.training.recipe import Recipe, smoke
 from perceptualloss.training.recipe_checks import RANGES, check_range
 from perceptualloss.training.recipe_settings import build_recipe
-from perceptualloss.training.run_folder import CONFIGURATION, claimed_folder
+from perceptualloss.training.run_folder import CONFIGURATION
 from perceptualloss.training.train import result_in, train
 
 PLACES = ("inputs", "photos", "masks", "style", "start_from", "autoencoder")  # settings that are paths
@@ -52,11 +52,14 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
         recipe = build_recipe(fields_of(Recipe, parser.instantiate_classes(options)))
     if options.smoke:
         recipe = smoke(recipe)
-    record: dict[str, Any] = {"progress": True, "command": command, "configuration": _yaml(parser, options, recipe)}
-    resume = options.resume is not None
-    with nullcontext(options.resume) if resume else claimed_folder(options.out, options.name) as folder:
+    configuration = _yaml(parser, options, recipe)
+    record: dict[str, Any] = {"progress": True, "command": command, "configuration": configuration}
+    with run_place(options.out, options.name, options.resume, configuration) as place:
+        folder = place.folder
         inform("Writing to ", bold(folder), f"; watch with: tensorboard --logdir {folder}")
-        scores = train(recipe, folder, resume=resume, **record)
+        if place.job is not None:
+            inform(f"The job '{place.job}' was started again and goes on there.")
+        scores = train(recipe, folder, resume=place.goes_on, **record)
     inform("Validation: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     inform("Saved ", bold(result_in(folder, recipe)))
 

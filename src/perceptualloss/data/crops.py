@@ -151,12 +151,23 @@ class Numbers(DistributedSampler[int]):
         batch_size: samples a batch, in each process.
         batches: batches of an epoch in each process.
         always: whether these make an epoch in a run by steps alone, too.
+        start: a batch, counted over the run, and the number of its first sample: after another number of processes, or
+            another batch size, that is not what this one's batches before it would have.
     """
 
-    def __init__(self, trainer: L.Trainer | None, batch_size: int, batches: int, *, always: bool = False) -> None:
+    def __init__(
+        self,
+        trainer: L.Trainer | None,
+        batch_size: int,
+        batches: int,
+        *,
+        always: bool = False,
+        start: tuple[int, int] = (0, 0),
+    ) -> None:
         ranks, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         super().__init__(cast(Dataset[int], range(ranks)), num_replicas=ranks, rank=rank, shuffle=False)
         self.trainer, self.batch_size, self.batches = trainer, batch_size, batches
+        self.shift = start[1] - start[0] * ranks * batch_size
         if trainer is not None and trainer.max_epochs == -1 and trainer.max_steps != -1 and not always:
             self.batches = trainer.max_steps * trainer.accumulate_grad_batches
 
@@ -168,9 +179,9 @@ class Numbers(DistributedSampler[int]):
         """Yield the numbers from the trainer's step on."""
         first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches if self.trainer else 0
         for batch in range(first_batch, first_batch + self.batches):
-            yield from self.of_batch(batch)
+            yield from (number + self.shift for number in self.of_batch(batch))
 
     def of_batch(self, batch: int) -> range:
-        """Return the numbers in this process's part of a batch of the run, counted from 0."""
+        """Return the numbers in this process's part of a batch, counted from 0, of a run without another ``start``."""
         first = (batch * self.num_replicas + self.rank) * self.batch_size
         return range(first, first + self.batch_size)

@@ -29,7 +29,8 @@ class TrainingData(L.LightningDataModule):
     """Batches of training samples, from the step at which the trainer is.
 
     Step s takes samples s * batch_size and on, so a resumed run goes on with the samples that it would have seen, and
-    every epoch has new ones (see :class:`Numbers`). A subclass sets ``crops``, whose sample n depends on n and its seed
+    every epoch has new ones (see :class:`Numbers`). With another number of processes or batch size than before, it goes
+    on with the first sample that was not seen. A subclass sets ``crops``, whose sample n depends on n and its seed
     alone, and defines ``val_dataloader`` and ``files``.
 
     Args:
@@ -60,6 +61,7 @@ class TrainingData(L.LightningDataModule):
             raise InputError("a batch_size from 1 and workers from 0", f"{batch_size} and {workers}")
         self.batch_size, self.workers, self.epoch_samples = batch_size, workers, epoch_samples
         self.degrade_on: DegradeOn = degrade_on
+        self._start = 0, 0  # a batch of the run, and how many samples all processes had seen before it
 
     @property
     def files(self) -> list[Path]:
@@ -76,7 +78,8 @@ class TrainingData(L.LightningDataModule):
         ranks = 1 if self.trainer is None else self.trainer.world_size
         samples = self.usual_samples if self.epoch_samples is None else self.epoch_samples
         batches = max(1, round(samples / (self.batch_size * ranks)))
-        sampler = Numbers(self.trainer, self.batch_size, batches, always=self.epoch_samples is not None)
+        always = self.epoch_samples is not None
+        sampler = Numbers(self.trainer, self.batch_size, batches, always=always, start=self._start)
         source = self._degraded_on_device()
         return DataLoader(
             self.crops if source is None else CleanCrops(source),
@@ -88,6 +91,19 @@ class TrainingData(L.LightningDataModule):
             persistent_workers=self.workers > 0,
             pin_memory=self._device == "cuda",
         )
+
+    def state_dict(self) -> dict[str, int]:
+        """Return for a checkpoint how many batches and samples all processes have seen."""
+        if self.trainer is None:
+            return {}
+        batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        before, samples = self._start
+        return {"batch": batch, "samples": samples + (batch - before) * self.trainer.world_size * self.batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from there."""
+        if state_dict:
+            self._start = state_dict["batch"], state_dict["samples"]
 
     @property
     def _device(self) -> str | None:

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import Scores
+from perceptualloss.training.launch import LostProcess
 
 
 class Agreement:
@@ -106,3 +107,24 @@ def check_norms(network: nn.Module, processes: int) -> None:
             remedy = "Train it on one device, or on GPUs with Trainer(sync_batchnorm=True), which no CPU has."
             got = f"a {type(network).__name__} with batch norm on {processes} processes"
             raise InputError("norms whose statistics are those of the whole batch", got, remedy)
+
+
+def check_group(error: BaseException, kept: str) -> None:
+    """Say in a line what an error of torch's between processes means.
+
+    Args:
+        error: that was raised in a training.
+        kept: which checkpoint there is, in words.
+
+    Raises:
+        LostProcess: where the connection to another process broke.
+        InputError: where parameters took no part in a step, whose gradients the processes would wait for.
+    """
+    text = str(error)
+    if isinstance(error, distributed.DistError) or "gloo" in text or "NCCL" in text:
+        remedy = f"Its own message, or what started it, says why. {kept}"
+        raise LostProcess("all processes to go on", "an end of the connection to another one", remedy) from error
+    if "Expected to have finished reduction in the prior iteration" in text:
+        remedy = "Take them out of the network, or name them in freeze."
+        expected = "a network on several processes whose parameters all take part in every step"
+        raise InputError(expected, "some that do not", remedy) from error

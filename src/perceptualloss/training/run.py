@@ -8,13 +8,14 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -24,7 +25,9 @@ from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.data_wait import DataWait
 from perceptualloss.training.finite import NotFinite, WatchFinite
+from perceptualloss.training.launch import devices_and_nodes, from_first
 from perceptualloss.training.precision import LIGHTNING, KeepPrecision, best_precision, precision_of
+from perceptualloss.training.processes import check_group
 from perceptualloss.training.progress import ImageRows, ProgressBar
 from perceptualloss.training.randomness import SeededSteps, own_randomness
 from perceptualloss.training.run_folder import alone_in
@@ -44,8 +47,9 @@ class Budget:
         precision: "fp32", "bf16" or "fp16" (see :mod:`perceptualloss.vocabulary`); "auto" takes what
             a resumed run had, else bf16 where the hardware is faster in it, else fp32 (:func:`best_precision`).
         device: "auto", "cpu", "cuda" or "mps".
-        devices: how many GPUs or processes on this machine, or "auto".
-        num_nodes: how many machines.
+        devices: how many GPUs or processes on this machine, or "auto": as many as torchrun or srun started, else
+            all GPUs, or one process on the CPU.
+        num_nodes: how many machines; what torchrun or srun started, too, unless set.
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
         seed: of what a step draws (see :class:`SeededSteps`).
     """
@@ -94,11 +98,14 @@ def fit(
 
     Raises:
         InputError: for an impossible budget or device, a folder in which another run has written or still writes, a
-            checkpoint that does not load, or a full disk.
+            checkpoint that does not load, a full disk, or another number of processes than was started.
+        LostProcess: where another process has ended.
         NotFinite: where losses, gradients or weights are not finite (see :class:`WatchFinite`).
         TrainingInterrupted: after Ctrl-C, SIGTERM or SIGUSR1, once the checkpoint is written.
     """
     budget.check()
+    devices, num_nodes = devices_and_nodes(budget.devices, budget.num_nodes)
+    budget = replace(budget, devices=devices, num_nodes=num_nodes)
     _quiet()
     keep = KeepState(folder, budget.checkpoint_every, budget.checkpoint_minutes)
     last = [*([ProgressBar()] if progress else []), DataWait()]
@@ -121,6 +128,7 @@ def fit(
             raise _explained(error, folder) from error
         raise
     except (RuntimeError, pickle.UnpicklingError, KeyError) as error:
+        check_group(error, last_good(folder, None))
         if resume is not None and trainer is not None and trainer.global_step == 0:
             what = f"a checkpoint of this run in {resume}"
             raise InputError(what, str(error).splitlines()[0][:200], "Was it made with other settings?") from error
@@ -140,8 +148,13 @@ def _check_unused(folder: Path) -> None:
 def _precision(budget: Budget, resume: Path | None) -> Precision:
     if budget.precision != "auto":
         return budget.precision
-    kept = precision_of(resume) if resume is not None else None
-    return kept or best_precision(budget.device, budget.num_nodes > 1 or budget.devices not in (1, "auto"))
+    several = budget.num_nodes > 1 or budget.devices not in (1, "auto")
+
+    def best() -> Precision:
+        return (precision_of(resume) if resume is not None else None) or best_precision(budget.device, several)
+
+    found: Precision = from_first("precision", best) if several else best()  # machines may differ
+    return found
 
 
 def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback], precision: Precision) -> L.Trainer:
@@ -168,9 +181,13 @@ def _trainer(budget: Budget, folder: Path, callbacks: list[L.Callback], precisio
 
 
 def _plugins() -> list[Any]:
-    """Return how checkpoints are written; under SLURM, also that Lightning does not queue the job again by itself."""
-    slurm: list[Any] = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
-    return [HashedCheckpoints(), *slurm]
+    """Return how checkpoints are written; under SLURM, also that Lightning does not queue the job again by itself.
+
+    It would write a checkpoint of its own, in the middle of a step, and without a hash.
+    """
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():  # torchrun runs in SLURM, too
+        return [HashedCheckpoints()]
+    return [HashedCheckpoints(), SLURMEnvironment(auto_requeue=False)]
 
 
 def _explained(error: Exception, folder: Path) -> InputError:

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import platform
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
@@ -31,6 +32,7 @@ except ImportError:  # Windows
 
 log = logging.getLogger(__name__)
 RECORD, CONFIGURATION, LOCK = "run.json", "config.yaml", ".lock"
+JOB = ".job"  # which job of torchrun or SLURM trains there
 Record = dict[str, Any]
 
 
@@ -68,9 +70,9 @@ def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
         yield folder
     except BaseException:
         if is_first_process():
-            (folder / LOCK).unlink(missing_ok=True)
-            with suppress(OSError):  # not empty
-                folder.rmdir()
+            with suppress(OSError):
+                if {file.name for file in folder.iterdir()} <= {LOCK, JOB}:
+                    shutil.rmtree(folder)
         raise
 
 
@@ -123,20 +125,24 @@ class WriteRecord(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, *_: Any) -> None:
         """Write it."""
         if trainer.is_global_zero:
-            write_json({**self.record(), "precision": precision_word(trainer)}, self.folder / RECORD)
+            batch = getattr(trainer.datamodule, "batch_size", 1)  # type: ignore[attr-defined]
+            record = self.record(trainer.world_size, batch)
+            write_json({**record, "precision": precision_word(trainer)}, self.folder / RECORD)
             if self.configuration:
                 write_whole(self.configuration.encode(), self.folder / CONFIGURATION)
 
-    def record(self) -> Record:
-        """Return what is to be written."""
+    def record(self, processes: int = 1, batch: int = 1) -> Record:
+        """Return what is to be written of a run of so many processes, each with a batch of so many samples."""
         now: Record = {"settings": dict(self.settings), "data": self.data, "versions": versions()}
+        now["machines"] = {"processes": processes}
         begun = {"command": self.command, "started": datetime.now().astimezone().isoformat(timespec="seconds")}
         before = read_record(self.folder) if self.resumed else None
         if before is None:
             return {**begun, **now, "resumed": []}
         changed = changes(before, now)
         for name, (old, new) in changed.items():
-            log.warning("%s was %s before, and is %s from here on", name, old, new)
+            step = f": a step takes {batch * processes} samples, {batch} each" if name == "processes" else ""
+            log.warning("%s was %s before, and is %s from here on%s", name, old, new, step)
         return {**before, **now, "resumed": [*before.get("resumed", []), {**begun, "changed": changed}]}
 
 
@@ -175,12 +181,14 @@ def resumed_from(folder: Path, settings: Mapping[str, str], fixed: Sequence[str]
 def changes(before: Record, now: Record) -> dict[str, tuple[str, str]]:
     """Return (old, new) of every setting, version and figure of the data that is not what it was.
 
+    Parts that the record from before does not have, as an older version wrote it, count as they were.
+
     >>> changes({"settings": {"steps": "5"}}, {"settings": {"steps": "7"}})
     {'steps': ('5', '7')}
     """
     changed = {}
-    for part in now:
-        old, new = before.get(part) or {}, now[part]
+    for part in [part for part in now if part in before]:
+        old, new = before[part] or {}, now[part]
         for name in (*new, *(name for name in old if name not in new)):
             if str(old.get(name)) != str(new.get(name)):
                 changed[name] = (str(old.get(name)), str(new.get(name)))

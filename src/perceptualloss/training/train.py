@@ -29,11 +29,12 @@ from perceptualloss.networks.diffusers_autoencoder import DiffusersAutoencoder
 from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.listing import picture_files
 from perceptualloss.training.adversarial import Adversarial
+from perceptualloss.training.job_folder import check_same, checkpoint_to_resume
 from perceptualloss.training.randomness import own_randomness
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.recipe_checks import check_recipe
 from perceptualloss.training.run import Budget, fit
-from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, resumed_from, versions
+from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, versions
 from perceptualloss.training.style import StyleTransfer
 from perceptualloss.training.supervised import Supervised
 
@@ -69,12 +70,12 @@ def train(
 
     Raises:
         InputError: for unusable settings, photos, weights or checkpoints, another network or critic than the run to
-            resume has, or a full disk.
+            resume has, a full disk, or processes that would not train the same thing into one folder.
         TrainingInterrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
     """
     check_recipe(recipe)
     settings = {field.name: in_words(getattr(recipe, field.name)) for field in fields(recipe)}
-    checkpoint = resumed_from(folder, settings, ("network", "critic")) if resume else None
+    checkpoint = checkpoint_to_resume(folder, settings) if resume else None
     losses = _losses(recipe)
     if recipe.start_from is not None and checkpoint is None:
         _start_from(recipe.network, recipe.start_from)
@@ -82,6 +83,7 @@ def train(
     with own_randomness(recipe.seed):
         task = _task(recipe, losses)
     files = data.record() if isinstance(data, ShardData) else data_record(data.files)
+    check_same({"settings": settings, "data": files, "versions": versions()})
     record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
     fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
     if is_first_process():
