@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 from perceptualloss.errors import InputError
 from perceptualloss.files import write_json
 from perceptualloss.training.checkpoints import checkpoint_files
-from perceptualloss.training.launch import Launch, from_first, launch, until
+from perceptualloss.training.launch import Launch, from_first, launch, tells_of_failure, until
 from perceptualloss.training.run_folder import (
     CONFIGURATION,
     JOB,
@@ -25,6 +26,7 @@ from perceptualloss.training.run_folder import (
     resumed_from,
 )
 
+log = logging.getLogger(__name__)
 SEEN = 60.0  # seconds after which a network disk shows on all machines what one has written
 
 
@@ -60,7 +62,9 @@ def run_place(parent: Path, name: str, resume: Path | None, configuration: str) 
         InputError: for a folder that cannot be made or that not all machines see, or a job with another recipe.
     """
     launched = launch()
-    with ExitStack() as stack:
+    if launched is not None and launched.rank == 0 and not launched.restarts_safely:
+        log.warning("a restart may fail to connect: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun")
+    with tells_of_failure(), ExitStack() as stack:
 
         def choose() -> Record:
             before = None if resume or launched is None else _folder_of(launched.job, parent, name, configuration)

@@ -7,8 +7,8 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -21,8 +21,9 @@ from torch.distributed import DistError, PrefixStore, Store, TCPStore  # type: i
 from perceptualloss.errors import InputError
 
 PATIENCE = timedelta(minutes=30)  # as torch's own, for what the first process does before the others can go on
-HEARD = 3.0  # seconds that processes wait for each other to say what is wrong once
+HEARD = timedelta(seconds=3)  # that processes wait for each other to say what is wrong once
 _INHERITED = "PERCEPTUALLOSS_FROM_FIRST_"  # in the environment of processes that Lightning starts
+_PROCESSES = "PERCEPTUALLOSS_PROCESSES"  # how many Lightning starts; its WORLD_SIZE is gone after an error
 _asked: Counter[str] = Counter()
 
 
@@ -53,15 +54,28 @@ class Launch:
         """How many machines there are."""
         return self.processes // self.on_each
 
-    def store(self) -> Store:
+    @property
+    def restarts_safely(self) -> bool:
+        """Whether processes that are started again find nothing that the ones before have left.
+
+        torch 2.15's groups of processes read addresses from the store of torchrun's agents, which outlives them.
+        """
+        restarts = os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0"
+        return not (restarts and self.by == "torchrun" and _agents_keep_store())
+
+    def store(self, patience: timedelta = PATIENCE) -> Store:
         """Return what all processes read and write before they are a group; the first one, or torchrun, keeps it."""
         if self.by == "srun":
             environment = SLURMEnvironment(auto_requeue=False)
-            return _store(environment.main_address, environment.main_port, self.rank == 0, "")
-        kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun, over restarts
+            return _store(environment.main_address, environment.main_port, self.rank == 0, "", patience)
+        kept = _agents_keep_store()
         attempt = os.environ["TORCHELASTIC_RESTART_COUNT"] if kept else ""
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        return _store(address, port, self.rank == 0 and not kept, attempt)
+        return _store(address, port, self.rank == 0 and not kept, attempt, patience)
+
+
+def _agents_keep_store() -> bool:
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def launch() -> Launch | None:
@@ -79,8 +93,8 @@ def launch() -> Launch | None:
     if _in_slurm() and int(os.environ["SLURM_NTASKS"]) > 1:
         got = f"a job of {os.environ['SLURM_NTASKS']} tasks without it"
         raise InputError("srun before the command", got, "docs/machines.md has a file for sbatch.")
-    if all(name in os.environ for name in ("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")):
-        processes = int(os.environ["WORLD_SIZE"])
+    if all(name in os.environ for name in ("LOCAL_RANK", _PROCESSES, "MASTER_ADDR", "MASTER_PORT")):
+        processes = int(os.environ[_PROCESSES])
         return Launch("Lightning", int(os.environ["LOCAL_RANK"]), processes, processes)
     return None
 
@@ -137,6 +151,11 @@ def devices_and_nodes(devices: int | Literal["auto"], num_nodes: int) -> tuple[i
     return launched.on_each, launched.machines
 
 
+def say_how_many(processes: int) -> None:
+    """Let the processes that Lightning is about to start know how many they are."""
+    os.environ[_PROCESSES] = str(processes)
+
+
 def from_first(what: str, make: Callable[[], Any]) -> Any:
     """Return what the first process makes, as JSON has it, on all processes, which all ask in the same order.
 
@@ -169,6 +188,45 @@ def from_first(what: str, make: Callable[[], Any]) -> Any:
     return made
 
 
+def all_are_ready() -> None:
+    """Wait until all processes are about to join the group, which torch itself would wait for as long as for data.
+
+    torchrun on one machine does not know that a process on another one has failed before.
+
+    Raises:
+        LostProcess: where another one has ended.
+    """
+    launched = launch()
+    if launched is None or launched.by == "Lightning" or launched.processes == 1:
+        return
+    _asked["ready"] += 1
+    store, key = launched.store(), f"ready {_asked['ready']}"
+    try:
+        store.add(key, 1)
+        until(lambda: store.check(["failed"]) or store.add(key, 0) >= launched.processes, PATIENCE.total_seconds())
+        failed = store.get("failed").decode() if store.check(["failed"]) else "a process that does not answer"
+        if store.add(key, 0) < launched.processes:
+            raise LostProcess("all processes to begin", f"{failed} that has not")
+    except DistError as error:
+        raise LostProcess("all processes to begin", str(error).splitlines()[0]) from error
+
+
+@contextmanager
+def tells_of_failure() -> Iterator[None]:
+    """Within it, an error of this process ends those that wait for it in :func:`all_are_ready`."""
+    try:
+        yield
+    except BaseException:
+        _tell_of_failure()
+        raise
+
+
+def _tell_of_failure() -> None:
+    with suppress(InputError, DistError, RuntimeError):
+        if (launched := launch()) is not None and launched.by != "Lightning" and launched.rank > 0:
+            launched.store(HEARD).set("failed", f"process {launched.rank} on {socket.gethostname()}")
+
+
 def said_by_first(text: str) -> bool:
     """Whether the first process says the same error, so that one of all says it; the first one tells the others.
 
@@ -180,13 +238,14 @@ def said_by_first(text: str) -> bool:
         return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0
     if launched is None or launched.processes == 1:
         return False
+    _tell_of_failure()
     with suppress(DistError, RuntimeError):
-        store = launched.store()
+        store = launched.store(HEARD)
         if launched.rank == 0:
             store.set("error", text)
-            until(lambda: store.add("heard", 0) >= launched.processes - 1, HEARD)
+            until(lambda: store.add("heard", 0) >= launched.processes - 1, HEARD.total_seconds())
             return False
-        there = until(lambda: store.check(["error"]), HEARD)
+        there = until(lambda: store.check(["error"]), HEARD.total_seconds())
         same = there and store.get("error").decode() == text
         store.add("heard", 1)
         return same
@@ -214,7 +273,7 @@ def until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 @cache
-def _store(address: str, port: int, keep: bool, attempt: str) -> Store:
+def _store(address: str, port: int, keep: bool, attempt: str, patience: timedelta) -> Store:
     # multi_tenant: the group of processes that follows uses the same port, and then the same store
-    store = TCPStore(address, port, None, keep, PATIENCE, wait_for_workers=False, multi_tenant=True)
+    store = TCPStore(address, port, None, keep, patience, wait_for_workers=False, multi_tenant=True)
     return PrefixStore(f"perceptualloss {attempt}", store)

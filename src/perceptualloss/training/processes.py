@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -107,6 +108,17 @@ def check_norms(network: nn.Module, processes: int) -> None:
             remedy = "Train it on one device, or on GPUs with Trainer(sync_batchnorm=True), which no CPU has."
             got = f"a {type(network).__name__} with batch norm on {processes} processes"
             raise InputError("norms whose statistics are those of the whole batch", got, remedy)
+
+
+def check_strategy(strategy: Strategy) -> None:
+    """Refuse what divides a training among devices in a way that gives other results here.
+
+    Raises:
+        InputError: for another strategy than one device or DistributedDataParallel.
+    """
+    if type(strategy) not in (SingleDeviceStrategy, DDPStrategy):
+        remedy = "Clipping, averages and checkpoints would see parts of the weights alone; strategy='ddp' is right."
+        raise InputError("one device, or the strategy 'ddp' on several", type(strategy).__name__, remedy)
 
 
 def check_group(error: BaseException, kept: str) -> None:

@@ -25,7 +25,7 @@ from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.data_wait import DataWait
 from perceptualloss.training.finite import NotFinite, WatchFinite
-from perceptualloss.training.launch import devices_and_nodes, from_first
+from perceptualloss.training.launch import all_are_ready, devices_and_nodes, from_first, say_how_many
 from perceptualloss.training.precision import LIGHTNING, KeepPrecision, best_precision, precision_of
 from perceptualloss.training.processes import check_group
 from perceptualloss.training.progress import ImageRows, ProgressBar
@@ -116,6 +116,8 @@ def fit(
             if resume is None:
                 _check_unused(folder)
             trainer = _trainer(budget, folder, always, _precision(budget, resume))
+            say_how_many(trainer.world_size)
+            all_are_ready()
             with keep.listening():
                 trainer.fit(task, data, ckpt_path=resume, weights_only=True)
             keep.save(trainer)

@@ -24,7 +24,7 @@ from perceptualloss.training.balance import Balancing
 from perceptualloss.training.finite import WatchFinite, zero_not_finite
 from perceptualloss.training.masks import mask_in, masked_terms, say_what_counts
 from perceptualloss.training.parameters import adam, freeze_parts
-from perceptualloss.training.processes import check_norms
+from perceptualloss.training.processes import check_norms, check_strategy
 from perceptualloss.training.schedule import Schedule, over_run
 
 
@@ -233,6 +233,7 @@ class Supervised(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Refuse what several processes do not train right; find the norms of the average."""
+        check_strategy(self.trainer.strategy)
         check_norms(self.network, self.trainer.world_size)
         self.statistics.begin(self.network, self.average)
 
