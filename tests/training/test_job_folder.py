@@ -20,29 +20,31 @@ def started(monkeypatch: pytest.MonkeyPatch, job: str | None = "torchrun mine", 
     monkeypatch.setattr(job_folder, "launch", lambda: found)
 
 
-def begin(folder: Path, recipe: str = "a recipe") -> None:
+def begin(folder: Path, recipe: str = "steps: 6") -> None:
     (folder / CONFIGURATION).write_text(recipe)
     write_json({"settings": {}}, folder / RECORD)
 
 
 def test_a_job_that_is_started_again_goes_on_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_place(tmp_path, "mine", None, "a recipe") as other:  # another run of the name
+    with run_place(tmp_path, "mine", None, "steps: 6") as other:  # another run of the name
         begin(other.folder)
     started(monkeypatch)
-    with run_place(tmp_path, "mine", None, "a recipe") as place:
+    with run_place(tmp_path, "mine", None, "steps: 6") as place:
         assert (place.folder, place.goes_on, place.job) == (tmp_path / "mine-2", False, None)
-    with run_place(tmp_path, "mine", None, "a recipe") as place:  # it was killed before anything was written
+    with run_place(tmp_path, "mine", None, "steps: 6") as place:  # it was killed before anything was written
         assert (place.folder, place.goes_on) == (tmp_path / "mine-2", False)
         begin(place.folder)
-    with run_place(tmp_path, "mine", None, "a recipe") as place:
+    with run_place(tmp_path, "mine", None, "steps: 6") as place:
         assert (place.folder, place.goes_on, place.job) == (tmp_path / "mine-2", True, "torchrun mine")
     with (
         pytest.raises(InputError, match="the recipe of the job 'torchrun mine'"),
         run_place(tmp_path, "mine", None, "b"),
     ):
         pass
+    with run_place(tmp_path, "mine", None, "steps: 6\nnew: 1") as place:  # of a later version
+        assert place.goes_on
     started(monkeypatch, "torchrun another")
-    with run_place(tmp_path, "mine", None, "a recipe") as place:
+    with run_place(tmp_path, "mine", None, "steps: 6") as place:
         assert place.folder == tmp_path / "mine-3"
 
 
@@ -50,10 +52,10 @@ def test_after_an_error_the_folder_is_found_again_or_was_never_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started(monkeypatch)
-    with pytest.raises(InputError, match="photos"), run_place(tmp_path, "mine", None, "a recipe"):
+    with pytest.raises(InputError, match="photos"), run_place(tmp_path, "mine", None, "steps: 6"):
         raise InputError("photos", "none")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="photos"), run_place(tmp_path, "mine", None, "a recipe") as place:
+    with pytest.raises(InputError, match="photos"), run_place(tmp_path, "mine", None, "steps: 6") as place:
         raise InputError("photos" if begin(place.folder) is None else "", "none")
     assert (tmp_path / "mine" / JOB).is_file()
 
@@ -61,14 +63,14 @@ def test_after_an_error_the_folder_is_found_again_or_was_never_there(
 def test_a_job_without_a_name_finds_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch, None)
     for number in ("mine", "mine-2"):
-        with run_place(tmp_path, "mine", None, "a recipe") as place:
+        with run_place(tmp_path, "mine", None, "steps: 6") as place:
             begin(place.folder)
             assert (place.folder, place.job) == (tmp_path / number, None)
 
 
 def test_a_folder_to_resume_is_that_one_in_any_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch)
-    with run_place(tmp_path, "mine", tmp_path, "a recipe") as place:
+    with run_place(tmp_path, "mine", tmp_path, "steps: 6") as place:
         assert (place.folder, place.goes_on, place.job) == (tmp_path, True, None)
     with (
         pytest.raises(InputError, match="the folder of an interrupted run"),

@@ -87,7 +87,8 @@ def _refuse(error: InputError) -> None:
     """Say what cannot be used; of several processes, the first one says what all find, others what they alone find."""
     text, who = one_line(str(error)), ""
     if launched := sys.modules.get("perceptualloss.training.launch"):  # of a command that trains
-        if launched.said_by_first(text) or (isinstance(error, launched.LostProcess) and not is_first_process()):
+        lost = isinstance(error, launched.LostProcess) and not is_first_process()
+        if lost or launched.said_by_first(text):
             return
         who = launched.which()
     complain(f"error{who}:", text, "bold red")

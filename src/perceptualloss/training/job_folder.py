@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from perceptualloss.errors import InputError
 from perceptualloss.files import write_json
 from perceptualloss.training.checkpoints import checkpoint_files
@@ -92,12 +94,21 @@ def _folder_of(job: str | None, parent: Path, name: str, configuration: str) -> 
     numbered = (path for path in parent.glob(f"{name}*") if path.name.removeprefix(name).lstrip("-").isdigit())
     for folder in (parent / name, *numbered):
         if job is not None and _marks(folder).get("job") == job:
-            written = folder / CONFIGURATION
-            if written.is_file() and written.read_text(encoding="utf-8") != configuration:
+            if _differ(folder / CONFIGURATION, configuration):
                 remedy = "Name the job (torchrun --rdzv-id) or the run (--name) otherwise, or --resume the folder."
                 raise InputError(f"the recipe of the job '{job}' in {folder}", "another one", remedy)
             return folder
     return None
+
+
+def _differ(written: Path, configuration: str) -> bool:
+    """Whether a setting is another one in a recipe that was written; another version may have more of them."""
+    if not written.is_file():
+        return False
+    before, now = yaml.safe_load(written.read_text(encoding="utf-8")), yaml.safe_load(configuration)
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return bool(before != now)
+    return any(before[name] != now[name] for name in before if name in now)
 
 
 def _has_begun(folder: Path) -> bool:

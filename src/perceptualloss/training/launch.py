@@ -216,6 +216,8 @@ def tells_of_failure() -> Iterator[None]:
     """Within it, an error of this process ends those that wait for it in :func:`all_are_ready`."""
     try:
         yield
+    except LostProcess:  # who could be told waits no more
+        raise
     except BaseException:
         _tell_of_failure()
         raise
