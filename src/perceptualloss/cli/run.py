@@ -86,11 +86,11 @@ def _interrupted(stop: KeyboardInterrupt, words: Sequence[str]) -> int:
 def _refuse(error: InputError) -> None:
     """Say what cannot be used; of several processes, the first one says what all find, others what they alone find."""
     text, who = one_line(str(error)), ""
-    if launched := sys.modules.get("perceptualloss.training.launch"):  # of a command that trains
-        lost = isinstance(error, launched.LostProcess) and not is_first_process()
-        if lost or launched.said_by_first(text):
+    if meeting := sys.modules.get("perceptualloss.training.meeting"):  # of a command that trains
+        lost = isinstance(error, meeting.LostProcess) and not is_first_process()
+        if lost or meeting.said_by_first(text):
             return
-        who = launched.which()
+        who = meeting.which()
     complain(f"error{who}:", text, "bold red")
 
 

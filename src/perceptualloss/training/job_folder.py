@@ -17,7 +17,8 @@ import yaml
 from perceptualloss.errors import InputError
 from perceptualloss.files import write_json
 from perceptualloss.training.checkpoints import checkpoint_files
-from perceptualloss.training.launch import Launch, from_first, launch, tells_of_failure, until
+from perceptualloss.training.launch import Launch, launch
+from perceptualloss.training.meeting import from_first, tells_of_failure, until
 from perceptualloss.training.run_folder import (
     CONFIGURATION,
     JOB,

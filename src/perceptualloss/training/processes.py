@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from perceptualloss.errors import InputError
 from perceptualloss.losses.adversarial import Scores
-from perceptualloss.training.launch import LostProcess
+from perceptualloss.training.meeting import LostProcess
 
 
 class Agreement:

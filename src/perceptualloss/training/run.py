@@ -25,7 +25,8 @@ from perceptualloss.training.checkpoint_callbacks import KeepState
 from perceptualloss.training.checkpoints import HashedCheckpoints, checkpoint_files, last_good
 from perceptualloss.training.data_wait import DataWait
 from perceptualloss.training.finite import NotFinite, WatchFinite
-from perceptualloss.training.launch import all_are_ready, devices_and_nodes, from_first, say_how_many
+from perceptualloss.training.launch import devices_and_nodes, say_how_many
+from perceptualloss.training.meeting import all_are_ready, from_first
 from perceptualloss.training.precision import LIGHTNING, KeepPrecision, best_precision, precision_of
 from perceptualloss.training.processes import check_group
 from perceptualloss.training.progress import ImageRows, ProgressBar
