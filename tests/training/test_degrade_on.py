@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from perceptualloss.data import inputs
 from perceptualloss.data.damage import Blur, InTurn, Jpeg, Noise, OldPhoto
 from perceptualloss.data.degrade import Degradation, Unchanged
 from perceptualloss.data.inputs import Clean, CleanCrops, Inputs, joined
@@ -121,13 +122,21 @@ def test_workers_hand_on_clean_crops(small_photos: Path) -> None:
     assert same([data.crops.inputs(clean) for clean in there], batches_of(data))
 
 
+def test_large_batches_are_degraded_in_parts(small_photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crops = photo_data(small_photos, "device").crops
+    batch = joined([crops.clean(n) for n in range(7)])
+    whole = crops.inputs(batch)
+    monkeypatch.setattr(inputs, "PIXELS", 3 * 16 * 16)
+    assert same([whole], [crops.inputs(batch)])
+
+
 def test_ranks_have_their_part_of_the_same_batch(small_photos: Path) -> None:
-    crops, inputs = photo_data(small_photos, "device").crops, Inputs(damages(), 5)
+    crops, made = photo_data(small_photos, "device").crops, Inputs(damages(), 5)
 
     def batch(numbers: range) -> Clean:
         return joined([crops.clean(n) for n in numbers])
 
-    whole, first, second = (inputs(batch(numbers)) for numbers in (range(8), range(4), range(4, 8)))
+    whole, first, second = (made(batch(numbers)) for numbers in (range(8), range(4), range(4, 8)))
     assert same([whole], [tuple(torch.cat(parts) for parts in zip(first, second, strict=True))])
     other = Inputs(damages(), 6)(batch(range(8)))
     assert torch.equal(other[1], whole[1])

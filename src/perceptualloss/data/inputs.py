@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from perceptualloss.data.degrade import Degradation
 
+PIXELS = 2**16  # that a CPU degrades at once: so much stays in its caches
 DegradeOn = Literal["auto", "loader", "device"]
 Sample = tuple[Tensor, ...]
 """Input and target, and a mask of the target where the photos have one."""
@@ -50,8 +51,13 @@ class Inputs:
         whole = crops.photos.to(torch.float32).div_(255)
         target = whole[:, :3].contiguous()
         randoms = [damage_numbers(self.seed, number) for number in crops.numbers]
+        count = max(1, PIXELS // target[0, 0].numel()) if target.device.type == "cpu" else len(target)
         with torch.autocast(target.device.type, enabled=False):
-            low = self.degradation.each(target, randoms)
+            parts = [
+                self.degradation.each(target[first : first + count], randoms[first : first + count])
+                for first in range(0, len(target), count)
+            ]
+        low = parts[0] if len(parts) == 1 else torch.cat(parts)
         return (low, target) if whole.shape[1] == 3 else (low, target, whole[:, 3:].contiguous())
 
 
