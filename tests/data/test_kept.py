@@ -129,6 +129,24 @@ def _workers_share(_: int, folder: Path) -> None:
     assert [int(photo.sum()) for photo in photos] == wanted  # this process never decoded one
 
 
+def _workers_and_caches(_: int, folder: Path) -> None:
+    kept.COSTLY = 1
+    files, batches = written(folder), []
+    for limit, room, workers in ((0, 0, 0), (2 * BYTES, 2 * (BYTES + 24), 2), (0, MIB, 0)):
+        photos = Photos(files, 16, limit, cache=PictureCache(folder / "cache", room))
+        crops = Crops(photos, Unchanged(), 16, 24, seed=3)
+        fork = "fork" if workers else None
+        loader = DataLoader(crops, 6, num_workers=workers, multiprocessing_context=fork)
+        batches.append(torch.cat([target for _, target in loader]))
+    assert all(one.equal(batches[0]) for one in batches[1:])
+
+
+def test_samples_are_the_same_with_any_cache_and_number_of_workers(
+    in_processes: Callable[..., None], tmp_path: Path
+) -> None:
+    in_processes(_workers_and_caches, tmp_path / "photos")
+
+
 def test_what_a_worker_decoded_all_processes_have(in_processes: Callable[..., None], tmp_path: Path) -> None:
     in_processes(_workers_share, tmp_path / "photos")
 

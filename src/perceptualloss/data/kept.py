@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,8 @@ class Kept:
         cache: PictureCache | None = None,
     ) -> None:
         self.files, self.decodings, self.cache = files, decodings, cache
-        shapes = [self._decoding(index).shape(size) for index, size in enumerate(sizes)]
+        shape_of = functools.cache(lambda turn, size: decodings[turn].shape(size))  # few differ
+        shapes = [shape_of(index % len(decodings), size) for index, size in enumerate(sizes)]
         self._shapes = np.array(shapes, np.int32).reshape(-1, 3)
         self._costly = np.array([height * width >= COSTLY for height, width in sizes], bool)
         self._plan(memory_limit)

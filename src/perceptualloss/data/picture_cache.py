@@ -124,8 +124,9 @@ class PictureCache:
         for _, each, path in files:
             if used + size <= self.limit:
                 break
-            path.unlink(missing_ok=True)
-            used -= each
+            with suppress(OSError):  # Windows removes no file that is mapped
+                path.unlink(missing_ok=True)
+                used -= each
 
     def _files(self) -> list[tuple[float, int, Path]]:
         """Return when each file was last used, its size and its path; parts that were left are removed."""

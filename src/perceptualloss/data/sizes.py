@@ -74,7 +74,8 @@ def picture_sizes(files: Sequence[Path]) -> list[Size | None]:
     skipped.close()
     if place is not None and any(known.get(path) != entry for path, entry in zip(paths, entries, strict=True)):
         _write(place, paths, entries)
-    return [entry[2:] if entry[2] else None for entry in entries]
+    shared: dict[Size, Size] = {}  # of a million photos few are of different sizes
+    return [shared.setdefault(entry[2:], entry[2:]) if entry[2] else None for entry in entries]
 
 
 def _entry(path: str, known: dict[str, Entry]) -> Entry:
