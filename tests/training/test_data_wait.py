@@ -98,6 +98,13 @@ def test_the_share_is_that_of_reading(
     assert (f"waited {share:.0%} of the time" in caplog.text) == loud
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_short_training_says_nothing(clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wait, _ = trained(clock, tmp_path, 0.3, 0.7)
+    assert wait.share == pytest.approx(0.3)
+    assert "waited" not in caplog.text
+
+
 def test_the_line_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     assert DataWait().in_words(0) == "the network waited 0% of the time for pictures: raise workers, now 0"

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 NAME = "waiting for data"  # of the curve: a share of the time
 LOUD = 0.1  # the share from which it is told
+LONG = 30.0  # seconds of steps from which the line in the end means something
 _EVERY = 10  # steps between two points of the curve
 
 
@@ -84,7 +85,7 @@ class DataWait(L.Callback):
     """Measures which share of the time steps wait for their batches: to be read, cut, degraded and moved to the device.
 
     TensorBoard has it as ``waiting for data``, over the last ten steps. From ``LOUD`` on the progress line shows it,
-    and a line in the end says it of the whole training, and what helps. Validations and checkpoints do not count, nor
+    and after ``LONG`` a line in the end says it of the whole training, and what helps. Validations and checkpoints do not count, nor
     does the first batch, for which worker processes start. Let it be the last callback: what others do after a step
     would count as waiting.
     """
@@ -133,7 +134,7 @@ class DataWait(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Say it of the whole training."""
-        if trainer.is_global_zero and self.share >= LOUD:
+        if trainer.is_global_zero and self._whole >= LONG and self.share >= LOUD:
             log.warning(self.in_words(getattr(getattr(trainer, "datamodule", None), "workers", None)))
 
     def in_words(self, workers: int | None) -> str:
