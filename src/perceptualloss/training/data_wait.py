@@ -85,9 +85,9 @@ class DataWait(L.Callback):
     """Measures which share of the time steps wait for their batches: to be read, cut, degraded and moved to the device.
 
     TensorBoard has it as ``waiting for data``, over the last ten steps. From ``LOUD`` on the progress line shows it,
-    and after ``LONG`` a line in the end says it of the whole training, and what helps. Validations and checkpoints do not count, nor
-    does the first batch, for which worker processes start. Let it be the last callback: what others do after a step
-    would count as waiting.
+    and after ``LONG`` a line in the end says it of the whole training, and what helps. Validations and checkpoints do
+    not count, nor does the first batch, for which worker processes start. Let it be the last callback: what others do
+    after a step would count as waiting.
     """
 
     def __init__(self) -> None:
