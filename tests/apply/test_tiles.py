@@ -10,6 +10,7 @@ from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.course import Generator, Upscale2x
 from perceptualloss.networks.johnson import SuperResolutionNetwork
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.style_transfer import StyleTransferNetwork
 
 
 def random_network(network: TransformationNetwork) -> TransformationNetwork:
@@ -169,3 +170,16 @@ def test_on_a_gpu_a_picture_stays_where_it_was() -> None:
         found = transform_in_tiles(network, images, tile=tile, device="cuda")
         assert found.device == images.device
         torch.testing.assert_close(found, exact, atol=2e-3, rtol=0)
+
+
+def test_a_network_is_computed_in_the_layout_that_suits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = StyleTransferNetwork(width=4, blocks=1)
+    seen: list[bool] = []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+    picture = torch.rand(1, 3, 24, 20)
+    planes = transform_in_tiles(network, picture)
+    monkeypatch.setattr(network, "planes", False)
+    torch.testing.assert_close(transform_in_tiles(network, picture), planes, rtol=1e-4, atol=1e-5)
+    assert seen == [True, False]
+    assert not StyleTransferNetwork(width=4, blocks=1, norm="batch").planes

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from perceptualloss.apply.device import free_memory
 from perceptualloss.errors import InputError, check_idle, check_image_batch
-from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork
+from perceptualloss.networks.base import InterpolatingNetwork, TransformationNetwork, layout_on
 from perceptualloss.pictures.box import Box, split
 from perceptualloss.pictures.picture import Progress
 from perceptualloss.vocabulary import Precision, check_precision
@@ -193,7 +193,8 @@ class Tiles:
             outer = box.grown(overlap, whole.height, whole.width)
             grid = int(getattr(self.network, "grid", 1))
             outer = replace(outer, top=outer.top // grid * grid, left=outer.left // grid * grid)
-        parts = [i.to(self.place).contiguous(memory_format=torch.channels_last) for i in cut(outer)]
+        layout = layout_on(self.network, self.place.type)
+        parts = [i.to(self.place).contiguous(memory_format=layout) for i in cut(outer)]
         result = box.seen_from(outer).cut(self._run(parts, self.type), self.scale)
         if not result.isfinite().all():
             if self.type != torch.float32:
@@ -298,7 +299,7 @@ def _type(network: nn.Module, precision: Precision, place: torch.device) -> torc
 def _evaluating(network: nn.Module, place: torch.device) -> Iterator[None]:
     """Put the network into evaluation mode on ``place``, and back into its mode afterwards."""
     modes = {module: module.training for module in network.modules()}
-    network.to(place).to(memory_format=torch.channels_last).eval()
+    network.to(place).to(memory_format=layout_on(network, place.type)).eval()
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,6 +22,9 @@ class TransformationNetwork(nn.Module):
     """The number formats in which it may be computed."""
     grid: int = 1
     """Tiles of a picture begin at multiples of so many pixels, for a network that divides pictures into cells."""
+
+    planes: bool = False
+    """Whether a CPU computes it faster in PyTorch's default layout than in channels_last, as instance norm wants it."""
 
     @property
     def bytes_per_pixel(self) -> int | None:
@@ -43,6 +47,12 @@ class TransformationNetwork(nn.Module):
     def fused(self) -> TransformationNetwork:
         """Return the same function as it is used once it is trained: this network, where there is no cheaper form."""
         return self
+
+
+def layout_on(network: nn.Module, device: str) -> torch.memory_format:
+    """Return the layout in memory in which a kind of device computes a network fastest."""
+    planes = device == "cpu" and getattr(network, "planes", False)
+    return torch.contiguous_format if planes else torch.channels_last
 
 
 class InterpolatingNetwork(TransformationNetwork):

@@ -82,6 +82,7 @@ class StyleTransferNetwork(TransformationNetwork):
         check_choice("upsampling", upsampling, get_args(Upsampling))
         self.width, self.blocks, self.norm, self.upsampling, self.styles = width, blocks, norm, upsampling, styles
         self.luminance_skip = luminance_skip
+        self.planes = norm == "instance"
         self.style: Style = 0
         layers = [(3, width, 9, 1), (width, 2 * width, 3, 2), (2 * width, 4 * width, 3, 2)]
         self.shrink = nn.ModuleList(
