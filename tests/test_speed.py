@@ -84,12 +84,15 @@ def test_formats_that_are_not_fast_are_left_out(load: Load, has: bool, monkeypat
     assert processor.types_in_words() == f"fp32; {bf16}; fp16 is left out (emulated)"
 
 
-def test_the_rate_is_beside_the_faster_kernel(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_is_beside_large_kernels(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     loss_step = load("loss_step")
-    monkeypatch.setattr(loss_step, "large_kernels", lambda: {"slow": (None, 10**9), "fast": (None, 4 * 10**9)})
-    row = loss_step.share_of_most({"ours": [2.0, 2.0], "slow": [0.02] * 2, "fast": [0.04] * 2}, 190 * 10**9)
-    assert (row.peer, row.ours, row.other) == ("fast", 95.0, pytest.approx(100.0))
-    assert row.ratio == pytest.approx(0.95)
+    kernels = {loss_step.PRODUCT: (None, 10**9), "fast": (None, 4 * 10**9)}
+    monkeypatch.setattr(loss_step, "large_kernels", lambda: kernels)
+    times = {"ours": [2.0, 2.0], loss_step.PRODUCT: [0.02] * 2, "fast": [0.04] * 2}
+    product, fast = loss_step.shares(times, 190 * 10**9)
+    assert (product.ours, product.other, product.goal) == (95.0, pytest.approx(50.0), 0.95)
+    assert (fast.peer, fast.ours, fast.other, fast.goal) == ("fast", 95.0, pytest.approx(100.0), None)
+    assert (product.ratio, fast.ratio) == (pytest.approx(1.9), pytest.approx(0.95))
 
 
 def test_both_loss_steps_give_the_same(load: Load) -> None:
