@@ -150,7 +150,11 @@ def test_what_torch_says_of_other_processes_is_one_line() -> None:
     gone = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error: reset by peer")
     with pytest.raises(LostProcess, match=r"all processes to go on.*The last one\."):
         check_group(gone, "The last one.")
-    idle = RuntimeError("Expected to have finished reduction in the prior iteration before starting a new one.")
-    with pytest.raises(InputError, match="parameters all take part"):
-        check_group(idle, "")
+    torchs = "Expected to have finished reduction in the prior iteration before starting a new one."
+    lightnings = (
+        "your LightningModule has parameters that were not used in producing the loss returned by training_step"
+    )
+    for text in (torchs, lightnings):
+        with pytest.raises(InputError, match="parameters all take part"):
+            check_group(RuntimeError(text), "")
     check_group(RuntimeError("shapes"), "")

@@ -20,7 +20,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.training.launch import Launch, agents_keep_store, launch
 
 PATIENCE = timedelta(minutes=30)  # as torch's own, for what the first process does before the others can go on
-HEARD = timedelta(seconds=3)  # that processes wait for each other to say what is wrong once
+HEARD = timedelta(seconds=3)  # that processes wait for each other to say what is wrong once; before they have met, more
 _INHERITED = "PERCEPTUALLOSS_FROM_FIRST_"  # in the environment of processes that Lightning starts
 _asked: Counter[str] = Counter()
 
@@ -70,9 +70,9 @@ def all_are_ready() -> None:
         LostProcess: where another one has ended.
     """
     launched = launch()
+    _asked["ready"] += 1
     if launched is None or launched.by == "Lightning" or launched.processes == 1:
         return
-    _asked["ready"] += 1
     store, key = _store(launched), f"ready {_asked['ready']}"
     try:
         store.add(key, 1)
@@ -114,13 +114,14 @@ def said_by_first(text: str) -> bool:
     if launched is None or launched.processes == 1:
         return False
     _tell_of_failure()
+    patience = HEARD.total_seconds() * (1 if _asked["ready"] else 4)
     with suppress(DistError, RuntimeError):
         store = _store(launched, HEARD)
         if launched.rank == 0:
             store.set("error", text)
-            until(lambda: store.add("heard", 0) >= launched.processes - 1, HEARD.total_seconds())
+            until(lambda: store.add("heard", 0) >= launched.processes - 1, patience)
             return False
-        there = until(lambda: store.check(["error"]), HEARD.total_seconds())
+        there = until(lambda: store.check(["error"]), patience)
         same = there and store.get("error").decode() == text
         store.add("heard", 1)
         return same

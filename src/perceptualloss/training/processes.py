@@ -136,7 +136,7 @@ def check_group(error: BaseException, kept: str) -> None:
     if isinstance(error, distributed.DistError) or "gloo" in text or "NCCL" in text:
         remedy = f"Its own message, or what started it, says why. {kept}"
         raise LostProcess("all processes to go on", "an end of the connection to another one", remedy) from error
-    if "Expected to have finished reduction in the prior iteration" in text:
+    if "Expected to have finished reduction" in text or "were not used in producing the loss" in text:  # Lightning's
         remedy = "Take them out of the network, or name them in freeze."
         expected = "a network on several processes whose parameters all take part in every step"
         raise InputError(expected, "some that do not", remedy) from error

@@ -205,8 +205,11 @@ def _quiet() -> None:
     """Keep Lightning's advice and its start-up lines off the user's terminal."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    launcher = "lightning.fabric.strategies.launchers.subprocess_script"
-    logging.getLogger(launcher).setLevel(logging.INFO)  # says that a process has ended, before it ends the others
+    launcher = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+    launcher.setLevel(logging.INFO)  # says that a process has ended, before it ends the others
+    if not launcher.handlers:
+        launcher.addHandler(logging.StreamHandler())
+        launcher.propagate = False  # Lightning's handler and the command line's would both say it
     for message in (
         ".*does not have many workers.*",
         ".*`isinstance.treespec.*",
