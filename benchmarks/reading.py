@@ -5,9 +5,8 @@
 
 start: so many JPEG files of so many pixels a side, in folders of 1,000. A process of its own lists them, makes the
 training data and takes the first batch: seconds on the clock and of the processor, the growth of its resident memory
-until then, and after two crops for each photo. Once without what an earlier start noted in the cache folder, and once
-with it. ``--beside`` names the ``src`` of another checkout, whose start is
-measured in turn with this one's.
+until then, and after two crops for each photo, at most 40,000. Once without what an earlier start noted in the cache
+folder, and once with it. ``--beside`` names the ``src`` of another checkout, whose start is measured then.
 
 crops: so many JPEG files of so many pixels, none of which may stay in memory (``memory_limit=0``). Milliseconds of a
 crop of 96 x 96, the median, decoded each time, at the first access with the cache (decoding and writing), and after;
@@ -43,7 +42,7 @@ from perceptualloss.data.module import PhotoData
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.samples import to_8_bits
 
-CROP, BATCH, KINDS = 96, 16, 200
+CROP, BATCH, KINDS, MOST = 96, 16, 200, 40_000
 
 
 def small_photos(folder: Path, count: int, side: int) -> Path:
@@ -86,7 +85,7 @@ def start(folder: Path) -> None:
     for number in range(BATCH):
         crops[number]
     print(time.perf_counter() - clock, _processor() - used, _status("VmHWM") - before, end=" ")
-    for number in range(2 * len(found.training_photos)):
+    for number in range(min(2 * len(found.training_photos), MOST)):
         crops[number]
     print(_status("VmHWM") - before)
 
@@ -184,7 +183,9 @@ def main() -> None:
     if options.start:
         start(options.start)
         return
-    print(f"{os.uname().sysname} {os.uname().machine}, {os.cpu_count()} cores, torch {torch.__version__}")
+    from processor import processor  # noqa: PLC0415  (not where an older checkout starts)
+
+    print(f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         if "start" in options.tables:
             count, side = options.small
