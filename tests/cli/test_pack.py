@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
 import yaml
 
@@ -120,6 +121,29 @@ def test_a_training_on_shards_resumes_in_mid_epoch_to_the_same_bits(
     assert "photos-000003.tar" in capsys.readouterr().err
     assert run("train", "--resume", tmp_path / "whole", "--steps", 7, "--photos", shards) == 0
     assert "names_and_sizes was" in caplog.text
+
+
+def test_an_address_is_trained_on_and_stands_in_the_run(
+    shards: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERCEPTUALLOSS_CACHE", str(tmp_path / "cache"))
+    store = fsspec.filesystem("memory")
+    for file in shards.glob("photos-*"):
+        store.pipe(f"/train/{file.name}", file.read_bytes())
+    address = "memory://train/photos-{000000..000003}.tar"
+    assert run("train", recipe, "--photos", address, "--out", tmp_path, "--name", "far", "--steps", 4) == 0
+    assert run("train", "--resume", tmp_path / "far", "--steps", 6) == 0
+    assert run("train", recipe, "--photos", shards, "--out", tmp_path, "--name", "near") == 0
+    assert yaml.safe_load((tmp_path / "far" / "config.yaml").read_text())["photos"] == address
+    far, near = (load_network(tmp_path / name / "network.safetensors").state_dict() for name in ("far", "near"))
+    assert all(far[name].equal(near[name]) for name in near)
+    records = [read_record(tmp_path / name) for name in ("far", "near")]
+    assert records[0] is not None
+    assert records[1] is not None
+    assert records[0]["data"]["names_and_sizes"] == records[1]["data"]["names_and_sizes"]
+    assert records[0]["data"]["folders"] == ["memory://train"]
+    assert len(list((tmp_path / "cache" / "shards").glob("*.tar"))) == 4
+    store.rm("/train", recursive=True)
 
 
 def test_a_style_is_trained_on_shards(shards: Path, recipe: Path, small_photos: Path, tmp_path: Path) -> None:

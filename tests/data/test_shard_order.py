@@ -48,6 +48,7 @@ def test_no_more_shards_than_a_group_has_are_read_at_a_time(counts: list[int], s
     assert numbers == sorted(numbers)
     assert all(len(group.shards) <= size for group in groups)
     assert all(picture(order, sample)[0] in group.shards for sample, group in enumerate(groups))
+    assert all(counts[shard] for group in groups for shard in group.shards)
 
 
 def test_another_seed_and_epoch_give_another_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,10 +13,12 @@ from typing import Any
 import fsspec
 import pytest
 
+from perceptualloss.data.degrade import Downscale
 from perceptualloss.data.shards import store as module
 from perceptualloss.data.shards.index import ENDING, Index
 from perceptualloss.data.shards.pack import Packing, pack
 from perceptualloss.data.shards.store import Store
+from perceptualloss.data.shards.training import ShardData
 from perceptualloss.errors import InputError
 
 MEMORY = fsspec.filesystem("memory")
@@ -182,9 +185,6 @@ class Quiet(SimpleHTTPRequestHandler):
 def _over_http(_: int, packed: str, cache: str) -> None:
     from torch.utils.data import DataLoader  # noqa: PLC0415
 
-    from perceptualloss.data.degrade import Downscale  # noqa: PLC0415
-    from perceptualloss.data.shards.training import ShardData  # noqa: PLC0415
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=packed))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
@@ -200,4 +200,41 @@ def _over_http(_: int, packed: str, cache: str) -> None:
 
 def test_workers_read_over_http(packed: Path, tmp_path: Path, in_processes: Callable[..., None]) -> None:
     pytest.importorskip("aiohttp")
-    in_processes(_over_http, str(packed), str(tmp_path / "cache"), seconds=60)
+    in_processes(_over_http, str(packed), str(tmp_path / "cache"))
+
+
+def test_what_a_kill_left_goes_and_what_is_being_fetched_counts(remote: list[str], tmp_path: Path) -> None:
+    size = max(MEMORY.size(shard.removeprefix("memory:/")) for shard in remote)
+    store = Store(tmp_path, 2 * size)
+    indexes = store.indexes(remote)
+    old, new = tmp_path / ".a.tar.0.part", tmp_path / ".b.tar.0.part"
+    for part in (old, new):
+        part.write_bytes(b"begun")
+    os.utime(old, (0, 0))
+    for shard, index in zip(remote, indexes, strict=True):
+        store.read(shard, index, 0)
+    assert not old.exists()
+    assert new.exists()
+    assert len(list(tmp_path.glob("*.tar"))) == 1  # beside the one that another process fetches
+
+
+def test_a_training_fetches_its_group_of_shards_and_the_next(
+    remote: list[str], tmp_path: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perceptualloss.data.shards.crops.GROUP", 1)  # a shard a group
+    own = ShardData(Downscale(2), remote, validation=1, crop=16, folder=tmp_path)
+    assert fetched == remote[-1:]  # for validation
+    before = set(threading.enumerate())
+    own.crops.clean(0)
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    groups = [remote[int(own.crops.order.group(0, number).shards[0])] for number in range(3)]
+    assert sorted(groups) == remote[:-1]
+    assert sorted(fetched) == sorted([remote[-1], *groups[:2]])
+    own.crops.clean(0)
+    assert len(fetched) == len({*fetched})
+
+
+def test_a_cache_that_holds_no_three_groups_is_refused(remote: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"room for .* GiB of shards, got a cache of 1e-06 GiB"):
+        ShardData(Downscale(2), remote, validation=1, crop=16, cache_gib=1e-6, folder=tmp_path)

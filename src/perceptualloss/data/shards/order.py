@@ -66,7 +66,8 @@ class Order:
         self.pictures = int(self.counts.sum())
         if self.pictures < 1 or shards_in_group < 1:
             raise InputError("at least one picture and one shard in a group", f"{self.pictures} and {shards_in_group}")
-        self.groups = -(-len(self.counts) // shards_in_group)
+        self._shards = np.flatnonzero(self.counts)  # others are not read, for nothing
+        self.groups = -(-len(self._shards) // shards_in_group)
         self._epoch = (-1, self.counts, self.counts)  # number, order of the shards, ends of the groups
         self._groups: OrderedDict[tuple[int, int], Group] = OrderedDict()
 
@@ -98,7 +99,7 @@ class Order:
 
     def _of_epoch(self, epoch: int) -> tuple[Numbers, Numbers]:
         if self._epoch[0] != epoch:
-            shards = permutation(len(self.counts), self.seed, 1, epoch)
+            shards = self._shards[permutation(len(self._shards), self.seed, 1, epoch)]
             starts = np.arange(0, len(shards), self.shards_in_group)
             self._epoch = epoch, shards, np.cumsum(np.add.reduceat(self.counts[shards], starts))
         return self._epoch[1:]
