@@ -98,12 +98,10 @@ def types_in_words() -> str:
     """Say in a line which formats are measured, which are not, and why."""
     words = ["fp32"]
     for kind in TYPES:
-        if is_fast(kind):
-            words.append(kind)
-        elif has_instructions(kind):
-            slower = of_fp32(kind)
-            times = f"{slower['product']:.2f} of the time of a product, {slower['convolution']:.2f} of a convolution"
-            words.append(f"{kind} is left out (it has the instructions, but takes {times} in fp32)")
-        else:
+        if not has_instructions(kind):
             words.append(f"{kind} is left out (emulated)")
+            continue
+        takes = of_fp32(kind)
+        times = f"a product takes {takes['product']:.2f} of fp32's time, a convolution {takes['convolution']:.2f}"
+        words.append(f"{kind} ({times})" if is_fast(kind) else f"{kind} is left out ({times})")
     return "; ".join(words)

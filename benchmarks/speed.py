@@ -139,9 +139,9 @@ def cells(row: Row) -> list[str]:
 def head(threads: int | None) -> str:
     """Say in a paragraph what was measured on."""
     sets = ", ".join(instructions()) or "unknown instruction sets"
-    count = threads or torch.get_num_threads()
+    count = inference.threads(threads or torch.get_num_threads())
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "lpips", "piq", "torchmetrics"))
-    return f"{processor()}, {os.cpu_count()} cores, {count} threads, {sets}. Types: {types_in_words()}. {packages}.\n"
+    return f"{processor()}, {os.cpu_count()} cores, {count}, {sets}. Types: {types_in_words()}. {packages}.\n"
 
 
 def tables(intro: str, rows: Sequence[Row], failed: Mapping[str, str]) -> dict[str, Callable[[], str]]:

@@ -79,7 +79,7 @@ def test_formats_that_are_not_fast_are_left_out(load: Load, has: bool, monkeypat
         processor, "of_fp32", lambda kind: {"product": 1.5, "convolution": 1.25} if has else pytest.fail(kind)
     )
     assert not processor.is_fast("bf16")
-    why = "it has the instructions, but takes 1.50 of the time of a product, 1.25 of a convolution in fp32"
+    why = "a product takes 1.50 of fp32's time, a convolution 1.25"
     bf16 = f"bf16 is left out ({why if has else 'emulated'})"
     assert processor.types_in_words() == f"fp32; {bf16}; fp16 is left out (emulated)"
 
