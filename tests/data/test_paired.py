@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from perceptualloss.data.paired import PairedCrops, PairedData, Pairs
+from perceptualloss.data.paired import PairedCrops, PairedData
+from perceptualloss.data.pairs import Pairs
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image, write_image
 from perceptualloss.pictures.resize import resize
