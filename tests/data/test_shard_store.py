@@ -191,7 +191,8 @@ def _over_http(_: int, packed: str, cache: str) -> None:
     options: dict[str, Any] = {"validation": 1, "crop": 16, "folder": Path(cache)}
     far = ShardData(Downscale(2), [f"{address}/photos-{n:06}.tar" for n in range(4)], **options)
     near = ShardData(Downscale(2), [f"{packed}/photos-{n:06}.tar" for n in range(4)], **options)
-    samples = list(DataLoader(far.crops, batch_size=4, sampler=range(12), num_workers=2))  # after a fork
+    forked: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": "fork"}  # as a training's workers are
+    samples = list(DataLoader(far.crops, batch_size=4, sampler=range(12), **forked))
     for batch, expected in zip(samples, DataLoader(near.crops, batch_size=4, sampler=range(12)), strict=True):
         assert batch[0].equal(expected[0])
         assert batch[1].equal(expected[1])
