@@ -16,7 +16,7 @@ from torch import distributed
 from perceptualloss.errors import InputError
 from perceptualloss.training import meeting
 from perceptualloss.training.launch import Launch, devices_and_nodes, launch
-from perceptualloss.training.meeting import LostProcess, from_first, said_by_first
+from perceptualloss.training.meeting import LostProcess, all_are_ready, from_first, said_by_first
 from perceptualloss.training.processes import check_group
 
 TORCHRUN = {
@@ -117,7 +117,14 @@ def _ask(rank: int, port: int, folder: str) -> None:
     os.environ |= TORCHRUN | {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
     os.environ |= {"WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
     asked = [from_first("thing", lambda number=number: [rank, number]) for number in range(2)]
+    all_are_ready()
     said = said_by_first("the same")
+    alone = ""
+    if rank == 0:  # which would wait for the other one, but that has failed
+        try:
+            all_are_ready()
+        except LostProcess as error:
+            alone = str(error)
     distributed.init_process_group("gloo")  # by the same port
     distributed.barrier()
     distributed.destroy_process_group()
@@ -130,7 +137,7 @@ def _ask(rank: int, port: int, folder: str) -> None:
             from_first("more", lambda: 1)
         except LostProcess as error:
             lost = str(error)
-    Path(folder, f"{rank}.json").write_text(json.dumps([asked, said, other, lost]))
+    Path(folder, f"{rank}.json").write_text(json.dumps([asked, said, other, lost, alone]))
 
 
 def test_all_get_what_the_first_process_makes_and_one_says_what_is_wrong(
@@ -143,6 +150,7 @@ def test_all_get_what_the_first_process_makes_and_one_says_what_is_wrong(
     assert first[0] == second[0] == [[0, 0], [0, 1]]
     assert (first[1], second[1]) == (False, True)
     assert second[2] is False
+    assert "expected all processes to begin, got process 1 on" in first[4]
     assert "the more from the first process" in second[3]
 
 

@@ -79,7 +79,8 @@ def all_are_ready() -> None:
         until(lambda: store.check(["failed"]) or store.add(key, 0) >= launched.processes, PATIENCE.total_seconds())
         failed = store.get("failed").decode() if store.check(["failed"]) else "a process that does not answer"
         if store.add(key, 0) < launched.processes:
-            raise LostProcess("all processes to begin", f"{failed} that has not")
+            remedy = "Its own message, or what started it, says why."
+            raise LostProcess("all processes to begin", f"{failed} that has not", remedy)
     except DistError as error:
         raise LostProcess("all processes to begin", str(error).splitlines()[0]) from error
 
