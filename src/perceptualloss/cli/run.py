@@ -87,8 +87,8 @@ def _refuse(error: InputError) -> None:
     """Say what cannot be used; of several processes, the first one says what all find, others what they alone find."""
     text, who = one_line(str(error)), ""
     if meeting := sys.modules.get("perceptualloss.training.meeting"):  # of a command that trains
-        lost = isinstance(error, meeting.LostProcess) and not is_first_process()
-        if lost or meeting.said_by_first(text):
+        lost = isinstance(error, meeting.LostProcess)  # nobody hears the first one any more
+        if not is_first_process() if lost else meeting.said_by_first(text):
             return
         who = meeting.which()
     complain(f"error{who}:", text, "bold red")
