@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
@@ -260,7 +261,8 @@ def test_impossible_rules_are_refused(options: dict[str, Any], message: str) -> 
 
 def test_what_two_optimisers_in_turn_do_not_work_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     task = small_task()
-    monkeypatch.setattr(Adversarial, "trainer", SimpleNamespace(precision="16-mixed", world_size=1))
+    trainer = SimpleNamespace(precision="16-mixed", world_size=1, strategy=SingleDeviceStrategy("cpu"))
+    monkeypatch.setattr(Adversarial, "trainer", trainer)
     with pytest.raises(InputError, match="for adversarial training"):
         task.on_fit_start()
 
