@@ -123,3 +123,15 @@ def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert cache_folder() == Path.home() / ".cache" / "perceptualloss"
     monkeypatch.setenv("PERCEPTUALLOSS_CACHE", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+def test_a_folder_that_cannot_be_is_said_once_and_nothing_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    cache = PictureCache(tmp_path / "file" / "pictures", 2**20)
+    assert cache.room() > 0  # of the disk; whether files can be made shows when one is
+    for _ in range(2):
+        cache.write("a", picture())
+    assert cache.read("a", (3, 7, 5), check=True) is None
+    assert len(caplog.records) == 1

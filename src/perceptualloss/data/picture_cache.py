@@ -110,7 +110,8 @@ class PictureCache:
             part.replace(path)
         except OSError as error:
             self._works = False
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             log.warning("decoded photos cannot be kept in %s: %s; they are decoded for each crop", self.folder, error)
 
     def _make_room(self, size: int) -> None:
@@ -131,7 +132,7 @@ class PictureCache:
     def _files(self) -> list[tuple[float, int, Path]]:
         """Return when each file was last used, its size and its path; parts that were left are removed."""
         found = []
-        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+        with suppress(OSError), os.scandir(self.folder) as entries:  # none, or none that may be looked at
             for entry in entries:
                 with suppress(FileNotFoundError):
                     status = entry.stat()
