@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from perceptualloss.data.damage import Noise
+from perceptualloss.data.damage import InTurn, Jpeg, Noise
+from perceptualloss.data.degrade import Degradation, Downscale
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.networks.checkpoint import read_metadata
@@ -153,3 +156,27 @@ def test_settings_in_words() -> None:
     assert in_words({"L1Loss": {"weight": 0.5}}) == "{L1Loss: {weight: 0.5}}"
     assert in_words(Path("photos")) == "photos"
     assert in_words(None) == "None"
+    assert in_words(Downscale(2)) == "Downscale(scale=2, method=bicubic, blur=0.0)"
+
+
+def test_settings_of_degradations_are_told_apart() -> None:
+    assert in_words(Noise((0.1, 0.2))) == "Noise(strength=[0.1, 0.2])"
+    assert in_words(Noise((0.1, 0.2))) != in_words(Noise((0.1, 0.3)))
+    assert in_words(InTurn([Noise((0, 1)), Jpeg((10, 20))])) != in_words(InTurn([Noise((0, 1)), Jpeg((10, 30))]))
+
+
+class Rain(Degradation):
+    """One of a user's own, which keeps its argument under another name, and a function."""
+
+    def __init__(self, drops: int = 20) -> None:
+        self.count, self.curve = drops, lambda value: value
+
+    def __call__(self, target: Tensor, random: np.random.Generator) -> Tensor:
+        return target
+
+
+def test_words_of_a_class_of_ones_own_are_the_same_in_every_process() -> None:
+    assert in_words(Rain()) == in_words(Rain())
+    assert in_words(Rain()).startswith("Rain(count=20, curve=<function Rain")
+    assert in_words(Rain(3)) != in_words(Rain(4))
+    assert " at 0x" not in in_words([object(), Rain()])

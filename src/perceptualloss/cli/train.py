@@ -16,13 +16,12 @@ from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.job_folder import run_place
-from perceptualloss.training.recipe import Recipe, smoke
+from perceptualloss.training.recipe import Recipe, smoke, whole_places
 from perceptualloss.training.recipe_checks import RANGES, check_range
 from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run_folder import CONFIGURATION
 from perceptualloss.training.train import result_in, train
 
-PLACES = ("inputs", "photos", "masks", "style", "start_from", "autoencoder")  # settings that are paths
 SMOKED = ("steps", "warm_up_steps", "crop", "batch_size", "schedule", "balance", "adversarial")  # what a smoke run sets
 _OPTIONS = "; its options follow it, as in"
 
@@ -104,15 +103,9 @@ def _yaml(parser: ArgumentParser, options: Namespace, recipe: Recipe) -> str:
         value = getattr(recipe, name)
         if value is not None:
             kept[name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    for name in PLACES:
-        places = getattr(recipe, name)
-        if isinstance(places, str):  # a word in place of a path
-            kept[name] = places
-        elif places is not None:
-            listed = places if isinstance(places, list) else [places]
-            known = [name == "photos" or place.exists() for place in listed]  # others are a network's name
-            whole = [str(place.resolve() if is_path else place) for place, is_path in zip(listed, known, strict=True)]
-            kept[name] = whole if isinstance(places, list) else whole[0]
-        else:
+    for name, places in whole_places(recipe).items():
+        if places is None:
             kept.pop(name, None)
+        else:
+            kept[name] = places
     return str(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))

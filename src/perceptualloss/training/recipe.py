@@ -22,6 +22,9 @@ from perceptualloss.vocabulary import Device, Precision
 SMOKE_CROP = 48  # pixels of the target: at 32 a critic ends in 1 x 1, of which oneDNN spoils the gradient in bf16
 
 
+PLACES = ("inputs", "photos", "masks", "style", "start_from", "autoencoder")  # settings that are paths
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The settings of a training run.
@@ -129,6 +132,20 @@ class Recipe:
         """Let all photos but an address be a path."""
         if isinstance(self.photos, str) and not is_address(self.photos):
             object.__setattr__(self, "photos", Path(self.photos))
+
+
+def whole_places(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings that are paths, whole, so that they mean the same in any folder; those not given are None."""
+    found: dict[str, Any] = {}
+    for name in PLACES:
+        places = getattr(recipe, name)
+        listed = places if isinstance(places, list) else [places]
+        whole = [
+            str(place.resolve() if name == "photos" or place.exists() else place) if isinstance(place, Path) else place
+            for place in listed  # others are a word in place of a path, such as a network's name, or an address
+        ]
+        found[name] = whole if isinstance(places, list) else whole[0]
+    return found
 
 
 def smoke(recipe: Recipe) -> Recipe:

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from perceptualloss.data.degrade import Degradation
 from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process, write_json, write_whole
 from perceptualloss.training.checkpoints import newest_checkpoint
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 RECORD, CONFIGURATION, LOCK = "run.json", "config.yaml", ".lock"
 JOB = ".job"  # which job of torchrun or SLURM trains there
 Record = dict[str, Any]
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")  # in memory, which is another one in every process
 
 
 def claim_folder(parent: Path, name: str) -> Path:
@@ -211,7 +214,9 @@ def data_record(files: Sequence[Path]) -> Record:
 
 
 def in_words(value: Any) -> str:
-    """Return a setting in words: of an object, its class and the arguments that made it.
+    """Return a setting in words: of an object, its class and the arguments that made it, or what it keeps of them.
+
+    The same in every process, for words of before, or of other processes, are compared with them.
 
     >>> in_words({"L1Loss": 0.5}), in_words((0.9, 0.999)), in_words(nn.ReLU())
     ('{L1Loss: 0.5}', '[0.9, 0.999]', 'ReLU(inplace=False)')
@@ -222,8 +227,11 @@ def in_words(value: Any) -> str:
         return "[" + ", ".join(in_words(inner) for inner in value) + "]"
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
-    elif isinstance(value, nn.Module) or type(value).__module__.startswith("perceptualloss."):
+    elif isinstance(value, nn.Module):
         names = [name for name in inspect.signature(type(value)).parameters if hasattr(value, name)]
+    elif isinstance(value, Degradation) or type(value).__module__.startswith("perceptualloss."):
+        arguments = list(inspect.signature(type(value)).parameters)
+        names = arguments if all(hasattr(value, name) for name in arguments) else list(vars(value))
     else:
-        return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else str(value)
+        return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else _ADDRESS.sub("", str(value))
     return f"{type(value).__name__}({', '.join(f'{name}={in_words(getattr(value, name))}' for name in names)})"

@@ -31,7 +31,7 @@ from perceptualloss.pictures.listing import picture_files
 from perceptualloss.training.adversarial import Adversarial
 from perceptualloss.training.job_folder import check_same, checkpoint_to_resume
 from perceptualloss.training.randomness import own_randomness
-from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe import Recipe, whole_places
 from perceptualloss.training.recipe_checks import check_recipe
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.run_folder import WriteRecord, data_record, in_words, versions
@@ -84,7 +84,8 @@ def train(
         task = _task(recipe, losses)
     files = data.record() if isinstance(data, ShardData) else data_record(data.files)
     check_same({"settings": settings, "data": files, "versions": versions()})
-    record = WriteRecord(folder, settings, files, command, configuration, resumed=resume)
+    whole = settings | {name: in_words(places) for name, places in whole_places(recipe).items()}
+    record = WriteRecord(folder, whole, files, command, configuration, resumed=resume)
     fit(task, data, folder, _budget(recipe), resume=checkpoint, progress=progress, callbacks=[record])
     if is_first_process():
         _save(task.result.fused(), result_in(folder, recipe), _card(recipe, settings, files))
