@@ -12,6 +12,8 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from perceptualloss.data.module import PhotoData
+from perceptualloss.data.shards.training import ShardData
 from perceptualloss.training import data_wait
 from perceptualloss.training.data_wait import ClockGaps, CudaGaps, DataWait
 
@@ -110,7 +112,9 @@ def test_the_line_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert DataWait().in_words(0) == "the network waited 0% of the time for pictures: raise workers, now 0"
     assert "raise workers, now 3" in DataWait().in_words(3)
     for workers in (4, None):
-        assert "memory_gib" in DataWait().in_words(workers)
+        assert "shrunk photos" in DataWait().in_words(workers)
+        assert "memory_gib" in DataWait().in_words(workers, PhotoData.faster)
+    assert "memory_gib" not in ShardData.faster  # which is refused with shards
 
 
 def test_gaps_on_the_clock(clock: Clock) -> None:

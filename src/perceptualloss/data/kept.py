@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import mmap
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -145,10 +144,3 @@ class Kept:
     def _shape(self, index: int) -> Shape:
         channels, height, width = self._shapes[index].tolist()
         return channels, height, width
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return how long some work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

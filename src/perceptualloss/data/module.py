@@ -49,6 +49,8 @@ class TrainingData(L.LightningDataModule):
     """
 
     crops: Dataset[Sample]
+    faster = "smaller or already shrunk photos, or more room (memory_gib, cache_gib), are read faster"
+    """What to do where reading is slow although all cores read."""
 
     def __init__(
         self, batch_size: int, workers: int, epoch_samples: int | None = None, degrade_on: DegradeOn = "auto"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from perceptualloss.data.kept import Kept, seconds_of
+from perceptualloss.data.kept import Kept
 from perceptualloss.data.picture_cache import PictureCache, cache_folder
 from perceptualloss.errors import InputError
 from perceptualloss.files import is_first_process
@@ -66,7 +68,7 @@ class Room:
                 kept.cache.folder,
             )
         if len(kept.anew):
-            seconds = min(seconds_of(lambda: kept[int(kept.anew[0])]) for _ in range(2))  # the first one imports
+            seconds = min(_seconds_of(lambda: kept[int(kept.anew[0])]) for _ in range(2))  # the first one imports
             log.warning(
                 "%d of %d photos are decoded for each crop, about %.0f ms each: they fit neither into memory_gib %g "
                 "nor into cache_gib %g, which is for large ones and for half of the free disk at most",
@@ -76,3 +78,10 @@ class Room:
                 self.memory_gib,
                 self.cache_gib,
             )
+
+
+def _seconds_of(work: Callable[[], object]) -> float:
+    """Return how long some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

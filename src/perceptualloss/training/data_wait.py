@@ -135,13 +135,19 @@ class DataWait(L.Callback):
     def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Say it of the whole training."""
         if trainer.is_global_zero and self._whole >= LONG and self.share >= LOUD:
-            log.warning(self.in_words(getattr(getattr(trainer, "datamodule", None), "workers", None)))
+            data = getattr(trainer, "datamodule", None)
+            log.warning(self.in_words(getattr(data, "workers", None), getattr(data, "faster", "")))
 
-    def in_words(self, workers: int | None) -> str:
-        """Return the line in the end."""
+    def in_words(self, workers: int | None, faster: str = "") -> str:
+        """Return the line in the end.
+
+        Args:
+            workers: processes that load, where they are known.
+            faster: what helps where there are as many of them as cores.
+        """
         line = f"the network waited {self.share:.0%} of the time for pictures"
         if workers is None or workers >= (os.cpu_count() or 1):
-            return f"{line}: smaller or already shrunk photos, or more room (memory_gib, cache_gib), are read faster"
+            return f"{line}: {faster or 'smaller or already shrunk photos are read faster'}"
         return f"{line}: raise workers, now {workers}"
 
     def _begin(self) -> None:

@@ -54,6 +54,8 @@ class ShardData(TrainingData):
             sizes.
     """
 
+    faster = "pictures that are packed smaller (pack --shorter-side, or --tile) are read faster"
+
     def __init__(
         self,
         degradation: Degradation,
