@@ -72,7 +72,7 @@ def test_packing_says_what_it_did(
         (["--lossless"], "no --lossless without --shorter-side or --tile"),
         (["--tile", "64", "--lossless", "--quality", "80"], "no --quality with --lossless"),
         (["--tile", "64", "--quality", "101"], "a quality from 1 to 100"),
-        (["--tile", "0"], "sizes from 1"),
+        (["--tile", "0"], "a tile from 1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(

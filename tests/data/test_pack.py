@@ -118,10 +118,10 @@ def test_an_interrupted_packing_goes_on(folder: Path, tmp_path: Path, monkeypatc
 
 def test_another_packing_or_other_pictures_do_not_mix(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "out", Packing())
-    with pytest.raises(InputError, match="packing differ"):
+    with pytest.raises(InputError, match="a packing with seed 0"):
         pack(folder, tmp_path / "out", Packing(seed=1))
     write_image(torch.rand(1, 3, 9, 9), folder / "new.png")
-    with pytest.raises(InputError, match="pictures differ"):
+    with pytest.raises(InputError, match="one of other pictures"):
         pack(folder, tmp_path / "out", Packing())
     with pytest.raises(InputError, match="a new or empty folder"):
         pack(folder, folder, Packing())
@@ -181,3 +181,11 @@ def test_a_shard_is_read_by_its_names_alone(folder: Path, tmp_path: Path) -> Non
     assert len({name.partition(".")[0] for name in names}) == len(names)
     with tarfile.open(fileobj=io.BytesIO((tmp_path / "out" / "photos-000000.tar").read_bytes())) as tar:
         assert all((member.mtime, member.uid, member.mode) == (0, 0, 0o644) for member in tar)
+
+
+@pytest.mark.parametrize("record", ["no JSON", "[]", "{}", '{"packing": 1, "pictures": ""}', '{"packing": {}}'])
+def test_a_record_that_is_none_is_refused(folder: Path, tmp_path: Path, record: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / module.RECORD).write_text(record)
+    with pytest.raises(InputError, match="the record of a packing in"):
+        pack(folder, tmp_path / "out", Packing())

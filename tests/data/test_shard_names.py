@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from perceptualloss.data.shards.names import expanded, file_system, shards_in
+from perceptualloss.data.shards.names import expanded, file_system, reaching, shards_in
 from perceptualloss.errors import InputError
 
 
@@ -32,6 +32,26 @@ def test_a_folder_of_pictures_is_none_of_shards(folder: Path, small_photos: Path
     assert shards_in(tmp_path / "nowhere") is None
     (folder / "a.jpg").touch()
     assert shards_in(folder) is None
+
+
+def test_folders_beside_shards_are_left_out_and_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.jpg").touch()
+    assert len(shards_in(folder) or []) == 3
+    assert f"left out in {folder}: 1 folder beside the shards" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["photos.tar.gz", "photos-{000..002}.tgz"])
+def test_compressed_shards_are_refused(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match="not compressed"):
+        shards_in(folder / name)
+
+
+def test_a_server_that_is_not_there_is_not_a_missing_shard() -> None:
+    with pytest.raises(InputError, match=r"to read http://x/a\.tar, got OSError: Cannot"), reaching("http://x/a.tar"):
+        raise FileNotFoundError("http://x/a.tar") from OSError("Cannot connect")
+    with pytest.raises(InputError, match="no such file"), reaching("http://x/a.tar"):
+        raise FileNotFoundError("http://x/a.tar") from FileNotFoundError("404")
 
 
 def test_ranges_are_written_out() -> None:

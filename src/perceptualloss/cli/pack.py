@@ -60,7 +60,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     inform(
         "Wrote ",
         bold(f"{done.pictures:,} pictures"),
-        f" into {shards} of {done.bytes / 1e6:,.1f} MB in {options.out}{told}",
+        f" into {shards} in {options.out}, {done.bytes / 1e6:,.1f} MB in all{told}",
     )
 
 

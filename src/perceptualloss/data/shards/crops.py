@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -94,7 +95,7 @@ class ShardPictures:
         name = self.shards[shard]
         try:
             with refusing(name):
-                return self._piece(data, Request(name, file=True), choose)
+                return self._piece(data, _Member(name, file=True, index=index, number=place), choose)
         except InputError as error:
             self._bad.add((shard, place))
             log.warning("skipped %s: %s", f"{index.name(place)} in {name}", error.got)
@@ -109,6 +110,19 @@ class ShardPictures:
             return to_8_bits(_colours(stored, choose(height, width))[0])
         full = _colours(stored, Box(0, stored.height, 0, stored.width))
         return choose(height, width).cut(to_8_bits(resize(full, size=(height, width))[0]))
+
+
+@dataclass(frozen=True)
+class _Member(Request):
+    """A picture of a shard, whose own name is looked up where something is said of it."""
+
+    index: Index | None = None
+    number: int = 0
+
+    def say(self, remark: str) -> None:
+        """Say it of the picture."""
+        own = "" if self.index is None else f"{self.index.name(self.number)} in "
+        Request(f"{own}{self.name}", file=self.file).say(remark)
 
 
 def _colours(stored: Stored, box: Box) -> Tensor:
@@ -156,7 +170,6 @@ class ShardCrops(CropSource):
 
     def clean(self, index: int) -> Clean:
         """Return the crop of sample ``index`` before it is degraded."""
-        random = numbers_of(self.seed, index)
         group, place = self.order.find(index)
         self._look_ahead(group)
 
@@ -166,6 +179,7 @@ class ShardCrops(CropSource):
             return Box.at(top, left, self.crop, self.crop)
 
         for shard, number in group.pictures(place):
+            random = numbers_of(self.seed, index)  # anew: whether a picture was known not to decode must not show
             piece = self.pictures.piece(shard, number, choose)
             if piece is not None:
                 break

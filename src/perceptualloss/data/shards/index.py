@@ -210,6 +210,6 @@ def _sides(file: BinaryIO, offset: int, length: int, name: str) -> tuple[int, in
             with refusing(name):
                 return picture_sides(BytesIO(data), _Silent(name))
         except InputError as error:
-            why = error
-    log.warning("left out %s", why)
+            why = error.got
+    log.warning("left out %s: %s", name, why)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,10 @@ import fsspec
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.pictures.images import READ_SUFFIXES
 
+log = logging.getLogger(__name__)
+
 ENDING = ".tar"
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 PACKAGES = {  # what reads each kind of address; others of fsspec's, which wrap or run things, are not for recipes
     "s3": "s3fs",
     "gs": "gcsfs",
@@ -47,7 +51,7 @@ def is_address(shard: str | os.PathLike[str]) -> bool:
 def shards_in(photos: str | Path | None) -> list[str] | None:
     """Return the shards that ``photos`` names, sorted; None where it is a folder of pictures, or nothing.
 
-    A folder counts as one of shards if tar files and no pictures lie in it, whatever its own folders hold.
+    A folder counts as one of shards if tar files and no pictures lie in it; folders within are left out with a warning.
 
     Args:
         photos: a folder with tar files; a path or an address of one, with ranges such as ``{000..099}``, which stand
@@ -55,7 +59,8 @@ def shards_in(photos: str | Path | None) -> list[str] | None:
             tar files lie.
 
     Raises:
-        InputError: for a pattern that cannot be or names nothing, a shard on this machine that is missing, an address
+        InputError: for a pattern that cannot be or names nothing, compressed shards, a shard on this
+            machine that is missing, an address
             of an unknown kind, or one that needs a package that is not installed.
     """
     if photos is None:
@@ -65,6 +70,10 @@ def shards_in(photos: str | Path | None) -> list[str] | None:
         return _at_address(text)
     if Path(text).is_dir():
         return _in_folder(Path(text))
+    if text.endswith(COMPRESSED):
+        raise InputError(
+            "shards that are not compressed, of which one picture can be read", text, "Unpack it to a .tar."
+        )
     if Path(text).exists():
         return [text] if text.endswith(ENDING) else None
     if not text.endswith(ENDING) and not {*"{}*?"} & {*Path(text).name}:
@@ -142,6 +151,9 @@ def reaching(shard: str) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError as error:
+        why = error.__cause__  # fsspec says of a server that is not there that the file is not
+        if why is not None and not isinstance(why, FileNotFoundError):
+            raise InputError(f"to read {shard}", _words(why)) from why
         raise InputError(f"a shard {shard}", "no such file", "Is the pattern too long?") from error
     except PermissionError as error:
         raise InputError(f"to be let at {shard}", f"no ({_words(error)})", "Are the keys of the store set?") from error
@@ -151,7 +163,7 @@ def reaching(shard: str) -> Iterator[None]:
         raise InputError(f"to read {shard}", _words(error)) from error
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
@@ -169,7 +181,7 @@ def _at_address(address: str) -> list[str]:
 
 
 def _in_folder(folder: Path) -> list[str] | None:
-    shards = []
+    shards, folders = [], 0
     with reaching(str(folder)), os.scandir(folder) as entries:
         for entry in entries:
             ending = "" if entry.name.startswith(".") else Path(entry.name).suffix.lower()
@@ -177,6 +189,9 @@ def _in_folder(folder: Path) -> list[str] | None:
                 return None
             if ending == ENDING and entry.is_file():
                 shards.append(str(folder / entry.name))
+            folders += entry.is_dir()
+    if shards and folders:
+        log.warning("left out in %s: %d folder%s beside the shards", folder, folders, "s" * (folders != 1))
     return sorted(shards) or None
 
 

@@ -65,9 +65,10 @@ class Packing:
 
     def __post_init__(self) -> None:
         """Check them."""
-        sizes = [size for size in (self.shard_size, self.shorter_side, self.tile) if size is not None]
-        if min(sizes) < 1 or self.seed < 0:
-            raise InputError("sizes from 1 and a seed from 0", str(self))
+        for name, least in (("shard_size", 1), ("shorter_side", 1), ("tile", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"a {name} from {least}", str(value))
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise InputError("a quality from 1 to 100", str(self.quality))
 
@@ -157,11 +158,7 @@ def _begun(out: Path, record: dict[str, Any]) -> tuple[Packed, int]:
             raise InputError(f"a new or empty folder {out}", "one that is there already", "Choose another one.")
         write_json({**record, "finished": False}, noted)
         return packed, first
-    before = json.loads(noted.read_text(encoding="utf-8"))
-    for name, value in record.items():
-        if before.get(name) != json.loads(json.dumps(value)):
-            got = f"one in which others were packed ({name} differ)"
-            raise InputError(f"{out} with these pictures, packed like this", got, "Choose another folder.")
+    _check_same(record, noted)
     for part in out.glob(f".photos-*{PART}"):
         part.unlink()
     while (file := out / SHARD.format(packed.shards)).is_file() and Path(f"{file}{ENDING}").is_file():
@@ -170,6 +167,19 @@ def _begun(out: Path, record: dict[str, Any]) -> tuple[Packed, int]:
         first = int(index.name(-1).partition("-")[0]) + 1
     packed.found = packed.shards
     return packed, first
+
+
+def _check_same(record: dict[str, Any], noted: Path) -> None:
+    """Raise if what was being packed, as a file has it, is not what is to be packed now."""
+    try:
+        before = json.loads(noted.read_text(encoding="utf-8"))
+        how, pictures = dict(before["packing"]), before["pictures"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"the record of a packing in {noted}", "something else", "Choose another folder.") from error
+    other = [f"{name} {how.get(name)}" for name, value in record["packing"].items() if how.get(name) != value]
+    if other or pictures != record["pictures"]:
+        got = f"a packing with {', '.join(other)}" if other else f"one of other pictures ({pictures})"
+        raise InputError(f"these pictures, packed like this, in {noted.parent}", got, "Choose another folder.")
 
 
 def _index(file: Path) -> Index:
