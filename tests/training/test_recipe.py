@@ -21,7 +21,7 @@ from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.pictures.images import read_image
 from perceptualloss.training.checkpoints import checkpoint_files
 from perceptualloss.training.game import Game
-from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe import Recipe, whole_places
 from perceptualloss.training.schedule import Schedule
 from perceptualloss.training.train import train
 
@@ -180,3 +180,13 @@ def test_a_style_is_trained_and_its_objective_saved(small_photos: Path, tmp_path
         assert saved_styles(read_metadata(tmp_path / name / "network.safetensors")) == [file.stem for file in styles]
     with pytest.raises(InputError, match=r"as many style pictures .* got 4"):
         train(small(small_photos, style=small_photos, **settings), tmp_path / "none")
+
+
+def test_paths_are_noted_whole_and_words_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "style.png").touch()
+    shards = small(Path("shards/{00..09}.tar"), masks="alpha", start_from=Path("compact"), style=[Path("style.png")])
+    whole = {"photos": f"{tmp_path}/shards/{{00..09}}.tar", "style": [f"{tmp_path}/style.png"]}
+    words = {"masks": "alpha", "start_from": "compact", "inputs": None, "autoencoder": None}
+    assert whole_places(shards) == whole | words
+    assert whole_places(replace(shards, photos="s3://a/b.tar"))["photos"] == "s3://a/b.tar"

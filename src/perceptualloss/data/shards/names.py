@@ -60,8 +60,7 @@ def shards_in(photos: str | Path | None) -> list[str] | None:
 
     Raises:
         InputError: for a pattern that cannot be or names nothing, compressed shards, a shard on this
-            machine that is missing, an address
-            of an unknown kind, or one that needs a package that is not installed.
+            machine that is missing, an address of an unknown kind, or one that needs a package that is not installed.
     """
     if photos is None:
         return None
