@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from torch import multiprocessing
 
 from perceptualloss.data.folder import builtin_photos
 from perceptualloss.pictures.images import read_image, write_image
 
 # The same examples in every run, so that a change breaks a test and not chance; HYPOTHESIS_PROFILE=search draws others.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search")
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no fault
+settings.register_profile("same", derandomize=True, **_UNTIMED)
+settings.register_profile("search", **_UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
