@@ -60,7 +60,7 @@ class Room:
             return
         if kept.in_cache and kept.cache is not None:
             log.warning(
-                "decoded, %d of %d photos do not fit into memory_gib %g: %.1f GiB of files for them go into %s",
+                "decoded, %d of %d photos do not fit into memory_gib %g: %.2f GiB of files for them go into %s",
                 len(kept) - kept.held,
                 len(kept),
                 self.memory_gib,
