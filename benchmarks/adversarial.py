@@ -22,7 +22,7 @@ from loss_network_photos import PHOTOS
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.named import shipped
-from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.training.game import Game
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.train import train
@@ -33,7 +33,7 @@ GAMES = {
     "wasserstein-penalty": Game(weight=0.001, ramp_steps=50, penalty=10.0),
 }
 CURVES = ("critic/gap", "critic/ranked right", "critic/gradient norm", "generator/gradient norm")
-LOSS = {  # as the recipe residual4x-perceptual has it
+LOSS = {
     "FeatureReconstructionLoss": {
         "network": "compact",
         "layers": dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), 1.0),
@@ -49,7 +49,7 @@ def train_all(data: Path | None, steps: int, crop: int, out: Path) -> dict[str, 
     """Train by every set of rules; return the folders."""
     for name, game in GAMES.items():
         recipe = Recipe(
-            network=ResidualUpscaler(4),
+            network=SubPixelUpscaler(4),
             loss=LOSS,
             degradation=Downscale(4),
             photos=data,

@@ -8,7 +8,7 @@ enlarged from a file into another of its kind. Every figure is of a process of i
 enlarges a small file first. Memory is the growth of its resident set's peak (VmHWM, reset before the work) over what
 was resident before; the file's content and what its decoder holds are counted. Time is on the clock and, user and
 system, of the processor. Without --network pixels are repeated, so that the memory of all but a network is measured, in
-minutes; --network takes one that ships, such as residual4x-mse, whose tiles come on top.
+minutes; --network takes one that ships, such as subpixel4x-mse, whose tiles come on top.
 
 --share 0.05 stops when a twentieth of the picture is done, which is enough where the peak is in decoding (from 100
 megapixels on); a smaller picture has few bands, and is to be done whole. Time and size are then of that part. At 100

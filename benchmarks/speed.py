@@ -37,7 +37,7 @@ from filling import PLACE, fill, markdown
 from processor import clock_of, instructions, processor, types_in_words
 from timing import Row, cost
 
-NETWORKS = ("residual2x-perceptual", "residual4x-perceptual", "style-wave")
+NETWORKS = ("residual2x-perceptual", "subpixel4x-perceptual", "style-wave")
 HEADS = ("what", "this package", "beside it", "costs there", "ratio", "goal", "met")
 
 

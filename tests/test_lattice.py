@@ -110,4 +110,4 @@ def test_rows_have_a_figure_for_each_place(module: ModuleType, tmp_path: Path, m
 
 def test_networks_that_ship_come_in_the_order_of_their_kinds(module: ModuleType) -> None:
     names = [Path(file).stem for file in module.networks_of(4)]
-    assert names[:2] == ["residual4x-mse", "residual4x-perceptual"]
+    assert names[:2] == ["subpixel4x-mse", "subpixel4x-perceptual"]

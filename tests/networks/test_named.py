@@ -25,7 +25,7 @@ from perceptualloss.networks.residual import ResidualUpscaler
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of networks that ship: two kinds for x2, one for x4."""
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    for name in ("residual2x-mse", "residual2x-perceptual", "residual4x-adversarial"):
+    for name in ("residual2x-mse", "residual2x-perceptual", "subpixel4x-adversarial"):
         network = ResidualUpscaler(int(name[8]), width=4, blocks=1)
         nn.init.normal_(network.last.weight)
         save_network(network, tmp_path / f"{name}.safetensors")
@@ -75,7 +75,7 @@ def test_the_files_that_really_ship_load() -> None:
 def test_every_network_that_ships_is_listed_with_its_card_and_loads_by_its_name() -> None:
     cards = list_networks()
     assert {card.file for card in cards} == set(module.FOLDER.glob("*.safetensors"))
-    assert {"residual4x-perceptual", "subpixel4x-mse", "style-wave"} <= {card.name for card in cards}
+    assert {"residual2x-perceptual", "subpixel4x-mse", "style-wave"} <= {card.name for card in cards}
     for card in cards:
         network = load_network(card.name)
         assert (type(network).__name__, network.scale) == (card.network, card.scale)
@@ -105,16 +105,20 @@ def test_a_style_has_a_short_name_and_a_file_comes_first(tmp_path: Path, monkeyp
     assert network_file(Path("wave")) == Path("wave")
 
 
-def test_what_ships_is_not_what_upscale_takes_until_it_is_said() -> None:
-    assert shipped()[4, "mse"].stem == "residual4x-mse"
-    assert type(shipped_network(4)).__name__ == "ResidualUpscaler"
-    assert type(load_network("subpixel4x-mse")).__name__ == "SubPixelUpscaler"
+def test_upscale_takes_one_family_for_each_scale(folder: Path) -> None:
+    save_network(ResidualUpscaler(4, width=4, blocks=1), folder / "residual4x-mse.safetensors")
+    assert {key: file.stem for key, file in shipped().items()} == {
+        (2, "mse"): "residual2x-mse",
+        (2, "perceptual"): "residual2x-perceptual",
+        (4, "adversarial"): "subpixel4x-adversarial",
+    }
+    assert load_network("residual4x-mse").scale == 4
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("residual4x-perceptul", r"Did you mean 'residual4x-perceptual'\? Or name the file of one"),
+        ("subpixel4x-perceptul", r"Did you mean 'subpixel4x-perceptual'\? Or name the file of one"),
         ("wawe", "Did you mean 'wave'"),
         ("runs/wave", "no file at runs/wave"),
         ("wave.safetensors", r"no file at wave\.safetensors"),

@@ -93,7 +93,7 @@ def test_what_does_not_go_together_says_why(folder: Path) -> None:
     with pytest.raises(InputError, match="a network or an autoencoder, got both"):
         build_recipe({**settings, "network": "Autoencoder"})
     with pytest.raises(InputError, match="no start_from for an autoencoder"):
-        build_recipe({**settings, "start_from": "residual4x-mse"})
+        build_recipe({**settings, "start_from": "subpixel4x-mse"})
     with pytest.raises(InputError, match="a network or an autoencoder, got both"):
         check_recipe(Recipe(ResidualUpscaler(1, width=4, blocks=1), "L1Loss", autoencoder=folder))
 

@@ -19,7 +19,7 @@ from perceptualloss.networks.other_packages import SUFFIXES, load_other
 Kind = Literal["mse", "perceptual", "adversarial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDER = Path(__file__).parent / "trained"
-_USUAL = "residual"  # the family of which upscale() takes one of a scale and kind
+_USUAL = {2: "residual", 4: "subpixel"}  # by scale, the family of which upscale() takes one of a kind
 _UPSCALER = re.compile(r"([a-z]+)(\d+)x-(\w+)")
 _STYLE = "style-"
 _RESTORER = "restore-"
@@ -66,7 +66,7 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     """Load a trained network, in evaluation mode: one that ships by its name, or a file of one.
 
     Args:
-        name: such as "residual4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise" (see
+        name: such as "subpixel4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise" (see
             :func:`list_networks`); or a file that
             :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
             is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`). Where there is a file of
@@ -78,7 +78,7 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
             network; for an unknown network or argument, or weights that are missing, too many, of another shape or not
             finite.
 
-    >>> load_network("residual4x-mse").scale
+    >>> load_network("subpixel4x-mse").scale
     4
     """
     file = network_file(name)
@@ -105,7 +105,7 @@ def network_file(name: str | os.PathLike[str]) -> Path:
 
 def shipped() -> dict[tuple[int, str], Path]:
     """Return the files of the upscalers that ``upscale`` takes, by scale and kind, such as ``(4, "mse")``."""
-    return {(scale, kind): file for (family, scale, kind), file in _upscalers().items() if family == _USUAL}
+    return {(scale, kind): file for (family, scale, kind), file in _upscalers().items() if _USUAL.get(scale) == family}
 
 
 def shipped_network(scale: int, kind: str | None = None, perception: float | None = None) -> TransformationNetwork:
@@ -195,7 +195,7 @@ def _is_of_another_package(file: Path) -> bool:
 
 
 def _upscalers() -> dict[tuple[str, int, str], Path]:
-    """Return the files of all upscalers that ship by family, scale and kind, such as ``("residual", 4, "mse")``."""
+    """Return the files of all upscalers that ship by family, scale and kind, such as ``("subpixel", 4, "mse")``."""
     names = ((_UPSCALER.fullmatch(file.stem), file) for file in sorted(FOLDER.glob("*.safetensors")))
     return {(name[1], int(name[2]), name[3]): file for name, file in names if name and name[3] in KINDS}
 
