@@ -229,7 +229,7 @@ def rows(
         print(f"means of {name} are apart by at most {apart:.1e}", file=sys.stderr)
     what = "7 measures" if everything else f"PSNR, SSIM and LPIPS ({net})"
     each = f"evaluation: {what} of {pictures} pictures of {size} x {size}, candidates: {candidates}"
-    return [replace(row, goal=GOAL if row.peer == PACKAGES else None) for row in compared(each, times, EVALUATE)]
+    return [replace(row, goal=GOAL) for row in compared(each, times, EVALUATE)]
 
 
 def main() -> None:
