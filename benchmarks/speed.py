@@ -38,7 +38,7 @@ from processor import clock_of, instructions, processor, types_in_words
 from timing import Row, cost
 
 NETWORKS = ("residual2x-perceptual", "subpixel4x-perceptual", "style-wave")
-HEADS = ("what", "this package", "beside it", "costs there", "ratio", "goal", "met")
+HEADS = ("what", "this package", "beside it", "costs there", "ratio", "goal")
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,8 @@ def measure(names: Sequence[str], quick: bool, threads: int | None) -> tuple[lis
 
 def cells(row: Row) -> list[str]:
     """Return a row as the table shows it."""
-    goal = "" if row.goal is None else f"{row.goal:g}"
-    met = "" if row.goal is None else "yes" if row.ratio >= row.goal else "**no**"
-    return [row.what, cost(row.ours, row.unit), row.peer, cost(row.other, row.unit), f"{row.ratio:.2f}", goal, met]
+    goal = "" if row.goal is None else f"{row.goal:g}, {'met' if row.ratio >= row.goal else '**missed**'}"
+    return [row.what, cost(row.ours, row.unit), row.peer, cost(row.other, row.unit), f"{row.ratio:.2f}", goal]
 
 
 def head(threads: int | None) -> str:

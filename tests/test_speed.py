@@ -43,8 +43,8 @@ def test_turns_go_through_all_and_the_first_does_not_count(load: Load) -> None:
 def test_a_row_in_words(load: Load) -> None:
     speed, timing = load("speed"), load("timing")
     row = timing.Row("a step", 0.25, 0.5, "`piq`", 2.0, goal=1.5)
-    assert speed.cells(row) == ["a step", "250 ms", "`piq`", "500 ms", "2.00", "1.5", "yes"]
-    assert speed.cells(replace(row, goal=2.2))[-2:] == ["2.2", "**no**"]
+    assert speed.cells(row) == ["a step", "250 ms", "`piq`", "500 ms", "2.00", "1.5, met"]
+    assert speed.cells(replace(row, goal=2.2))[-1] == "2.2, **missed**"
     assert speed.cells(replace(row, goal=None, unit="MiB", ours=379.4, other=12.34))[1:4] == [
         "379 MiB",
         "`piq`",
