@@ -44,6 +44,8 @@ def test_every_recipe_trains(recipe: Path, small_photos: Path, tmp_path: Path) -
         words += ["--crop", 32]
     if "critic:" in text:  # the wide ones take seconds
         words += ["--critic.init_args.width", 4]
+    if "ProjectedCritic" in text:
+        words += ["--critic.init_args.network", "compact"]
     if re.search(r"(network|class_path): (Generator|Autoencoder|StyleTransferNetwork)\n", text):
         words += ["--network.init_args.width", 4]
     assert run("train", recipe, *words) == 0
