@@ -40,7 +40,7 @@ def test_upload_wait_move_the_slider_download(
 
         divider = browser.find_element("id", "divider")
         divider.send_keys("\ue012" * 5)  # arrow left
-        assert divider.get_attribute("aria-valuenow") == "40"
+        wait("document.querySelector('#divider').getAttribute('aria-valuenow') === '40'")  # drawn with the next frame
         slider = browser.find_element("id", "perception")
         slider.send_keys("\ue014")  # arrow right: from 0.5 to 0.55
         wait("document.querySelector('#perception-dot').classList.contains('exact')")
