@@ -116,7 +116,8 @@ class LatticeLoss(Loss):
     Networks that are taught by features weave a fine raster into smooth areas and textures: it costs pixels little, and
     features take it for detail. A little of this loss beside them keeps it away: as a rule a weight of 5 to 10 beside
     "unit" distances of weight 1. In [0, ∞), 0 for equal pictures; it says nothing of colours or sharpness, so it
-    belongs beside another loss.
+    belongs beside another loss. Its gradient takes the surroundings of a ripple as given: it is not the
+    whole derivative.
 
     Args:
         threshold: how many times the mean of its surroundings a frequency may have.
