@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,14 +13,20 @@ from perceptualloss.cli.train import build_parser
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
+from perceptualloss.training.balance import Balancing
+from perceptualloss.training.game import Game
+from perceptualloss.training.recipe import Recipe
+from perceptualloss.training.recipe_checks import GAME, RANGES
 from perceptualloss.training.recipe_settings import check_settings
+from perceptualloss.training.shipped_recipes import shipped_recipes
 
 DOCS = Path(__file__).parents[1] / "docs"
 LISTS = {
     "network": (NETWORKS, "upscaling.md"),
     "critic": (CRITICS, "critics.md"),
-    "degradation": (DEGRADATIONS, "training.md"),
+    "degradation": (DEGRADATIONS, "training-data.md"),
 }
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 OPTIONS = {"InTurn": {"parts": ["Grey"]}, "OneOf": {"parts": ["Grey"]}}
 
 
@@ -50,3 +58,44 @@ def test_a_registered_loss_is_listed(help_text: str) -> None:
         check_settings({"loss": {name: {"weight": 2.0, "reduction": "sum"}}})
     assert f"one of {', '.join(LOSSES)}" in help_text
     assert f"compare: {', '.join(LOSSES)}" in " ".join(compare.build_parser().format_help().split())
+
+
+def listed_settings(page: str, heading: str) -> dict[str, list[str]]:
+    """Return the cells behind the names of settings in the tables of a part of a page."""
+    text = (DOCS / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found: dict[str, list[str]] = {}
+    for names, rest in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|(.*)\|$", text, re.MULTILINE):
+        found |= {name: rest.split("|") for name in re.findall(r"`(\w+)`", names)}
+    return found
+
+
+def numbers(cell: str) -> list[float]:
+    """Return the numbers of a cell: 1 and 1e9 of "1 to 10⁹"."""
+    found = re.findall(r"(\d+(?:\.\d+)?)([⁰¹²³⁴⁵⁶⁷⁸⁹]*)( - 1)?", cell.replace(",", ""))
+    return [float(base) ** int(power.translate(SUPERSCRIPTS) or 1) - bool(less) for base, power, less in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "heading", "ranges"),
+    [
+        (Recipe, "recipes.md", "Settings", RANGES),
+        (Game, "adversarial.md", "Settings", GAME),
+        (Balancing, "adversarial.md", "Balance", {}),
+    ],
+)
+def test_every_setting_is_listed_with_its_default_and_range(
+    kind: type, page: str, heading: str, ranges: dict[str, tuple[float, float]]
+) -> None:
+    listed = listed_settings(page, heading)
+    assert set(listed) == {field.name for field in fields(kind)}
+    for field in fields(kind):
+        default, bounds, *_ = listed[field.name]
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert numbers(default) == [field.default], field.name
+        if field.name in ranges:
+            assert numbers(bounds) == list(ranges[field.name]), field.name
+
+
+def test_every_recipe_is_listed() -> None:
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    assert [name for name in shipped_recipes() if f"`{name}`" not in text and not name.startswith("residual2x")] == []
