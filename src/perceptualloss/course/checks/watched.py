@@ -1,0 +1,142 @@
+"""Networks, losses and optimisers that write down what a learner's code does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perceptualloss.course.checks.values import flat
+
+
+@dataclass
+class Call:
+    """One call: with what, in which mode, and whether gradients were recorded."""
+
+    inputs: tuple[Tensor, ...]
+    result: Tensor
+    training: bool
+    recorded: bool
+
+
+class WatchedNetwork(nn.Module):
+    """A network that writes down its calls.
+
+    Args:
+        inside: what computes.
+    """
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+        self.calls: list[Call] = []
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute, and write it down."""
+        result: Tensor = self.inside(*inputs)
+        copies = tuple(one.detach().clone() for one in inputs)
+        self.calls.append(Call(copies, result, self.training, torch.is_grad_enabled()))
+        return result
+
+
+class WatchedLoss(nn.Module):
+    """A loss that writes down what it compares.
+
+    Args:
+        inside: what computes it.
+    """
+
+    def __init__(self, inside: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.inside = inside
+        self.calls: list[Call] = []
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute, and write it down; the inputs as they are."""
+        result = self.inside(*inputs)
+        self.calls.append(Call(inputs, result, self.training, torch.is_grad_enabled()))
+        return result
+
+
+@dataclass
+class Update:
+    """What an optimiser found when it was asked for a step.
+
+    Attributes:
+        who: the network's name.
+        gradients: of its parameters, in a row; none where there are none.
+        others: the gradients of the other network.
+        before: its parameters before the step.
+        trainable: whether they all ask for gradients.
+    """
+
+    who: str
+    gradients: Tensor
+    others: Tensor
+    before: Tensor
+    trainable: bool
+
+
+@dataclass
+class Events:
+    """What happened, in order: "zero_grad", "backward", or an update."""
+
+    order: list[str] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+
+    def of(self, who: str) -> list[Update]:
+        """Return the updates of a network."""
+        return [update for update in self.updates if update.who == who]
+
+
+class WatchedOptimizer(torch.optim.SGD):
+    """Plain gradient descent that writes down its steps.
+
+    Args:
+        network: whose parameters it moves.
+        events: where it writes.
+        who: the network's name.
+        other: a network that it must leave alone.
+        rate: the learning rate.
+    """
+
+    def __init__(
+        self, network: nn.Module, events: Events, who: str = "", other: nn.Module | None = None, rate: float = 0.1
+    ) -> None:
+        super().__init__(network.parameters(), lr=rate)
+        self.events, self.who = events, who
+        self.own = list(network.parameters())
+        self.others = [] if other is None else list(other.parameters())
+        for parameter in self.own:
+            parameter.register_post_accumulate_grad_hook(lambda _: events.order.append(f"{who}backward"))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Write down gradients and parameters, and go."""
+        result = None if closure is None else closure()
+        self.events.order.append(f"{self.who}step")
+        self.events.updates.append(
+            Update(
+                self.who,
+                gradients_of(self.own),
+                gradients_of(self.others),
+                flat(self.own),
+                all(parameter.requires_grad for parameter in self.own),
+            )
+        )
+        super().step()
+        return result
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Write it down, and forget the gradients."""
+        self.events.order.append(f"{self.who}zero_grad")
+        super().zero_grad(set_to_none)
+
+
+def gradients_of(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Return the gradients of parameters in a row, of zeros where there is none; empty where there is none at all."""
+    if all(parameter.grad is None for parameter in parameters):
+        return torch.zeros(0)
+    return flat([torch.zeros_like(one) if one.grad is None else one.grad for one in parameters])

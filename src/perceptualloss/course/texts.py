@@ -1,0 +1,38 @@
+"""What the course says, in each language: one table a language, as the page has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal, get_args
+
+Language = Literal["en", "de"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+@cache
+def texts(language: Language) -> Mapping[str, str]:
+    """Return the table of a language."""
+    file = resources.files("perceptualloss.course") / "texts" / f"{language}.json"
+    table: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return table
+
+
+def text(language: Language, key: str, values: Mapping[str, object] | None = None) -> str:
+    """Return a sentence with its values."""
+    return texts(language)[key].format_map(values or {})
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Return the language of a terminal: what its locale begins with, else English.
+
+    Args:
+        environment: the variables of the process; of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` the first one set counts.
+
+    >>> language_of({"LANG": "de_AT.UTF-8"}), language_of({"LC_ALL": "C", "LANG": "de_DE"}), language_of({})
+    ('de', 'en', 'en')
+    """
+    found = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return next((known for known in LANGUAGES if found.lower().startswith(known)), "en")
