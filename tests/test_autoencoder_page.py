@@ -12,7 +12,7 @@ import torch
 from perceptualloss import load_network
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "autoencoders.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+BLOCKS = re.findall(r"```python\n(import torch.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 FEW = {
     "range(100)": "range(2)",
     "steps, batch_size, device = 5000, 8": "steps, batch_size, device = 3, 2",

@@ -12,8 +12,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "own-loop.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
-def test_the_page_has_a_block_for_losses_laws_data_degraded_batches_and_tasks() -> None:
-    assert len(BLOCKS) == 5
+def test_the_page_has_a_block_for_a_call_losses_laws_data_degraded_batches_and_tasks() -> None:
+    assert len(BLOCKS) == 6
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
