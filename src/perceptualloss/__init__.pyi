@@ -69,6 +69,7 @@ from .networks.critics import PatchCritic as PatchCritic
 from .networks.diffusers_autoencoder import DiffusersAutoencoder as DiffusersAutoencoder
 from .networks.johnson import SuperResolutionNetwork as SuperResolutionNetwork
 from .networks.named import NetworkCard as NetworkCard
+from .networks.named import from_pretrained as from_pretrained
 from .networks.named import list_networks as list_networks
 from .networks.named import load_network as load_network
 from .networks.projected_critic import ProjectedCritic as ProjectedCritic
@@ -81,3 +82,4 @@ from .pictures.color import luminance as luminance
 from .pictures.images import read_image as read_image
 from .pictures.images import write_image as write_image
 from .pictures.resize import resize as resize
+from .training.share import push_to_hub as push_to_hub

@@ -19,6 +19,7 @@ from perceptualloss.errors import InputError, check_choice
 from perceptualloss.losses.style_objective import saved_styles
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import read_metadata
+from perceptualloss.networks.hub import is_hub_address
 from perceptualloss.networks.named import load_network, network_file, shipped_style
 from perceptualloss.networks.style_transfer import StyleTransferNetwork
 from perceptualloss.pictures.color import keep_colors as with_colours_of
@@ -177,7 +178,8 @@ def _load(style: object) -> nn.Module:
             "From a picture alone, --method optimize paints (method='optimize' in Python); perceptualloss train style "
             "trains a network.",
         )
-    return load_network(path) if path.suffix == ".safetensors" else shipped_style(str(style))
+    own = path.suffix == ".safetensors" or is_hub_address(style)
+    return load_network(style) if own else shipped_style(str(style))
 
 
 def _choose(network: PathLike | nn.Module, style: object) -> nn.Module:

@@ -27,6 +27,7 @@ COMMANDS = {
     "transform": "Run any trained network over pictures, folders and videos.",
     "serve": "Open a page that does this in the browser, for this machine alone unless told.",
     "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
+    "share": "Put a trained network or a recipe on the Hugging Face hub, with a card: share RUN_FOLDER USER/NAME.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",
 }

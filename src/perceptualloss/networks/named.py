@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from perceptualloss.errors import InputError, check_choice
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.checkpoint import load_saved, read_header
+from perceptualloss.networks.hub import hub_file, is_hub_address
 from perceptualloss.networks.onnx_network import load_onnx
 from perceptualloss.networks.other_packages import SUFFIXES, load_other
 
@@ -69,8 +70,9 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
         name: such as "subpixel4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise" (see
             :func:`list_networks`); or a file that
             :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
-            is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`). Where there is a file of
-            that name, it is the file.
+            is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`); or an address of the
+            Hugging Face hub, ``hf://user/name`` (:func:`from_pretrained`). Where there is a file of that name, it is
+            the file.
         device: where to put it.
 
     Raises:
@@ -87,15 +89,39 @@ def load_network(name: str | os.PathLike[str], device: str = "cpu") -> Transform
     return (load_other(file) if _is_of_another_package(file) else load_saved(file)).to(device)
 
 
-def network_file(name: str | os.PathLike[str]) -> Path:
-    """Return the file that a name or a path stands for, which is there.
+def from_pretrained(
+    repository: str, revision: str | None = None, *, token: str | None = None, device: str = "cpu"
+) -> TransformationNetwork:
+    """Load a network that somebody shared on the Hugging Face hub, in evaluation mode (extra ``hub``).
+
+    Only safetensors are fetched, and read as any file of a stranger is; a copy is kept in the cache of
+    huggingface_hub, from which it is taken where the hub cannot be reached.
+
+    Args:
+        repository: such as "anna/my-network", or its address, ``hf://anna/my-network``.
+        revision: a commit, which is the same for ever, a tag or a branch; None is the newest commit.
+        token: for a private repository; None is what ``hf auth login`` or ``HF_TOKEN`` gave.
+        device: where to put it.
 
     Raises:
-        InputError: for a path without a file, or an unknown name.
+        InputError: as :func:`load_network`, and for a repository that is not there or may not be read, without a
+            network in safetensors, or without a connection and a copy in the cache.
+    """
+    address = repository if is_hub_address(repository) else f"hf://{repository}"
+    return load_network(hub_file(address + (f"@{revision}" if revision else ""), token=token), device)
+
+
+def network_file(name: str | os.PathLike[str]) -> Path:
+    """Return the file that a name, a path or an address of the hub stands for, which is there.
+
+    Raises:
+        InputError: for a path without a file, an unknown name, or what :func:`hub_file` refuses.
     """
     path = Path(name)
     if path.is_file():
         return path
+    if is_hub_address(name):
+        return hub_file(name)
     if len(path.parts) != 1 or path.suffix in (".safetensors", ".onnx", *SUFFIXES) or not path.stem:
         raise InputError("a saved network", f"no file at {path}", "Check the path.")
     short = shipped_restorers() | shipped_styles()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from perceptualloss.errors import InputError
+from perceptualloss.networks.hub import RECIPE, hub_file, is_hub_address
 
 FOLDER = Path(__file__).parent / "recipes"
 Command = Literal["train", "train-loss-network"]
@@ -58,12 +59,12 @@ def _read(file: Path) -> ShippedRecipe:
 
 
 def find_recipe(word: str | Path, command: Command | None = None) -> Path:
-    """Return the file that a word means: the name of a recipe that ships, or a path.
+    """Return the file that a word means: the name of a recipe that ships, a path, or ``hf://user/name`` on the hub.
 
     A name goes before a file that is called like it; ``./name`` is the file.
 
     Args:
-        word: the name or path.
+        word: the name, path or address.
         command: what is to train it, if that is known.
 
     Raises:
@@ -82,6 +83,8 @@ def find_recipe(word: str | Path, command: Command | None = None) -> Path:
         return recipe.file
     if _is_file(path):
         return path
+    if is_hub_address(word):
+        return hub_file(word, RECIPE)
     if path.suffix in (".yaml", ".yml") and path.stem in shipped:
         own = shipped[path.stem]
         remedy = f"{own.name} ships with the package and is called by its name: perceptualloss {own.command} {own.name}"
