@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from loss_step import LossSteps
+from perceptualloss.doctor.machine import processor_name
 from perceptualloss.losses.lpips import LPIPS
-from processor import clock_of, is_fast, processor
+from processor import clock_of, is_fast
 from timing import in_turn
 from train_step import TRAININGS, Training, steps
 
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     clock = clock_of(options.threads)
-    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}", flush=True)
+    print(f"{processor_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}", flush=True)
     for all_steps in (loss_steps, training_steps):
         for name, plain, compile_it in all_steps():
             if not any(word in name for word in options.only):

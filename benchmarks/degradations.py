@@ -27,7 +27,7 @@ from perceptualloss.data.disturb import OneOf
 from perceptualloss.data.folder import Photos, builtin_photos
 from perceptualloss.data.inputs import Clean, Inputs, Sample, joined
 from perceptualloss.data.registry import DEGRADATIONS
-from processor import processor
+from perceptualloss.doctor.machine import processor_name
 from timing import side_by_side
 
 WITH_PARTS: dict[str, Callable[[], Degradation]] = {
@@ -111,7 +111,7 @@ def main() -> None:
         parser.exit(1, "error: no GPU that PyTorch can use is here; --device cpu needs none\n")
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else threads(torch.get_num_threads())
-    print(f"{processor()}; {name}; batches of {options.batch} of {options.crop} x {options.crop} pixels\n")
+    print(f"{processor_name()}; {name}; batches of {options.batch} of {options.crop} x {options.crop} pixels\n")
     print("| degradation | loader, ms | device, ms | ratio | difference |\n|---|---:|---:|---:|---:|")
     crops = clean_crops(options.batch, options.crop)
     clock = time.thread_time if options.thread_time else time.perf_counter

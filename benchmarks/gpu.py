@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inference import threads
+from perceptualloss.doctor.machine import processor_name
 from perceptualloss.losses.feature import VGG16PerceptualLoss
 from perceptualloss.networks.named import load_network, shipped_styles
-from processor import processor
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAYS = ("eager", "compile", "graph", "compiled graph")
@@ -213,7 +213,7 @@ def main() -> None:
     options = parse()
     setting = Setting(torch.device(options.device), TYPES[options.type], options.seconds)
     on_gpu = options.device == "cuda"
-    name = torch.cuda.get_device_name() if on_gpu else f"{processor()}, {threads(torch.get_num_threads())}"
+    name = torch.cuda.get_device_name() if on_gpu else f"{processor_name()}, {threads(torch.get_num_threads())}"
     rate, side = product_rate(options.product, setting)
     print(f"{name}, PyTorch {torch.__version__}")
     print(f"a product of {side} x {side} matrices in {options.type}: {rate / 1e12:.3g} TFLOP/s\n")

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from perceptualloss.apply.backend import exported_file
 from perceptualloss.apply.tiles import transform_in_tiles
+from perceptualloss.doctor.machine import processor_name
 from perceptualloss.networks.base import TransformationNetwork
 from perceptualloss.networks.named import list_networks, load_network
 from perceptualloss.networks.onnx_network import load_onnx
-from processor import processor
 from timing import Row, compared, in_turn, side_by_side
 
 Rows = tuple[list[str], list[list[str]]]
@@ -45,7 +45,7 @@ def rows(counts: Sequence[int] = (1,), side: int = 640, rounds: int = 4) -> Rows
             seconds, difference = timed(network, picture, count, rounds)
             cells += [f"{(low * network.scale) ** 2 / 1e6 / value:.2f}" for value in seconds]
         found.append([f"`{card.name}`", *cells, f"{difference:.0e}"])
-    return [f"{processor()}, megapixels a second", *heads, "largest difference"], found
+    return [f"{processor_name()}, megapixels a second", *heads, "largest difference"], found
 
 
 def beside_plain(names: Sequence[str], side: int, rounds: int, clock: Callable[[], float]) -> list[Row]:

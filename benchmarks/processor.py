@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
+from perceptualloss.doctor.machine import has_instructions
 from perceptualloss.training.precision import best_precision
 from timing import in_turn, ratio_of
 
-_SHOWN = (
-    "avx2",
-    "avx_vnni",
-    "avx512f",
-    "avx512_bf16",
-    "avx512_fp16",
-    "amx_tile",
-    "amx_bf16",
-    "amx_fp16",
-    "asimd",
-    "bf16",
-    "sve",
-)
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -40,33 +26,6 @@ def clock_of(threads: int | None, process: bool = False) -> Callable[[], float]:
     if torch.get_num_threads() > 1:
         return time.perf_counter
     return time.process_time if process else time.thread_time
-
-
-def processor() -> str:
-    """Return what the processor is called."""
-    name = _entry("model name") or platform.processor() or platform.machine()
-    return name.replace("(R)", "")
-
-
-def instructions() -> tuple[str, ...]:
-    """Return those of its instruction sets that matter for the speed of networks."""
-    known = (_entry("flags") or _entry("Features")).split()
-    return tuple(name for name in _SHOWN if name in known)
-
-
-def _entry(name: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
-
-
-def has_instructions(kind: str) -> bool:
-    """Return whether the processor has products in "bf16" or "fp16"; without, they are emulated, many times slower."""
-    cpu = torch.cpu
-    probes = {"bf16": ("_is_avx512_bf16_supported", "_is_amx_tile_supported"), "fp16": ("_is_amx_fp16_supported",)}
-    return any(bool(getattr(cpu, probe, lambda: False)()) for probe in probes[kind])
 
 
 def is_fast(kind: str) -> bool:

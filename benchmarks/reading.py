@@ -183,9 +183,10 @@ def main() -> None:
     if options.start:
         start(options.start)
         return
-    from processor import processor  # noqa: PLC0415  (not where an older checkout starts)
 
-    print(f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    from perceptualloss.doctor.machine import processor_name  # noqa: PLC0415  (not where an older checkout starts)
+
+    print(f"{processor_name()}, {os.cpu_count()} cores, torch {torch.__version__}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         if "start" in options.tables:
             count, side = options.small

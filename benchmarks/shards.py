@@ -40,6 +40,7 @@ from perceptualloss.data.shards.crops import ShardCrops
 from perceptualloss.data.shards.names import shards_in
 from perceptualloss.data.shards.pack import Packing, pack
 from perceptualloss.data.shards.training import ShardData
+from perceptualloss.doctor.machine import processor_name
 from perceptualloss.losses.base import Loss
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.listing import picture_files
@@ -50,7 +51,6 @@ from perceptualloss.training.recipe_settings import build_recipe
 from perceptualloss.training.run import Budget, fit
 from perceptualloss.training.shipped_recipes import find_recipe
 from perceptualloss.training.supervised import Supervised
-from processor import processor
 
 SIDE, CROP, BATCH = 128, 96, 16
 LOG = "SHARDS_BENCHMARK_LOG"
@@ -234,7 +234,7 @@ def main() -> None:
     if options.train is not None:
         train_recorded(options.folder, options.train, options.steps, options.workers)
         return
-    print(f"{processor()}; PyTorch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
+    print(f"{processor_name()}; PyTorch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     parts = options.only or ("make", "speed", "kills", "memory")
     folder: Path = options.folder
     if "make" in parts:

@@ -34,7 +34,8 @@ import memory
 import startup
 import train_step
 from filling import PLACE, fill, markdown
-from processor import clock_of, instructions, processor, types_in_words
+from perceptualloss.doctor.machine import instructions, processor_name
+from processor import clock_of, types_in_words
 from timing import Row, cost
 
 NETWORKS = ("residual2x-perceptual", "subpixel4x-perceptual", "style-wave")
@@ -140,7 +141,7 @@ def head(threads: int | None) -> str:
     sets = ", ".join(instructions()) or "unknown instruction sets"
     count = inference.threads(threads or torch.get_num_threads())
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "lpips", "piq", "torchmetrics"))
-    return f"{processor()}, {os.cpu_count()} cores, {count}, {sets}. Types: {types_in_words()}. {packages}.\n"
+    return f"{processor_name()}, {os.cpu_count()} cores, {count}, {sets}. Types: {types_in_words()}. {packages}.\n"
 
 
 def tables(intro: str, rows: Sequence[Row], failed: Mapping[str, str]) -> dict[str, Callable[[], str]]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "Open a page that does this in the browser, for this machine alone unless told.",
     "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
     "share": "Put a trained network or a recipe on the Hugging Face hub, with a card: share RUN_FOLDER USER/NAME.",
+    "doctor": "Say what is installed, what this machine is good for, and what to do.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",
 }
@@ -38,8 +39,10 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     modules, others = split_trust(words)
     if others and others[0] in COMMANDS:
-        from perceptualloss.cli.run import run  # noqa: PLC0415 (it loads what a command needs)
-
+        try:
+            from perceptualloss.cli.run import run  # noqa: PLC0415 (it loads what a command needs)
+        except (ImportError, OSError) as error:  # a package that is not there, or a library of one
+            return _not_installed(others, error)
         return run(words, modules, others)
     try:
         parser = _parser()
@@ -50,6 +53,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
         complain("error:", str(_explained(others, str(error))), "bold red")
     return 2
+
+
+def _not_installed(words: Sequence[str], error: Exception) -> int:
+    """Say what does not load, with Python alone; the doctor, which needs nothing, says more."""
+    if words[0] == "doctor":
+        from perceptualloss.cli.doctor import without_libraries  # noqa: PLC0415
+
+        return without_libraries(words)
+    text = " ".join(str(error).split())
+    sys.stderr.write(f"error: the installation is broken ({text}). perceptualloss doctor says what to do.\n")
+    return 1
 
 
 def _explained(words: Sequence[str], message: str) -> Exception:

@@ -119,7 +119,11 @@ def _trust(modules: Sequence[str]) -> None:
 
 def _run(words: list[str], others: list[str]) -> None:
     name = others[0]
-    command = import_module(f"perceptualloss.cli.{name.replace('-', '_')}")
+    try:
+        command = import_module(f"perceptualloss.cli.{name.replace('-', '_')}")
+    except ImportError as error:
+        remedy = "perceptualloss doctor says what to do."
+        raise InputError(f"the packages that {name} needs", f"one that does not load ({error})", remedy) from error
     rest = [re.sub(r"^--[\w.-]+", lambda option: "--" + option[0][2:].replace("-", "_"), word) for word in others[1:]]
     if name in RECIPES:
         with as_option():
