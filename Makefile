@@ -10,7 +10,7 @@ DOCS_READY := .venv/.docs-ready
 demo: $(READY)
 	$(BIN)/perceptualloss compare
 
-# How fast this is beside other packages, in about six minutes on two idle cores; BENCH='--write docs/performance.md README.md'
+# How fast this is beside other packages, in about six minutes on two idle cores; BENCH='--write docs/performance.md'
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 

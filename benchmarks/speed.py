@@ -1,14 +1,13 @@
 """How fast this package is beside others on this machine: one table from one command, ``make bench``.
 
-    python benchmarks/speed.py [--quick] [--only PART ...] [--threads 1] [--write docs/performance.md README.md]
+    python benchmarks/speed.py [--quick] [--only PART ...] [--threads 1] [--write docs/performance.md]
 
 Each part is a process of its own, so that none has another's memory, caches or threads. In a part all ways run in
 turn, and the ratio is the median over the turns; memory is the growth of a process's peak. It needs an idle machine,
 and the packages lpips, piq, torchmetrics, stlpips-pytorch and ssimulacra2 beside the ordinary ones; no download,
 since speed does not depend on weights. About six minutes on two cores. --quick is a test run on small work, whose
 figures mean little. With --threads 1 most parts count what the process computes itself, so that other programs matter
-less. --write puts the table between ``<!-- table: speed -->`` and ``<!-- end -->``, and the rows that have a goal
-where it says speed-short.
+less. --write puts the table between ``<!-- table: speed -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -145,13 +144,9 @@ def head(threads: int | None) -> str:
 
 
 def tables(intro: str, rows: Sequence[Row], failed: Mapping[str, str]) -> dict[str, Callable[[], str]]:
-    """Return the table, and that of the goals, under the names of their places."""
-
-    def table(chosen: Sequence[Row]) -> str:
-        left_out = "".join(f"\nLeft out: {name}: {why}\n" for name, why in failed.items())
-        return f"{intro}\n{markdown(HEADS, [cells(row) for row in chosen])}{left_out}"
-
-    return {"speed": lambda: table(rows), "speed-short": lambda: table([row for row in rows if row.goal is not None])}
+    """Return the table under the name of its place."""
+    left_out = "".join(f"\nLeft out: {name}: {why}\n" for name, why in failed.items())
+    return {"speed": lambda: f"{intro}\n{markdown(HEADS, [cells(row) for row in rows])}{left_out}"}
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ from published import BICUBIC
 from timing import side_by_side
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
-SPEED = ("speed", "speed-short")  # which speed.py --write fills, not this
+SPEED = ("speed",)  # which speed.py --write fills, not this
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
 TIMED = ("upscaler-times", "inference", *SPEED)
@@ -234,7 +234,7 @@ def set_folder(benchmarks: Path, name: str, scale: int) -> Path:
 
 
 def documents() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(FOLDER.glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(FOLDER.glob("*.md"))]
 
 
 def main() -> None:
