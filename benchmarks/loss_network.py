@@ -1,4 +1,4 @@
-"""What the embedded loss networks are worth: everything that docs/loss-network.md says of them, measured.
+"""What the embedded loss networks are worth: everything that docs/loss-network-study.md says of them, measured.
 
     python benchmarks/loss_network.py [PART ...] [--photos DIR] [--weights judge=FILE ...]
 

@@ -6,9 +6,9 @@ photos and strengths. SSIMULACRA 2 counts downwards, so 1 is the same order ever
 
 Candidates are the networks' layers before each pooling, with unit-normalised channels: their geometric mean, their
 arithmetic mean, and each layer alone. Which of the judge's becomes ``perceptual_distance`` follows from a rule that
-was written down before this was run for the first time (docs/loss-network.md): a score for each, the mean of pooled and
-within a kind, ST-LPIPS's two networks counting as one; the best takes the place of what ships if the 95% interval of
-its lead, over photos drawn again, lies above 0. ``compact`` stands beside them but trains, so it cannot judge.
+was written down before this was run for the first time (docs/loss-network-study.md): a score for each, the mean of
+pooled and within a kind, ST-LPIPS's two networks counting as one; the best takes the place of what ships if the 95%
+interval of its lead, over photos drawn again, lies above 0. ``compact`` stands beside them but trains, so it cannot judge.
 """
 
 from __future__ import annotations

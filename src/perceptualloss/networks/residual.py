@@ -36,7 +36,7 @@ class ResidualUpscaler(TransformationNetwork):
     conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> for every prime factor of the scale:
     pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU -> conv 3 x 3 -> ReLU -> conv 3 x 3 to RGB, plus the
     bilinearly interpolated input. Under a perceptual loss, enlarging by repeated pixels and a convolution leaves
-    less of a grid than a sub-pixel layer, whose places are separate channels (docs/loss-network.md).
+    less of a grid than a sub-pixel layer, whose places are separate channels (docs/loss-network-study.md).
     The last convolution starts from zero: an untrained network interpolates. Takes any height and width; the
     borders of pictures are repeated.
 

@@ -43,7 +43,7 @@ class Ordering(L.LightningModule):
     distorted copy in unit-normalised channels, the loss is the mean of :math:`\log(1 + (d_i / d_j)^4)` over all pairs
     of one kind of distortion in which that of crop j is the stronger one. The crops are of different photos, so the
     distance must not depend on them. The mean over channels lets the narrow, shallow layers count most: where deep
-    ones counted as much, they forgot what they had learned before (docs/loss-network.md).
+    ones counted as much, they forgot what they had learned before (docs/loss-network-study.md).
 
     Args:
         features: convolutions, ReLUs and pooling in the shape that they run in; they are trained in place.
