@@ -30,6 +30,7 @@ COMMANDS = {
     "share": "Put a trained network or a recipe on the Hugging Face hub, with a card: share RUN_FOLDER USER/NAME.",
     "doctor": "Say what is installed, what this machine is good for, and what to do.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
+    "course": "Learn it: nine chapters, each with a task, and a check that names the mistake in what you wrote.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",
 }
 

@@ -24,7 +24,7 @@ from perceptualloss.files import is_first_process
 from perceptualloss.vocabulary import check_names
 
 RECIPES = ("train", "train-loss-network")  # commands that take one
-QUIET = ("recipes",)  # commands without progress
+QUIET = ("course", "recipes")  # commands without progress
 
 log = logging.getLogger(__name__)
 

@@ -42,8 +42,13 @@ class Chapter:
         """Return where the documents have it."""
         return f"docs/course/{'de/' if language == 'de' else ''}{self.name}.md"
 
-    def skeleton(self, language: Language) -> str:
-        """Return the solution with empty bodies, for a learner to fill in, below the task."""
+    def skeleton(self, language: Language, file: str) -> str:
+        """Return the solution with empty bodies, for a learner to fill in, below the task.
+
+        Args:
+            language: of the task.
+            file: where it will stand.
+        """
         lines = self.solution().splitlines()
         tree = ast.parse("\n".join(lines))
         head = tree.body[0].end_lineno or 1
@@ -51,7 +56,7 @@ class Chapter:
             first, last, indent = body
             lines[first - 1 : last] = [f"{' ' * indent}raise NotImplementedError"]
         task = text(language, f"{self.number}.task")
-        check = text(language, "skeleton", {"number": self.number, "file": self.file})
+        check = text(language, "skeleton", {"number": self.number, "file": file})
         return "\n".join(
             ['"""' + self.title(language), "", *_wrapped(task), "", *_wrapped(check), '"""', *lines[head:], ""]
         )
@@ -117,12 +122,15 @@ def find_chapter(number: int) -> Chapter:
 
 
 def _bodies(tree: ast.Module) -> Iterator[tuple[int, int, int]]:
-    """Yield first line, last line and indentation of what stands behind the docstring of each function."""
+    """Yield first line, last line and indentation of what a learner writes of each function."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            rest = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            before = node.body[0].end_lineno if rest is not node.body else node.body[0].lineno - 1
-            yield (before or 0) + 1, node.end_lineno or 0, node.body[0].col_offset
+            kept = sum(ast.unparse(part) == "super().__init__()" or _is_docstring(part) for part in node.body[:1])
+            yield node.body[kept].lineno, node.end_lineno or 0, node.body[0].col_offset
+
+
+def _is_docstring(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
 
 
 def _wrapped(paragraph: str) -> list[str]:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 _SAME = {
     "view", "unsafe_view", "reshape", "detach", "alias", "clone", "contiguous", "to_copy", "permute", "transpose", "t",
     "slice", "select", "expand", "unsqueeze", "squeeze", "lift_fresh", "native_dropout", "copy",
+    "split", "chunk", "unbind", "split_with_sizes",
 }  # fmt: skip
 _ACTIVATIONS = {
     "relu", "leaky_relu", "prelu_kernel", "prelu", "elu", "gelu", "silu", "mish", "hardtanh", "tanh", "sigmoid",
@@ -32,7 +33,7 @@ class Op:
         name: PyTorch's, without underscores; "given" for a tensor that was there before.
         args: what it was called with.
         inputs: where its tensors come from, in their order.
-        output: its first result.
+        output: its result; of several, each has an operation.
         in_shape: the shape of its first tensor when it was called.
     """
 
@@ -115,6 +116,7 @@ class Trace(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.ops: list[Op] = []
+        self._made: list[Op] = []  # with all tensors, so that no other gets their identity
         self._latest: dict[int, Op] = {}
 
     def __torch_dispatch__(
@@ -132,11 +134,12 @@ class Trace(TorchDispatchMode):
         outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         if outputs:
             name = function.__name__.partition(".")[0].strip("_")
-            op = Op(name, args, inputs, outputs[0], shape)
+            made = [Op(name, args, inputs, output, shape) for output in outputs]
             for one in inputs:
-                one.users.append(op)
-            self.ops.append(op)  # it keeps its tensors, so that no other gets their identity
-            self._latest.update({id(output): op for output in outputs})
+                one.users.extend(made)
+            self.ops.append(made[0])
+            self._made.extend(made)
+            self._latest.update({id(op.output): op for op in made})
         return result
 
     def of(self, tensor: Tensor) -> Op:

@@ -18,6 +18,7 @@ from perceptualloss.course.trace import Trace
 
 _CRITIC, _STEP = "Critic", "adversarial_step"
 _UPDATES, _CLIP = 3, 0.05
+_BOUND = _CLIP * (1 + 1e-4)
 _WEIGHTS = {"weight_critic": 0.5, "weight_perceptual": 2.0, "weight_tv": 3.0}
 _NEAR = 0.02  # of a weight, or of what no weights explain
 
@@ -140,6 +141,9 @@ def _check_critic_updates(
     updates = game.events.of("critic ")
     summed = torch.zeros(0)
     for number, update in enumerate(updates):
+        if not torch.equal(update.others_before, flat(list(generator.parameters()))):
+            key = "adv.generator_clipped" if float(update.others_before.abs().max()) <= _BOUND < largest else None
+            raise Mistake(key or "adv.generator_moved")
         if update.others.any() and number == 0 and left.numel() == 0:
             raise Mistake("adv.fakes_not_detached")
         critic = _with(game.critic.inside, update.before)
@@ -163,15 +167,14 @@ def _check_critic_updates(
 
 
 def _check_clipping(game: _Game, updates: list[Update], largest: float) -> None:
-    bound = _CLIP * (1 + 1e-4)
     after = [float(update.before.abs().max()) for update in updates[1:]]
-    end = float(flat(list(game.critic.parameters())).abs().max())
-    if end > bound:
-        moved = float(flat(list(game.generator.parameters())).abs().max())
-        if moved <= bound < largest:
+    last = game.events.of("generator ")[0]
+    end = float(last.others_before.abs().max())
+    if end > _BOUND:
+        if float(last.before.abs().max()) <= _BOUND < largest:
             raise Mistake("adv.generator_clipped")
         raise Mistake("adv.no_clipping", got=f"{end:.3g}", clip=_CLIP)
-    if max(after) > bound:
+    if max(after) > _BOUND:
         raise Mistake("adv.clipped_late")
 
 
@@ -181,13 +184,13 @@ def _check_generator_update(game: _Game, before: nn.Module, low: Tensor, high: T
         raise Mistake("adv.generator_frozen")
     if not torch.equal(update.before, flat(list(before.parameters()))):
         raise Mistake("adv.generator_moved")
-    if not torch.equal(_clipped(flat(list(game.critic.parameters()))), flat(list(game.critic.parameters()))):
+    if not torch.equal(update.others_before, flat(list(game.critic.parameters()))):
         raise Mistake("adv.critic_moved")
     if any(call.inputs[0].equal(high) for call in game.perceptual.calls):
         raise Mistake("adv.perceptual_exchanged")
     if update.gradients.numel() == 0 or not update.gradients.any():
         raise Mistake("adv.generator_detached")
-    generator, critic = _with(before, update.before), copy.deepcopy(game.critic.inside)
+    generator, critic = _with(before, update.before), _with(game.critic.inside, update.others_before)
     made = generator(low)
     parts = [-critic(made).mean(), F.mse_loss(made, high), _total_variation(made)]
     columns = [_gradient(part, generator) for part in parts]
@@ -214,7 +217,3 @@ def _check_shares(shares: list[float]) -> None:
     if any(abs(share - weight) > _NEAR * weight for share, weight in zip(shares, wanted, strict=True)):
         got = ", ".join(f"{share:.3g}" for share in shares)
         raise Mistake("adv.weights", got=got, expected=", ".join(f"{weight:g}" for weight in wanted))
-
-
-def _clipped(values: Tensor) -> Tensor:
-    return values.clamp(-_CLIP, _CLIP)

@@ -26,11 +26,12 @@ def check_comparison(answer: Answer, told: StandIns) -> None:
 
 def _check_split(answer: Answer) -> None:
     photos, held_out = [f"photo{number:02}.jpg" for number in range(12)], 4
-    given = list(photos)
-    first, second = (_halves(answer.call("split", given, held_out)) for _ in range(2))
-    training, validation = first
-    if given != photos:
-        raise Mistake("split.changed")
+    halves = []
+    for given in (list(photos), list(photos)):
+        halves.append(_halves(answer.call("split", given, held_out)))
+        if given != photos:
+            raise Mistake("split.changed")
+    training, validation = halves[0]
     if common := sorted({*training} & {*validation}):
         raise Mistake("split.overlap", got=len(common))
     if {*training, *validation} != {*photos}:
@@ -39,7 +40,7 @@ def _check_split(answer: Answer) -> None:
         raise Mistake("split.exchanged")
     if len(validation) != held_out:
         raise Mistake("split.size", got=len(validation), expected=held_out)
-    if first != second:
+    if halves[0] != halves[1]:
         raise Mistake("split.differs")
 
 

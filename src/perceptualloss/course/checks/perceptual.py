@@ -26,9 +26,14 @@ def check_perceptual(answer: Answer, told: StandIns) -> None:
         raise Mistake("not_module", line_of(answer[_NAME]), name=_NAME)
     output, target = (torch.rand(1, 3, 40, 48).requires_grad_() for _ in range(2))
     with Trace() as trace:
-        value = answer.run(loss, output, target)
+        try:
+            value = answer.run(loss, output, target)
+        except Mistake:
+            _check_sizes(trace, output, target)  # the cause, if a difference of two sizes is what fails
+            raise
     _check_network(loss, trace, told)
-    _check_resize(trace, output, target)
+    _check_sizes(trace, output, target)
+    _check_resizing(trace, output, target)
     found = number_of(value, "loss", _NAME)
     compared = _compared(trace.of(value))
     _check_layer(compared)
@@ -51,16 +56,26 @@ def _check_network(loss: nn.Module, trace: Trace, told: StandIns) -> None:
         raise Mistake("vgg.train_mode")
 
 
-def _check_resize(trace: Trace, output: Tensor, target: Tensor) -> None:
+def _seen(trace: Trace, picture: Tensor) -> list[Op]:
+    """Return the first convolutions that see a picture."""
     first = [op for op in trace.convolutions() if op.channels[0] == 3]
+    return [op for op in first if trace.of(picture) in op.ancestors()]
+
+
+def _check_sizes(trace: Trace, output: Tensor, target: Tensor) -> None:
     for name, picture in (("output", output), ("target", target)):
-        seen = [op for op in first if trace.of(picture) in op.ancestors()]
+        for op in _seen(trace, picture)[:1]:
+            size = op.before_padding[-2:]
+            if size != _SIZE:
+                key = "vgg.no_resize" if size == tuple(picture.shape[-2:]) else "vgg.size"
+                raise Mistake(key, picture=name, size=f"{size[0]} x {size[1]}")
+
+
+def _check_resizing(trace: Trace, output: Tensor, target: Tensor) -> None:
+    for name, picture in (("output", output), ("target", target)):
+        seen = _seen(trace, picture)
         if not seen:
             raise Mistake("vgg.unseen", picture=name)
-        size = seen[0].before_padding[-2:]
-        if size != _SIZE:
-            key = "vgg.no_resize" if size == tuple(picture.shape[-2:]) else "vgg.size"
-            raise Mistake(key, picture=name, size=f"{size[0]} x {size[1]}")
         shown = seen[0].inputs[0].output.detach()
         pictures = {len(output): [picture], 2 * len(output): [output, target]}.get(len(shown), [])
         if key := _resizing(shown, pictures):
@@ -96,9 +111,8 @@ def _compared(value: Op) -> list[tuple[Op, Op]]:
     for op in value.ancestors():
         if len(op.inputs) != 2 or op.name == "convolution" or op.output.shape == op.inputs[0].output.shape == ():
             continue
-        sides = [side.real() for side in op.inputs]
-        if all(side.output.dim() > 1 and not _is_later(side) for side in sides):
-            found.append((sides[0], sides[1]))
+        if all(side.output.dim() > 1 and not _is_later(side.real()) for side in op.inputs):
+            found.append((op.inputs[0], op.inputs[1]))
     return found
 
 
@@ -110,7 +124,7 @@ def _is_later(side: Op) -> bool:
 
 
 def _check_layer(compared: list[tuple[Op, Op]]) -> None:
-    layers = sorted({_layer(side) for pair in compared for side in pair})
+    layers = sorted({_layer(side.real()) for pair in compared for side in pair})
     if not layers:
         raise Mistake("vgg.no_comparison")
     if layers == [_LAYER]:

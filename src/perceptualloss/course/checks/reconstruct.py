@@ -48,13 +48,14 @@ def check_reconstruct(answer: Answer, told: StandIns) -> None:
 
 def _check_path(network: WatchedNetwork, photo: Tensor, found: Tensor) -> None:
     """Look at the pictures that the network was shown, from the first to what came out."""
-    shown = [call.inputs[0] for call in network.calls]
-    others = [picture for picture in shown if picture.shape == photo.shape and not torch.equal(picture, photo)]
+    calls = [call for call in network.calls if call.inputs[0].shape == photo.shape]
+    calls = [call for call in calls if not torch.equal(call.inputs[0], photo)]
+    others = [call.inputs[0] for call in calls]
     start = others[0] if others else photo
     if not others or torch.corrcoef(torch.stack([start.flatten(), photo.flatten()]))[0, 1] > 0.9:
         raise Mistake("rec.begins_at_photo")
     if all(torch.equal(picture, start) for picture in [*others, found]):
-        raise Mistake("rec.never_moves")
+        raise Mistake("rec.never_moves" if any(call.asked and call.recorded for call in calls) else "rec.no_gradient")
     with torch.no_grad():
         wanted = network.inside(photo)
         far, near = ((network.inside(picture) - wanted).square().mean() for picture in (start, found))

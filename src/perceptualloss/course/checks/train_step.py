@@ -33,11 +33,11 @@ def check_train_step(answer: Answer, told: StandIns) -> None:
             if mistake.key in ("signature", "unfinished", "too_long", "exits"):
                 raise
             error = mistake  # what led to it is told first
-        _check_calls(model, loss, low, high)
+        _check_calls(model, loss, low, high, error)
         if error is not None:
             raise error
         _check_order(events.order)
-        if not about(plain_number(value, "loss", _NAME), float(loss.calls[-1].result)):
+        if not about(plain_number(value, "loss", _NAME), float(loss.calls[-1].result.detach())):
             raise Mistake("step.value")
         if high.requires_grad:
             raise Mistake("step.target_gradient")
@@ -59,9 +59,11 @@ def _gradient(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
     return flat(torch.autograd.grad(F.l1_loss(model(low), high), list(model.parameters())))
 
 
-def _check_calls(model: WatchedNetwork, loss: WatchedLoss, low: Tensor, high: Tensor) -> None:
-    if not model.calls:
+def _check_calls(model: WatchedNetwork, loss: WatchedLoss, low: Tensor, high: Tensor, error: Mistake | None) -> None:
+    if not model.tried:
         raise Mistake("step.model_unused")
+    if error is not None and not model.calls:
+        raise error
     call = model.calls[-1]
     if call.inputs[0].shape == high.shape:
         raise Mistake("step.inputs_exchanged")
@@ -69,8 +71,10 @@ def _check_calls(model: WatchedNetwork, loss: WatchedLoss, low: Tensor, high: Te
         raise Mistake("step.eval_mode")
     if not call.recorded:
         raise Mistake("step.no_grad")
-    if not loss.calls:
-        raise Mistake("step.loss_unused")
+    if not loss.tried:
+        raise error or Mistake("step.loss_unused")
+    if error is not None and not loss.calls:
+        raise error
     first, second = loss.calls[-1].inputs[:2]
     if first.shape == high.shape and torch.equal(first, high) and second.shape == high.shape:
         raise Mistake("step.loss_exchanged")

@@ -15,6 +15,8 @@ from perceptualloss.course.checks.values import shape_of
 from perceptualloss.course.stand_in import StandIns
 from perceptualloss.course.trace import Op, Trace
 
+_SIZE = (6, 8)  # of the picture that is tried
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -55,7 +57,7 @@ def _check(answer: Answer, plan: Plan) -> None:
     if not isinstance(network, nn.Module):
         raise Mistake("not_module", line_of(answer[plan.name]), name=plan.name)
     network.eval()
-    picture = torch.rand(1, 3, 10, 12)
+    picture = torch.rand(1, 3, *_SIZE)
     with torch.no_grad(), Trace() as trace:
         try:
             output = answer.run(network, picture)
@@ -105,7 +107,7 @@ def _check_enlargement(trace: Trace, plan: Plan, picture: Tensor, output: Tensor
             raise Mistake("net.no_pixel_shuffle")
     wanted = (1, 3, plan.scale * height, plan.scale * width)
     if tuple(output.shape) != wanted:
-        raise Mistake("net.shape", name=plan.name, got=shape_of(output), expected=str(wanted))
+        raise Mistake("net.shape", name=plan.name, given=shape_of(picture), got=shape_of(output), expected=str(wanted))
 
 
 def _check_blocks(plan: Plan, wide: Sequence[Op]) -> None:

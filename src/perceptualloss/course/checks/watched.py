@@ -14,12 +14,21 @@ from perceptualloss.course.checks.values import flat
 
 @dataclass
 class Call:
-    """One call: with what, in which mode, and whether gradients were recorded."""
+    """One call.
+
+    Attributes:
+        inputs: with what.
+        result: what came of it.
+        training: whether the network was in train mode.
+        recorded: whether gradients were recorded.
+        asked: whether an input asked for a gradient.
+    """
 
     inputs: tuple[Tensor, ...]
     result: Tensor
     training: bool
     recorded: bool
+    asked: bool
 
 
 class WatchedNetwork(nn.Module):
@@ -33,12 +42,15 @@ class WatchedNetwork(nn.Module):
         super().__init__()
         self.inside = inside
         self.calls: list[Call] = []
+        self.tried = 0  # also calls that raised
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Compute, and write it down."""
+        self.tried += 1
         result: Tensor = self.inside(*inputs)
         copies = tuple(one.detach().clone() for one in inputs)
-        self.calls.append(Call(copies, result, self.training, torch.is_grad_enabled()))
+        asked = any(one.requires_grad for one in inputs)
+        self.calls.append(Call(copies, result, self.training, torch.is_grad_enabled(), asked))
         return result
 
 
@@ -53,11 +65,14 @@ class WatchedLoss(nn.Module):
         super().__init__()
         self.inside = inside
         self.calls: list[Call] = []
+        self.tried = 0  # also calls that raised
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Compute, and write it down; the inputs as they are."""
+        self.tried += 1
         result = self.inside(*inputs)
-        self.calls.append(Call(inputs, result, self.training, torch.is_grad_enabled()))
+        asked = any(one.requires_grad for one in inputs)
+        self.calls.append(Call(inputs, result, self.training, torch.is_grad_enabled(), asked))
         return result
 
 
@@ -70,6 +85,7 @@ class Update:
         gradients: of its parameters, in a row; none where there are none.
         others: the gradients of the other network.
         before: its parameters before the step.
+        others_before: the other network's.
         trainable: whether they all ask for gradients.
     """
 
@@ -77,6 +93,7 @@ class Update:
     gradients: Tensor
     others: Tensor
     before: Tensor
+    others_before: Tensor
     trainable: bool
 
 
@@ -123,6 +140,7 @@ class WatchedOptimizer(torch.optim.SGD):
                 gradients_of(self.own),
                 gradients_of(self.others),
                 flat(self.own),
+                flat(self.others),
                 all(parameter.requires_grad for parameter in self.own),
             )
         )
