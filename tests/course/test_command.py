@@ -104,7 +104,7 @@ def test_the_solution_is_the_file_and_is_right(capsys: pytest.CaptureFixture[str
     assert printed == (PACKAGE / "course" / "solutions" / "reconstruct.py").read_text(encoding="utf-8")
     Path("mine.py").write_text(printed, encoding="utf-8")
     assert run("check", 9, "mine.py") == 0
-    assert capsys.readouterr().out.startswith("Right. The picture moves")
+    assert capsys.readouterr().out.startswith("Right.\n  The picture moves")
 
 
 def test_a_mistake_is_named_in_german(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ MISTAKES: list[tuple[int, str, list[Change], str]] = [
     (2, "net.skip_otherwise", [("up + self.model(up)", "0.5 * up + self.model(up)")], "bilinearly enlarged"),
     (2, "net.shape", [("scale_factor=2", "scale_factor=3")], "(1, 3, 12, 16)"),
     (2, "not_module", [("class Upscale2x(nn.Module):", "class Upscale2x:")], "nn.Module"),
-    (2, "raises", [("64, 32,", "48, 32,")], "48 channels"),
+    (2, "net.mismatch", [("64, 32,", "48, 32,")], "expects 48 channels and gets 64"),
     # 3: one step
     (3, "step.not_zeroed", [("    optimizer.zero_grad()\n", "")], "not zeroed"),
     (3, "step.no_backward", [("    value.backward()\n", "")], "backward()"),

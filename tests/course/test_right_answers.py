@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perceptualloss.course.chapters import CHAPTERS
+from perceptualloss.course.chapters import CHAPTERS, find_chapter
 from perceptualloss.course.checks import check
 
 PRINTED_BLOCK = "import torch\nfrom torch import nn\nfrom perceptualloss import ResNetBlock\n"
@@ -127,6 +127,7 @@ class Block(nn.Module):
         y += self.short(x)
         return y
 """
+ADVERSARIAL = find_chapter(7).solution()
 OTHERS = {
     "a hook in the whole network": (
         1,
@@ -309,6 +310,12 @@ def adversarial_step(G, D, og, od, low, high, perceptual_loss, tv_loss, n_critic
     og.step()
     return d.detach(), g.detach()
 """,
+    ),
+    "a critic for 256 x 256 alone": (
+        7,
+        ADVERSARIAL.replace("self.score = nn.Linear(128, 1)", "self.score = nn.Linear(128 * 32 * 32, 1)").replace(
+            "self.features(images).mean(dim=(2, 3))", "self.features(images).flatten(1)"
+        ),
     ),
     "einsum, and norms": (
         8,

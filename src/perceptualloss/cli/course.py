@@ -139,7 +139,8 @@ def _check(chapter: Chapter, language: Language, file: Path) -> None:
         tell(Text(text(language, "check.wrong"), "bold red"), f" {place}")
         _paragraph(text(language, f"mistake.{mistake.key}", mistake.values))
         raise SystemExit(1) from None
-    tell(Text(text(language, "check.right"), "bold green"), f" {text(language, f'{chapter.number}.checked')}")
+    tell(Text(text(language, "check.right"), "bold green"))
+    _paragraph(text(language, f"{chapter.number}.checked"))
     more = chapter.number < len(CHAPTERS)
     _paragraph(text(language, "check.next" if more else "check.end", {"number": chapter.number + 1}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from perceptualloss.course.checks.values import shape_of
 from perceptualloss.course.stand_in import StandIns
 from perceptualloss.course.trace import Op, Trace
 
+_UNFIT = re.compile(r"to have (\d+) channels, but got (\d+)")  # what torch says of a convolution
 _SIZE = (6, 8)  # of the picture that is tried
 
 
@@ -61,8 +63,10 @@ def _check(answer: Answer, plan: Plan) -> None:
     with torch.no_grad(), Trace() as trace:
         try:
             output = answer.run(network, picture)
-        except Mistake:
+        except Mistake as mistake:
             _check_sizes(trace)  # the cause, if a sum of two sizes is what fails
+            if unfit := _UNFIT.search(str(mistake.values.get("error"))):
+                raise Mistake("net.mismatch", mistake.line, wanted=unfit[1], got=unfit[2]) from mistake
             raise
     _check_sizes(trace)
     if not isinstance(output, Tensor):
