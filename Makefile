@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 
-.PHONY: demo bench test lint docs clean browser-runtime
+.PHONY: demo bench test lint docs docs-version clean browser-runtime
 
 # The main job: the same network trained with MSE and with a perceptual loss, on the photos of scikit-image.
 demo: $(READY)
@@ -28,8 +28,16 @@ lint: $(READY)
 browser-runtime:
 	npm ci --ignore-scripts --no-audit --no-fund --prefix src/perceptualloss/page/browser_runtime
 
+# Fails at any warning: a broken link or anchor, a page that is in no group, a file that another host would give.
 docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The site of a version into the local branch gh-pages, with a menu of versions: make docs-version VERSION=0.2
+docs-version: docs
+	@test -n "$(VERSION)" || { echo 'Say which: make docs-version VERSION=0.2'; exit 1; }
+	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mike deploy --update-aliases $(VERSION) latest
+	$(BIN)/mike set-default latest
+	@echo 'git push origin gh-pages publishes it; $(BIN)/mike serve shows it here.'
 
 clean:
 	rm -rf .venv site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
