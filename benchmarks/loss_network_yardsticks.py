@@ -8,7 +8,8 @@ Candidates are the networks' layers before each pooling, with unit-normalised ch
 arithmetic mean, and each layer alone. Which of the judge's becomes ``perceptual_distance`` follows from a rule that
 was written down before this was run for the first time (docs/loss-network-study.md): a score for each, the mean of
 pooled and within a kind, ST-LPIPS's two networks counting as one; the best takes the place of what ships if the 95%
-interval of its lead, over photos drawn again, lies above 0. ``compact`` stands beside them but trains, so it cannot judge.
+interval of its lead, over photos drawn again, lies above 0. ``compact`` stands beside them but
+trains, so it cannot judge.
 """
 
 from __future__ import annotations
