@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
+RELEASE_READY := .venv/.release-ready
 
-.PHONY: demo bench test lint docs docs-version clean browser-runtime
+.PHONY: demo bench test lint docs docs-version release clean browser-runtime
 
 # The main job: the same network trained with MSE and with a perceptual loss, on the photos of scikit-image.
 demo: $(READY)
@@ -39,6 +40,10 @@ docs-version: docs
 	$(BIN)/mike set-default latest
 	@echo 'git push origin gh-pages publishes it; $(BIN)/mike serve shows it here.'
 
+# Wheel and sdist into dist/, checked; the wheel alone in an empty environment, with what its users run there.
+release: $(RELEASE_READY)
+	$(BIN)/python benchmarks/release.py
+
 clean:
 	rm -rf .venv site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -50,4 +55,8 @@ $(READY): pyproject.toml constraints.txt
 
 $(DOCS_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+$(RELEASE_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
 	touch $@
