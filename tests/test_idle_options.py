@@ -50,6 +50,7 @@ COMMANDS: list[tuple[list[str], str]] = [
         "no --network with --method optimize",
     ),
     ([*STYLIZE, "{photo}", "--method", "optimize", "--every", "500"], "--every from 1 to"),
+    (["share", "{recipe}", "anna/net", "--out", "{folder}/out", "--public"], "no --public with --out"),
     (["compare", "--resume", "{folder}", "--steps", "5"], "no --steps with --resume"),
     (["compare", "--resume", "{folder}", "--name", "mine"], "no --name with --resume"),
     (["compare", "--runs", "{folder}", "{folder}", "--steps", "5"], "no --steps with --runs"),

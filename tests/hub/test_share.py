@@ -186,4 +186,4 @@ def test_the_command(
     said = capsys.readouterr().out
     assert "public: http" in said
     assert f"hf://anna/net@{hub.newest('anna/net')[0]}" in said
-    assert cli.main([*words, "--out", str(tmp_path / "look"), "--public"]) == 1
+    assert cli.main([*words, "--out", str(tmp_path / "look"), "--public"]) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from perceptualloss.cli.console import bold, command_parser, inform, tell
+from perceptualloss.cli.console import bold, check_unused, command_parser, inform, tell
 from perceptualloss.errors import InputError
 from perceptualloss.training.share import push_to_hub, write_share
 
@@ -30,8 +30,7 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
     card = {name: options[name] for name in ("licence", "datasets", "evaluation")}
     card["text"] = "" if options.text is None else _read(options.text)
     if options.out is not None:
-        if options.public:
-            raise InputError("no --public with --out, which uploads nothing", "both", "Leave one out.")
+        check_unused(parser, options, ["public"], "with --out, which uploads nothing")
         files = write_share(options.what, options.repository, options.out, **card)
         inform("Wrote ", bold(", ".join(file.name for file in files)), f" into {options.out}; nothing was uploaded.")
         return
