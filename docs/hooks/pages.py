@@ -38,3 +38,8 @@ def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
         return (root / match[1]).read_text(encoding="utf-8").replace("](docs/", "](")
 
     return INCLUDED.sub(text, markdown)
+
+
+def on_page_content(content: str, page: Any, **_: Any) -> str:
+    """Say which language a translated page is in, for screen readers and hyphens."""
+    return f'<div lang="de">{content}</div>' if page.file.src_uri.startswith("course/de/") else content
