@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perceptualloss import cli
 from perceptualloss.course import answer as answers
 from perceptualloss.course.answer import Mistake
 from perceptualloss.course.checks import check
@@ -31,6 +32,7 @@ BROKEN = [
     ("try:\n    while True:\n        pass\nexcept Exception:\n    pass\n", "too_long", None, "busy"),
     ("def train_step(model, loss, optimizer, low, high):\n    raise NotImplementedError\n", "unfinished", 2, "body"),
     ("from perceptualloss.numerics import wide as train_step\n", "not_own", None, "comes from the package"),
+    ("class E(Exception):\n    def __str__(self):\n        return 1 / 0\nraise E\n", "raises", 4, "stops with E."),
     ("def f():\n    return f()\nf()\n", "raises", 2, "RecursionError"),
 ]  # fmt: skip
 
@@ -60,6 +62,19 @@ def test_the_line_is_that_of_the_file_where_a_library_raises(answer: Callable[[s
         check(3, answer(source))
     assert told.value.line == 3
     assert "expected input" in str(told.value.values["error"])
+
+
+def test_bytes_that_are_no_text_and_a_message_that_steers_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.py"
+    for source, words in ((b"\xff\xfe\x00", "cannot read"), (b"raise ValueError('\\x1b[31m{x}')", "\ufffd[31m{x}")):
+        file.write_bytes(source)
+        with pytest.raises(SystemExit):
+            cli.main(["course", "check", "3", str(file), "--language", "en"])
+        shown = capsys.readouterr().out
+        assert words in shown
+        assert "\x1b" not in shown
 
 
 def test_what_is_no_python_file(tmp_path: Path) -> None:

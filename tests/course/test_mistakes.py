@@ -153,6 +153,7 @@ MISTAKES: list[tuple[int, str, list[Change], str]] = [
     (4, "validate.changes", [("count, mse", "for p in model.state_dict().values():\n        p.add_(1)\n    count, mse")], "only look"),
     # 5: four times the size, whose blocks are free
     (5, "net.shape", [("scale_factor=4", "scale_factor=2")], "(1, 3, 24, 32)"),
+    (5, "net.sizes", [("up + self.model(up)", "x + self.model(up)")], "8 and 32 pixels"),
     (5, "net.no_shortcut", [OWN, (" + self.s(x)", "")], "shortcut"),
     (5, "net.norm_before_relu", [OWN, ("self.n1(self.c1(x).relu())", "self.n1(self.c1(x)).relu()")], "before ReLU"),
     (5, "net.no_skip", [("up + self.model(up)", "self.model(up)")], "not added"),
@@ -239,6 +240,7 @@ MISTAKES: list[tuple[int, str, list[Change], str]] = [
     (9, "rec.never_moves", [("        optimizer.step()\n", "")], "never moves"),
     (9, "rec.no_gradient", [(", requires_grad=True", "")], "requires_grad=True"),
     (9, "rec.away", [("F.mse_loss(network", "-F.mse_loss(network")], "up in place of down"),
+    (9, "rec.new_noise", [("        optimizer.zero_grad()", "        picture = torch.rand(photo.shape, requires_grad=True)\n        optimizer.zero_grad()")], "every turn"),
     (9, "rec.steps", [("range(steps)", "range(3)")], "3 pictures with steps=40"),
     (9, "rec.not_nearer", [("lr=learning_rate", "lr=1e-4")], "hardly nearer"),
     (9, "rec.graph", [("picture.detach()", "picture * 1")], "detach()"),

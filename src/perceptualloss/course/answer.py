@@ -177,6 +177,9 @@ def line_of(thing: object) -> int | None:
 
 
 def _words(error: BaseException) -> str:
-    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    try:
+        text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    except Exception:  # of a learner's own class
+        text = ""
     shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
     return f"{type(error).__name__}: {shown}" if shown else type(error).__name__

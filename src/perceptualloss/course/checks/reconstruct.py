@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from perceptualloss.course.stand_in import StandIns
 
 _NAME = "reconstruct"
 _STEPS, _RATE = 40, 0.05
+_ALIKE = 0.5  # correlation of a picture with the one a step before, at least
 _NEARER = 0.5  # of the distance at the start, at most
 
 
@@ -56,6 +59,9 @@ def _check_path(network: WatchedNetwork, photo: Tensor, found: Tensor) -> None:
         raise Mistake("rec.begins_at_photo")
     if all(torch.equal(picture, start) for picture in [*others, found]):
         raise Mistake("rec.never_moves" if any(call.asked and call.recorded for call in calls) else "rec.no_gradient")
+    pairs = [torch.stack([one.flatten(), other.flatten()]) for one, other in pairwise(others)]
+    if pairs and all(torch.corrcoef(pair)[0, 1] < _ALIKE for pair in pairs):
+        raise Mistake("rec.new_noise")
     with torch.no_grad():
         wanted = network.inside(photo)
         far, near = ((network.inside(picture) - wanted).square().mean() for picture in (start, found))

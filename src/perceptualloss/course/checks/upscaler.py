@@ -17,6 +17,7 @@ from perceptualloss.course.stand_in import StandIns
 from perceptualloss.course.trace import Op, Trace
 
 _UNFIT = re.compile(r"to have (\d+) channels, but got (\d+)")  # what torch says of a convolution
+_UNEQUAL = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")  # and of a sum
 _SIZE = (6, 8)  # of the picture that is tried
 
 
@@ -65,8 +66,11 @@ def _check(answer: Answer, plan: Plan) -> None:
             output = answer.run(network, picture)
         except Mistake as mistake:
             _check_sizes(trace)  # the cause, if a sum of two sizes is what fails
-            if unfit := _UNFIT.search(str(mistake.values.get("error"))):
+            error = str(mistake.values.get("error"))
+            if unfit := _UNFIT.search(error):
                 raise Mistake("net.mismatch", mistake.line, wanted=unfit[1], got=unfit[2]) from mistake
+            if unequal := _UNEQUAL.search(error):
+                raise Mistake("net.sizes", mistake.line, one=unequal[1], other=unequal[2]) from mistake
             raise
     _check_sizes(trace)
     if not isinstance(output, Tensor):
