@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from perceptualloss.cli.console import OptionError, as_option, bold, check_unused, command_parser, console, tell
 from perceptualloss.course.chapters import CHAPTERS, Chapter, find_chapter
-from perceptualloss.course.texts import Language, language_of, text
+from perceptualloss.course.texts import Language, language_of, text, wrapped
 from perceptualloss.errors import InputError, check_choice
 
 Action = Literal["list", "show", "start", "check", "solution"]
@@ -148,5 +147,4 @@ def _check(chapter: Chapter, language: Language, file: Path) -> None:
 def _paragraph(words: str) -> None:
     """Print running text in lines that fit the terminal."""
     width = min(console.width, _WIDEST) - 2
-    lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
-    tell("\n".join(f"  {line}" for line in lines))
+    tell("\n".join(f"  {line}" for line in wrapped(words, width)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
-from perceptualloss.course.texts import Language, text
+from perceptualloss.course.texts import Language, text, wrapped
 from perceptualloss.errors import InputError
+
+_WIDTH = 100  # letters in a line of a skeleton's docstring
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,16 @@ class Chapter:
         task = text(language, f"{self.number}.task")
         check = text(language, "skeleton", {"number": self.number, "file": file})
         return "\n".join(
-            ['"""' + self.title(language), "", *_wrapped(task), "", *_wrapped(check), '"""', *lines[head:], ""]
+            [
+                '"""' + self.title(language),
+                "",
+                *wrapped(task, _WIDTH),
+                "",
+                *wrapped(check, _WIDTH),
+                '"""',
+                *lines[head:],
+                "",
+            ]
         )
 
 
@@ -131,7 +141,3 @@ def _bodies(tree: ast.Module) -> Iterator[tuple[int, int, int]]:
 
 def _is_docstring(part: ast.stmt) -> bool:
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
-
-
-def _wrapped(paragraph: str) -> list[str]:
-    return textwrap.wrap(paragraph, 100, break_long_words=False, break_on_hyphens=False)

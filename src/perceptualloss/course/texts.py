@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -23,6 +24,19 @@ def texts(language: Language) -> Mapping[str, str]:
 def text(language: Language, key: str, values: Mapping[str, object] | None = None) -> str:
     """Return a sentence with its values."""
     return texts(language)[key].format_map(values or {})
+
+
+def wrapped(words: str, width: int) -> list[str]:
+    r"""Return running text in lines of a width; a line that begins with "- " is an item, and hangs.
+
+    >>> wrapped("Write:\n- a class of one's own", 15)
+    ['Write:', '- a class of', "  one's own"]
+    """
+    lines = []
+    for part in words.splitlines():
+        hanging = "  " if part.startswith("- ") else ""
+        lines += textwrap.wrap(part, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+    return lines
 
 
 def language_of(environment: Mapping[str, str]) -> Language:
