@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +25,9 @@ from svg import Drawing
 
 SIDE, COLUMNS = 192, 5
 PARTS = ("InTurn", "OneOf", "Unchanged")  # of others, or of none
-ARGUMENTS = {  # in place of the range that a sample draws from: what is well seen at this size
+ARGUMENTS: dict[
+    str, dict[str, Any]
+] = {  # in place of the range that a sample draws from: what is well seen at this size
     "Downscale": {"scale": 4},
     "Noise": {"sigma": [0.15, 0.15]},
     "Jpeg": {"quality": [10, 10]},
