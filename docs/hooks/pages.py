@@ -41,5 +41,6 @@ def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> str:
-    """Say which language a translated page is in, for screen readers and hyphens."""
+    """Keep options in one piece, which browsers break at hyphens; say which language a translated page is in."""
+    content = re.sub(r"<code>(-[^<]{1,30})</code>", r'<code class="option">\1</code>', content)
     return f'<div lang="de">{content}</div>' if page.file.src_uri.startswith("course/de/") else content
