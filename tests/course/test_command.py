@@ -69,6 +69,7 @@ def test_a_chapter_is_shown_with_its_page(language: str, capsys: pytest.CaptureF
     for chapter in CHAPTERS:
         assert run("show", chapter.number, "--language", language) == 0
         shown = capsys.readouterr().out
+        assert (Path(__file__).parents[2] / chapter.page(language)).is_file()  # type: ignore[arg-type]
         assert chapter.page(language) in shown  # type: ignore[arg-type]
         assert f"check {chapter.number} {chapter.file}" in shown
         assert max(map(len, shown.splitlines())) <= 100

@@ -243,6 +243,7 @@ MISTAKES: list[tuple[int, str, list[Change], str]] = [
     (9, "rec.new_noise", [("        optimizer.zero_grad()", "        picture = torch.rand(photo.shape, requires_grad=True)\n        optimizer.zero_grad()")], "every turn"),
     (9, "rec.steps", [("range(steps)", "range(3)")], "3 pictures with steps=40"),
     (9, "rec.not_nearer", [("lr=learning_rate", "lr=1e-4")], "hardly nearer"),
+    (9, "rec.not_nearer", [("optim.Adam", "optim.SGD")], "Adam"),
     (9, "rec.graph", [("picture.detach()", "picture * 1")], "detach()"),
     (9, "rec.shape", [("picture.detach()", "picture.detach()[0]")], "photo's"),
     (9, "rec.photo_moved", [("picture = torch.rand(photo.shape, requires_grad=True)", "photo.data.uniform_()\n    picture = photo")], "photo itself"),

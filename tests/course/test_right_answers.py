@@ -311,6 +311,21 @@ def adversarial_step(G, D, og, od, low, high, perceptual_loss, tv_loss, n_critic
     return d.detach(), g.detach()
 """,
     ),
+    "a backward pass for each half of the critic's loss": (
+        7,
+        ADVERSARIAL.replace(
+            "critic_loss = -torch.mean(critic(high)) + torch.mean(critic(fake))",
+            "(-critic(high).mean()).backward()\n        critic_loss = critic(fake).mean()",
+        ),
+    ),
+    "a picture behind a sigmoid": (
+        9,
+        find_chapter(9)
+        .solution()
+        .replace("network(picture)", "network(picture.sigmoid())")
+        .replace("picture.detach()", "picture.detach().sigmoid()")
+        .replace("lr=learning_rate", "lr=4 * learning_rate"),
+    ),
     "a critic for 256 x 256 alone": (
         7,
         ADVERSARIAL.replace("self.score = nn.Linear(128, 1)", "self.score = nn.Linear(128 * 32 * 32, 1)").replace(
