@@ -47,7 +47,7 @@ ELSEWHERE = {  # blocks with these words are run by tests of their own, with mor
     "video.md": "optimizer|flow",
     "losses.md": "timm/",
     "stylizing.md": "optimize|several",
-    "evaluating.md": "torchmetrics|lightning",
+    "evaluating.md": "torchmetrics|lightning|import evaluate",
     "training.md": "runs/style",
     "export.md": "export_network",
 }
