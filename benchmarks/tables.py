@@ -11,6 +11,7 @@ Tables:
 - flicker: what losses see of errors that come and go (``flicker.py``), on a photo that scikit-image ships;
 - lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
 - restoration: what the restorers that ship make of damaged photos (``restoration.py``);
+- effect-NAME, cost-NAME, loss-costs: what a loss does alone and costs, as ``loss_effects.py`` found it last;
 - card-NAME: one of the upscalers or restorers, for its card beside its file;
 - upscaler-times: milliseconds per megapixel of the result on this machine, side by side (--check leaves it alone);
 - inference: megapixels a second of PyTorch and onnxruntime (``inference.py``), on this machine (likewise).
@@ -36,6 +37,7 @@ from torch import Tensor, nn
 import flicker
 import inference
 import lattice
+import loss_effects
 import restoration
 from filling import ROOT, Tables, fill, markdown
 from perceptualloss.apply.tiles import transform_in_tiles
@@ -247,6 +249,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     tables: Tables = {
+        **loss_effects.tables(),
         "bicubic": lambda: bicubic_table(options.benchmarks),
         "upscalers": lambda: upscaler_table(options.benchmarks),
         "perception": lambda: perception_table(options.benchmarks),
