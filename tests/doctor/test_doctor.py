@@ -96,6 +96,7 @@ def test_extras_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = list(software.extras())
     assert "video (needs av) -> pip install 'perceptualloss[video]'" in found(findings, "missing")
     assert is_healthy(findings)
+    assert not [finding for finding in findings if finding.text.startswith(software.FOR_DEVELOPERS)]
     assert "You do not have the extras " in advice(findings)[0]
     assert not [finding for finding in software.optional_libraries() if "PyAV" in finding.text]
 

@@ -15,7 +15,7 @@ from perceptualloss.doctor.findings import Finding
 
 PACKAGE = "perceptualloss"
 PART, EXTRAS = "Software", "Extras"
-FOR_DEVELOPERS = ("dev", "docs", "all")
+FOR_DEVELOPERS = ("dev", "docs", "release", "all")
 MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}  # uploads by somebody who had stolen the right to upload
 IMPORTED = ("torch", "torchvision", "lightning", "PIL", "imagecodecs", "skimage")
 _NEWEST = "pip install --upgrade --force-reinstall"
