@@ -45,7 +45,6 @@ ELSEWHERE = {  # blocks with these words are run by tests of their own, with mor
     "critics.md": "",
     "masks.md": "PhotoTask|DataLoader",
     "video.md": "optimizer|flow",
-    "losses.md": "timm/",
     "stylizing.md": "optimize|several",
     "evaluating.md": "torchmetrics|lightning|import evaluate",
     "training.md": "runs/style",
@@ -95,20 +94,28 @@ def command_lines(document: Path) -> list[list[str]]:
     return found
 
 
-@pytest.fixture(name="folder")
-def _folder(small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what documents speak of: photos, styles, networks."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(small_photos, tmp_path / "my-photos")
+@pytest.fixture(scope="module", name="things")
+def _things(small_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What documents speak of: photos, styles, networks."""
+    place = tmp_path_factory.mktemp("things")
+    shutil.copytree(small_photos, place / "my-photos")
     for file in ("photo", "scan", "output", "target", "painting", "picture", "starry_night", "wave"):
-        write_image(torch.rand(3, 48, 48), tmp_path / f"{file}.jpg")
-        write_image(torch.rand(3, 48, 48), tmp_path / f"{file}.png")
+        write_image(torch.rand(3, 48, 48), place / f"{file}.jpg")
+        write_image(torch.rand(3, 48, 48), place / f"{file}.png")
     for folder in ("mse", "perceptual", "targets"):
-        shutil.copytree(small_photos, tmp_path / folder)
+        shutil.copytree(small_photos, place / folder)
     for run in ("upscale2x-perceptual", "mine"):
-        (tmp_path / "runs" / run).mkdir(parents=True)
-        save_network(ResidualUpscaler(2, 4, 1), tmp_path / "runs" / run / "network.safetensors")
-    save_network(ResidualUpscaler(2, 4, 1), tmp_path / "mine.safetensors")
+        (place / "runs" / run).mkdir(parents=True)
+        save_network(ResidualUpscaler(2, 4, 1), place / "runs" / run / "network.safetensors")
+    save_network(ResidualUpscaler(2, 4, 1), place / "mine.safetensors")
+    return place
+
+
+@pytest.fixture(name="folder")
+def _folder(things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with these, in which a document's blocks run."""
+    shutil.copytree(things, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
