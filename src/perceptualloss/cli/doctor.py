@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from perceptualloss.doctor.diagnosis import advice, as_data, examine, is_healthy, lines
+from perceptualloss.doctor.diagnosis import advice, as_data, examine, folded, is_healthy, lines
 from perceptualloss.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def diagnose(as_json: bool) -> bool:
     if as_json:
         _print(json.dumps(as_data(findings), indent=2, ensure_ascii=False))
     else:
-        _print("\nWhat to do\n" + "\n".join(f"  {line}" for line in advice(findings)))
+        _print("\nWhat to do\n" + "\n".join(folded(line, "  ", "    ") for line in advice(findings)))
     return is_healthy(findings)
 
 

@@ -42,9 +42,19 @@ def is_healthy(findings: Iterable[Finding]) -> bool:
 def lines(finding: Finding, before: str | None) -> str:
     """Return a finding as text, with a heading where a part begins after the part ``before``."""
     heading = "" if finding.part == before else ("" if before is None else "\n") + finding.part + "\n"
-    mark = f"  {_MARKS[finding.state]:<7} "
-    return heading + textwrap.fill(finding.text, _WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark),
-                                   break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return heading + folded(finding.text, f"  {_MARKS[finding.state]:<7} ")
+
+
+def folded(text: str, mark: str, under: str | None = None) -> str:
+    """Return a text behind a mark, in lines that a terminal has room for; ``under`` stands before all but the first."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark) if under is None else under,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def advice(findings: Sequence[Finding]) -> list[str]:
