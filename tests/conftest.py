@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -74,6 +75,17 @@ def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(pytestconfig.rootpath)  # where tests.losses.test_wrapped is found
         yield call
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What drives a browser, which benchmarks use, too."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    tools = importlib.import_module("chromium")
+    if missing := tools.missing():
+        reason = f"needs {missing} (Debian's packages chromium and chromium-driver)"
+        pytest.fail(reason) if os.environ.get("PERCEPTUALLOSS_NEEDS_CHROMIUM") else pytest.skip(reason)
+    return tools
 
 
 class AtOnce:

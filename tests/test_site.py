@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -26,15 +25,6 @@ def hook(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(name="tools")
-def _tools(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    tools = importlib.import_module("chromium")
-    if missing := tools.missing():
-        pytest.skip(f"needs {missing} (Debian's packages chromium and chromium-driver)")
-    return tools
 
 
 def test_the_slider_follows_pointer_and_keys(tools: Any, tmp_path: Path) -> None:

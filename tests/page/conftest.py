@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import io
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -26,7 +23,6 @@ from perceptualloss.page.server import configuration
 from perceptualloss.page.settings import PageSettings
 
 ADDRESS = "http://127.0.0.1"
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @dataclass
@@ -115,14 +111,3 @@ def png(height: int = 12, width: int = 16, channels: int = 3, seed: int = 0, **o
 @pytest.fixture(name="png")
 def _png() -> Callable[..., bytes]:
     return png
-
-
-@pytest.fixture
-def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What drives a browser, which the benchmark of the page uses, too."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    tools = importlib.import_module("chromium")
-    if missing := tools.missing():
-        reason = f"needs {missing} (Debian's packages chromium and chromium-driver)"
-        pytest.fail(reason) if os.environ.get("PERCEPTUALLOSS_NEEDS_CHROMIUM") else pytest.skip(reason)
-    return tools
