@@ -11,6 +11,7 @@ import pytest
 from perceptualloss.cli import compare
 from perceptualloss.cli.train import build_parser
 from perceptualloss.data.registry import DEGRADATIONS
+from perceptualloss.losses.presets import Preset
 from perceptualloss.losses.registry import LOSSES
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.training.balance import Balancing
@@ -58,6 +59,32 @@ def test_a_registered_loss_is_listed(help_text: str) -> None:
         check_settings({"loss": {name: {"weight": 2.0, "reduction": "sum"}}})
     assert f"one of {', '.join(LOSSES)}" in help_text
     assert f"compare: {', '.join(LOSSES)}" in " ".join(compare.build_parser().format_help().split())
+
+
+PAGES = [
+    *(name for name, loss in LOSSES.items() if not isinstance(loss, Preset)),
+    *("WeightedLoss", "BalancedLoss", "VideoLoss", "TemporalLoss", "WarpingLoss", "GANLoss"),
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_loss_has_a_page_with_its_picture_formula_cost_and_source(name: str) -> None:
+    text = (DOCS / "losses" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"losses/{name}.md" in (DOCS / "losses.md").read_text(encoding="utf-8")
+    assert "losses/*.md" in (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    parts = dict(part.partition("\n")[::2] for part in text.split("\n## "))
+    assert "$$" in parts["Formula"]
+    assert {"What goes in and comes out", "When not to use it", "Relatives"} <= set(parts)
+    assert len(parts["Source"].strip()) > 20
+    assert "| `" in parts["Cost"]
+    pictures = re.findall(r"!\[[^]]{20,}\]\((\S+)\)", text)
+    assert f"../images/losses/{name}.jpg" in pictures
+    for picture in pictures:
+        assert (DOCS / "losses" / picture).stat().st_size < 60_000
+
+
+def test_pictures_of_losses_are_small_together() -> None:
+    assert sum(file.stat().st_size for file in (DOCS / "images" / "losses").glob("*.jpg")) < 2_000_000
 
 
 def listed_settings(page: str, heading: str) -> dict[str, list[str]]:
