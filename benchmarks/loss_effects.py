@@ -1,4 +1,4 @@
-"""What each loss does when it is alone: pictures and figures for docs/losses/, in about 10 minutes on one idle core.
+"""What each loss does when it is alone: pictures and figures for docs/losses/, in about 8 minutes on one idle core.
 
     python benchmarks/loss_effects.py [--only MSELoss ...] [--costs | --no-costs] [--weights VGG16.safetensors]
 

@@ -66,10 +66,10 @@ from published import BICUBIC
 from timing import side_by_side
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
-SPEED = ("speed",)  # which speed.py --write fills, not this
+ELSEWHERE = ("speed", "weights", "packages")  # which speed.py --write and licences.py fill, not this
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
-TIMED = ("upscaler-times", "inference", *SPEED)
+TIMED = ("upscaler-times", "inference", *ELSEWHERE)
 
 
 def bicubic_table(benchmarks: Path) -> str:
@@ -268,7 +268,7 @@ def main() -> None:
         if options.print:
             print(tables[check_choice("table", options.print, tables)](), end="")
             return
-        stale = fill(documents(), tables, options.check, TIMED if options.check or options.keep_times else SPEED)
+        stale = fill(documents(), tables, options.check, TIMED if options.check or options.keep_times else ELSEWHERE)
     except InputError as error:
         sys.exit(f"error: {error}")
     for file in stale:

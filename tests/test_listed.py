@@ -77,7 +77,7 @@ def test_a_loss_has_a_page_with_its_picture_formula_cost_and_source(name: str) -
     assert {"What goes in and comes out", "When not to use it", "Relatives"} <= set(parts)
     assert len(parts["Source"].strip()) > 20
     assert "| `" in parts["Cost"]
-    pictures = re.findall(r"!\[[^]]{20,}\]\((\S+)\)", text)
+    pictures = re.findall(r"!\[[^]]{20,}\]\(([^)]+)\)", text)
     assert f"../images/losses/{name}.jpg" in pictures
     for picture in pictures:
         assert (DOCS / "losses" / picture).stat().st_size < 60_000
