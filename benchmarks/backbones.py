@@ -2,7 +2,7 @@
 
     python benchmarks/backbones.py
 
-Prints the table in docs/losses.md ("Other backbones"). For each network with random weights, up to a layer: the weights
+Prints the table in docs/losses/backbones.md. For each network with random weights, up to a layer: the weights
 that stay in memory, the multiplications of one forward pass per pixel, and the bytes per pixel that autograd keeps for
 the backward pass of a "unit" distance in 32 bits, for one picture of 224 x 224.
 """

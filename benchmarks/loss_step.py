@@ -136,7 +136,7 @@ def print_agreement(steps: LossSteps) -> None:
         rounded, _ = steps.step(steps.ours, bf16=True)
         print(f"ours in bf16 {rounded:.7f}, relative difference {abs(rounded / expected - 1):.1e}")
     difference = ((gradient - wanted).norm() / wanted.norm()).item()
-    print(f"relative difference of the gradient {difference:.1e} (the L1's kinks; see docs/losses.md)")
+    print(f"relative difference of the gradient {difference:.1e} (the L1's kinks; docs/losses/VGG16PerceptualLoss.md)")
 
 
 def main() -> None:
