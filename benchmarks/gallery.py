@@ -1,0 +1,174 @@
+"""Make the pictures of the documentation anew, each by the script that it came from.
+
+    make gallery                            those that need nothing beside the package: fifteen minutes of a core
+    make gallery GALLERY='start losses'     those named
+    make gallery GALLERY=--list             what there is, what makes it, and what it needs
+    make gallery GALLERY=--check            fail where a picture has no entry, an entry no picture, or is stale
+
+A picture is stale when the script that made it, or a trained network that it shows, has changed since. A hash of these
+stands in docs/images/gallery.json and is written when the picture is made; ``--accept NAME ...`` writes it for pictures
+that are still right. Where the script alone cannot make a picture, because it takes runs of hours, a browser or the
+photos of ../shared, the entry says so, and gives the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from filling import ROOT
+
+IMAGES = ROOT / "docs" / "images"
+RECORD = IMAGES / "gallery.json"
+TRAINED = ROOT / "src" / "perceptualloss" / "networks" / "trained"
+SHARED_PHOTOS = "the photos of ../shared"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Pictures that one command makes.
+
+    Attributes:
+        files: patterns of their files in docs/images.
+        command: a script of benchmarks/ with its arguments, run from the root of the repository.
+        needs: what it takes beside the package; such pictures are made only when they are named.
+        networks: patterns of the trained networks that the pictures show.
+    """
+
+    files: tuple[str, ...]
+    command: str
+    needs: str = ""
+    networks: tuple[str, ...] = ()
+
+    def pictures(self) -> set[Path]:
+        """Return the files that are there."""
+        return {file for pattern in self.files for file in IMAGES.glob(pattern)}
+
+    def state(self) -> str:
+        """Return a hash of what the pictures are made from: the script, and the networks."""
+        sources = [ROOT / "benchmarks" / self.command.split()[0]]
+        sources += sorted(file for pattern in self.networks for file in TRAINED.glob(f"{pattern}.safetensors"))
+        return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sources)).hexdigest()
+
+
+GALLERY = {
+    "start": Entry(("start.jpg", "start-*.jpg"), "start_page.py", networks=("subpixel4x-*",)),
+    "perception": Entry(
+        ("perception.jpg",),
+        "gallery_pictures.py --only perception",
+        networks=("subpixel4x-mse", "subpixel4x-perceptual"),
+    ),
+    "loss-map": Entry(("loss-map.jpg",), "gallery_pictures.py --only loss-map"),
+    "layers": Entry(("layers.jpg",), "gallery_pictures.py --only layers"),
+    "losses": Entry(("losses/*.jpg",), "loss_effects.py --no-costs"),
+    "guides": Entry(("degradations.jpg", "training-step.svg"), "guide_figures.py"),
+    "course-figures": Entry(("course/*.svg",), "course_figures.py"),
+    "course-pictures": Entry(("course/*.jpg",), "course_pictures.py"),
+    "upscaling": Entry(("upscaling.jpg",), "upscaling_sheet.py", SHARED_PHOTOS, ("subpixel4x-*",)),
+    "styles": Entry(("styles.jpg",), "style_sheet.py", SHARED_PHOTOS, ("style-*",)),
+    "masks": Entry(("masks.jpg",), "masks.py --out docs/images"),
+    "autoencoders": Entry(
+        ("autoencoders.jpg",), "autoencoders.py --runs runs", f"{SHARED_PHOTOS}, and six finished runs in runs/"
+    ),
+    "balance": Entry(("balance.png",), "balance.py", "a copy: it writes runs/balance/shares.png"),
+    "course-runs": Entry(
+        ("course.jpg", "course-curves.png"),
+        "course.py --runs runs/course-upscale2x-mse runs/course-upscale2x-vgg --photos PHOTOS",
+        "the two finished runs of docs/course/results.md, and their validation photos for PHOTOS",
+    ),
+    "optimisation": Entry(
+        ("against_optimisation.png",), "style_transfer.py", "an hour, and a copy of runs/style_transfer/objectives.png"
+    ),
+    "page": Entry(
+        ("page.jpg", "page-phone.jpg"), "page.py", "chromium, and a choice among the screenshots in runs/page"
+    ),
+}
+"""Every picture of the documentation, by a short name."""
+
+
+def faults() -> list[str]:
+    """Return what is wrong: pictures that no entry or two make, entries without a picture, pictures of no document."""
+    there = {file for file in IMAGES.rglob("*") if file.suffix in (".jpg", ".png", ".svg")}
+    texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    shown = "".join(file.read_text(encoding="utf-8") for file in texts)
+    makers: dict[Path, list[str]] = {file: [] for file in there}
+    found = []
+    for name, entry in GALLERY.items():
+        if not entry.pictures():
+            found.append(f"{name}: no picture {' '.join(entry.files)}")
+        for file in entry.pictures():
+            makers[file].append(name)
+    for file, names in sorted(makers.items()):
+        place = file.relative_to(IMAGES).as_posix()
+        if len(names) != 1:
+            found.append(f"{place}: made by {' and '.join(names)}" if names else f"{place}: no entry makes it")
+        if place not in shown:
+            found.append(f"{place}: no document shows it")
+    return found
+
+
+def stale() -> list[str]:
+    """Return the names of the entries whose script or networks changed since their pictures were made."""
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+    return [name for name, entry in GALLERY.items() if record.get(name) != entry.state()]
+
+
+def accept(names: list[str]) -> None:
+    """Record that the pictures of these entries are as their scripts make them now."""
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+    record |= {name: GALLERY[name].state() for name in names}
+    RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def make(name: str) -> bool:
+    """Run one entry's command; say whether it worked."""
+    words = GALLERY[name].command.split()
+    print(f"{name}: python benchmarks/{' '.join(words)}", flush=True)
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / words[0], *words[1:]], cwd=ROOT, check=False)
+    if done.returncode:
+        print(f"error: {name} was not made: its command ended with {done.returncode}", file=sys.stderr)
+        return False
+    accept([name])
+    return True
+
+
+def show() -> None:
+    old = stale()
+    for name, entry in GALLERY.items():
+        needs = f"; needs {entry.needs}" if entry.needs else ""
+        print(f"{name}{' (stale)' if name in old else ''}: python benchmarks/{entry.command}{needs}")
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which pictures; without any, all that need nothing")
+    parser.add_argument("--list", action="store_true", help="print them, make nothing")
+    parser.add_argument("--check", action="store_true", help="make nothing; fail where something is wrong or stale")
+    parser.add_argument("--accept", action="store_true", help="make nothing; record that the named are still right")
+    options = parser.parse_args(words)
+    unknown = [name for name in options.names if name not in GALLERY]
+    if unknown:
+        parser.error(f"no picture {unknown[0]!r}; there are {', '.join(GALLERY)}")
+    if options.list:
+        show()
+    elif options.check:
+        wrong = [*faults(), *(f"{name}: stale, make it anew or --accept it" for name in stale())]
+        sys.exit("\n".join(wrong) if wrong else None)
+    elif options.accept:
+        accept(options.names)
+    else:
+        for name, entry in GALLERY.items() if not options.names else ():
+            if entry.needs:
+                print(f"{name}: left as it is, needs {entry.needs}")
+        chosen = options.names or [name for name, entry in GALLERY.items() if not entry.needs]
+        made = [make(name) for name in chosen]
+        sys.exit(None if all(made) else 1)
+
+
+if __name__ == "__main__":
+    main()
