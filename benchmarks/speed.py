@@ -37,7 +37,7 @@ from perceptualloss.doctor.machine import instructions, processor_name
 from processor import clock_of, types_in_words
 from timing import Row, cost
 
-NETWORKS = ("residual2x-perceptual", "subpixel4x-perceptual", "style-wave")
+NETWORKS = ("subpixel2x-perceptual", "subpixel4x-perceptual", "style-wave")
 HEADS = ("what", "this package", "beside it", "costs there", "ratio", "goal")
 
 

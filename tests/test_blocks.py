@@ -22,6 +22,7 @@ from perceptualloss import L1Loss, cli, save_network
 from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.features import network as networks
 from perceptualloss.losses.registry import LOSSES
+from perceptualloss.metrics.registry import _ENTRIES as METRICS
 from perceptualloss.metrics.registry import FUNCTIONS
 from perceptualloss.networks.registry import CRITICS, NETWORKS
 from perceptualloss.networks.residual import ResidualUpscaler
@@ -61,7 +62,7 @@ SHORTER = {  # a learner's numbers, and a test's
     r"RealESRGAN_x4plus.pth": "mine.safetensors",  # files that tests do not have
     r"photo\.heic": "photo.jpg",
 }
-REGISTRIES: tuple[dict[str, Any], ...] = (LOSSES, NETWORKS, CRITICS, DEGRADATIONS, FUNCTIONS)
+REGISTRIES: tuple[dict[str, Any], ...] = (LOSSES, NETWORKS, CRITICS, DEGRADATIONS, METRICS, FUNCTIONS)
 
 
 def name(document: Path) -> str:

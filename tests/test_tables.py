@@ -111,7 +111,7 @@ def test_table_of_the_networks_that_ship(
             folder.mkdir(parents=True)
             write_image(read_image(picture_files(small_photos)[0]), folder / "a_HR.png")
     trained = tmp_path / "trained"
-    for name in ("residual2x-mse", "subpixel4x-perceptual", "subpixel4x-mse"):
+    for name in ("subpixel2x-mse", "subpixel4x-perceptual", "subpixel4x-mse"):
         network = ResidualUpscaler(int(name[8]), width=4, blocks=1, detail=2)
         save_network(network, trained / f"{name}.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", trained)
@@ -123,7 +123,7 @@ def test_table_of_the_networks_that_ship(
     card = tables.card_table(tmp_path, 2, "mse").splitlines()
     heads = [row.split("|")[1].strip() for row in card[2:]]
     assert heads == [f"{who}, {name}" for name in tables.SETS for who in ("bicubic", "this network")]
-    save_network(ResidualUpscaler(2, width=4, blocks=1, detail=2), trained / "residual2x-perceptual.safetensors")
+    save_network(ResidualUpscaler(2, width=4, blocks=1, detail=2), trained / "subpixel2x-perceptual.safetensors")
     tables.measured.cache_clear()
     between = [row.split("|")[1:-1] for row in tables.perception_table(tmp_path).splitlines()[2:]]
     assert [row[0].strip() for row in between] == [f"x{s}, {a}" for s in (2, 4) for a in (0.0, 0.25, 0.5, 0.75, 1.0)]

@@ -131,7 +131,7 @@ def test_a_blend_is_read() -> None:
 def test_styles_that_ship(network: StyleTransferNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     save_network(network, tmp_path / "style-starry_night.safetensors")
-    save_network(ResidualUpscaler(2, width=4, blocks=1), tmp_path / "residual2x-mse.safetensors")
+    save_network(ResidualUpscaler(2, width=4, blocks=1), tmp_path / "subpixel2x-mse.safetensors")
     assert list(shipped.shipped_styles()) == ["starry_night"]
     assert set(shipped.shipped()) == {(2, "mse")}
     image = torch.rand(3, 12, 12)

@@ -111,7 +111,7 @@ def test_shipped_networks_by_scale_kind_and_perception(
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "trained")
     for kind in ("mse", "perceptual"):
         nn.init.normal_(network.last.weight, std=0.05)
-        save_network(network, tmp_path / "trained" / f"residual2x-{kind}.safetensors")
+        save_network(network, tmp_path / "trained" / f"subpixel2x-{kind}.safetensors")
     image = 0.3 + 0.4 * torch.rand(3, 6, 6)  # far from black and white, where values are cut off
     close, sharp = upscale(image, 2), upscale(image, 2, kind="perceptual")
     middle = upscale(image, 2, perception=0.5)
@@ -119,7 +119,7 @@ def test_shipped_networks_by_scale_kind_and_perception(
     assert not torch.allclose(close, sharp)
     assert (middle - (close + sharp) / 2).abs().max() < 1e-5  # the last layer alone differs
     torch.testing.assert_close(upscale(image, 4), upscale(close, 2), atol=2e-6, rtol=0)  # in turn
-    (tmp_path / "trained" / "residual2x-mse.safetensors").unlink()
+    (tmp_path / "trained" / "subpixel2x-mse.safetensors").unlink()
     with pytest.raises(InputError, match="mse x4"):
         upscale(image)
 

@@ -139,10 +139,21 @@ def test_a_training_that_is_not_finite_ends_with_an_error(
 
 
 def test_a_run_starts_from_a_network_by_its_name(small_photos: Path, tmp_path: Path) -> None:
-    words = ["train", "--network", "ResidualUpscaler", "--network.scale", 2, "--loss", "L1Loss", "--device", "cpu"]
+    words = ["train", "--network", "SubPixelUpscaler", "--network.scale", 2, "--network.expand", 0, "--loss", "L1Loss"]
     words += ["--degradation", "Downscale", "--photos", small_photos, "--validation", 1, "--crop", 8, "--batch-size", 1]
-    words += ["--steps", 1, "--learning-rate", 0, "--start-from", "residual2x-mse", "--out", tmp_path]
+    words += [
+        "--device",
+        "cpu",
+        "--steps",
+        1,
+        "--learning-rate",
+        0,
+        "--start-from",
+        "subpixel2x-mse",
+        "--out",
+        tmp_path,
+    ]
     assert run(*words) == 0
-    trained, started = weights(tmp_path / "train"), load_network("residual2x-mse").state_dict()
+    trained, started = weights(tmp_path / "train"), load_network("subpixel2x-mse").state_dict()
     assert all(torch.equal(value, started[name]) for name, value in trained.items())
-    assert "start_from: residual2x-mse\n" in (tmp_path / "train" / "config.yaml").read_text(encoding="utf-8")
+    assert "start_from: subpixel2x-mse\n" in (tmp_path / "train" / "config.yaml").read_text(encoding="utf-8")

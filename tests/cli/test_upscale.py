@@ -27,7 +27,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind in ("mse", "perceptual"):
         network = ResidualUpscaler(2, width=4, blocks=1)
         nn.init.normal_(network.last.weight, std=0.1)
-        save_network(network, tmp_path / "trained" / f"residual2x-{kind}.safetensors")
+        save_network(network, tmp_path / "trained" / f"subpixel2x-{kind}.safetensors")
     return tmp_path / "trained"
 
 
@@ -66,14 +66,14 @@ def test_a_folder(trained: Path, photos: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_one_file_with_kind_perception_and_a_network_of_ones_own(trained: Path, photos: Path, tmp_path: Path) -> None:
     source, found = photos / "a.jpg", {}
-    own = trained / "residual2x-perceptual.safetensors"
+    own = trained / "subpixel2x-perceptual.safetensors"
     for name, words in {
         "mse": ["--scale", 2],
         "perceptual": ["--scale", 2, "--kind", "perceptual"],
         "half": ["--scale", 2, "--perception", 0.5],
         "one": ["--scale", 2, "--perception", 1],
         "own": ["--network", own],
-        "named": ["--network", "residual2x-perceptual"],
+        "named": ["--network", "subpixel2x-perceptual"],
     }.items():
         assert run(source, "--out", tmp_path / f"{name}.png", *words) == 0
         found[name] = read_image(tmp_path / f"{name}.png")

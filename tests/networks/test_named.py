@@ -25,11 +25,11 @@ from perceptualloss.networks.residual import ResidualUpscaler
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of networks that ship: two kinds for x2, one for x4."""
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    for name in ("residual2x-mse", "residual2x-perceptual", "subpixel4x-adversarial"):
+    for name in ("subpixel2x-mse", "subpixel2x-perceptual", "subpixel4x-adversarial"):
         network = ResidualUpscaler(int(name[8]), width=4, blocks=1)
         nn.init.normal_(network.last.weight)
         save_network(network, tmp_path / f"{name}.safetensors")
-    (tmp_path / "residual2x-mse.md").write_text("card")
+    (tmp_path / "subpixel2x-mse.md").write_text("card")
     (tmp_path / "other.safetensors").write_text("")
     return tmp_path
 
@@ -75,7 +75,7 @@ def test_the_files_that_really_ship_load() -> None:
 def test_every_network_that_ships_is_listed_with_its_card_and_loads_by_its_name() -> None:
     cards = list_networks()
     assert {card.file for card in cards} == set(module.FOLDER.glob("*.safetensors"))
-    assert {"residual2x-perceptual", "subpixel4x-mse", "style-wave"} <= {card.name for card in cards}
+    assert {"subpixel2x-perceptual", "subpixel4x-mse", "style-wave"} <= {card.name for card in cards}
     for card in cards:
         network = load_network(card.name)
         assert (type(network).__name__, network.scale) == (card.network, card.scale)
@@ -87,10 +87,10 @@ def test_every_network_that_ships_is_listed_with_its_card_and_loads_by_its_name(
 
 def test_a_licence_of_several_lines_is_whole_and_a_card_may_be_missing(folder: Path) -> None:
     text = "# x\n\n- **File:** x.\n- **Licence:** Apache-2.0. Its data\n  ask for more.\n- **Limits:** none.\n"
-    (folder / "residual2x-mse.md").write_text(text)
+    (folder / "subpixel2x-mse.md").write_text(text)
     licences = {card.name: card.licence for card in list_networks()}
-    assert licences["residual2x-mse"] == "Apache-2.0. Its data ask for more."
-    assert licences["residual2x-perceptual"] == ""
+    assert licences["subpixel2x-mse"] == "Apache-2.0. Its data ask for more."
+    assert licences["subpixel2x-perceptual"] == ""
     assert len(licences) == 3
 
 
@@ -108,8 +108,8 @@ def test_a_style_has_a_short_name_and_a_file_comes_first(tmp_path: Path, monkeyp
 def test_upscale_takes_one_family_for_each_scale(folder: Path) -> None:
     save_network(ResidualUpscaler(4, width=4, blocks=1), folder / "residual4x-mse.safetensors")
     assert {key: file.stem for key, file in shipped().items()} == {
-        (2, "mse"): "residual2x-mse",
-        (2, "perceptual"): "residual2x-perceptual",
+        (2, "mse"): "subpixel2x-mse",
+        (2, "perceptual"): "subpixel2x-perceptual",
         (4, "adversarial"): "subpixel4x-adversarial",
     }
     assert load_network("residual4x-mse").scale == 4

@@ -20,7 +20,7 @@ from perceptualloss.networks.other_packages import SUFFIXES, load_other
 Kind = Literal["mse", "perceptual", "adversarial"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDER = Path(__file__).parent / "trained"
-_USUAL = {2: "residual", 4: "subpixel"}  # by scale, the family of which upscale() takes one of a kind
+_USUAL = "subpixel"  # the family of which upscale() takes one of a kind
 _UPSCALER = re.compile(r"([a-z]+)(\d+)x-(\w+)")
 _STYLE = "style-"
 _RESTORER = "restore-"
@@ -55,7 +55,7 @@ def list_networks() -> list[NetworkCard]:
     """Return the cards of the networks that ship: upscalers by scale, family and kind, then restorers and styles.
 
     >>> print(*(card.name for card in list_networks() if card.scale == 2))
-    residual2x-mse residual2x-perceptual residual2x-adversarial
+    subpixel2x-mse subpixel2x-perceptual subpixel2x-adversarial
     """
     upscalers = sorted(_upscalers().items(), key=lambda item: (item[0][1], item[0][0], KINDS.index(item[0][2])))
     cards = [_card(file, scale, kind) for (_, scale, kind), file in upscalers]
@@ -131,7 +131,7 @@ def network_file(name: str | os.PathLike[str]) -> Path:
 
 def shipped() -> dict[tuple[int, str], Path]:
     """Return the files of the upscalers that ``upscale`` takes, by scale and kind, such as ``(4, "mse")``."""
-    return {(scale, kind): file for (family, scale, kind), file in _upscalers().items() if _USUAL.get(scale) == family}
+    return {(scale, kind): file for (family, scale, kind), file in _upscalers().items() if family == _USUAL}
 
 
 def shipped_network(scale: int, kind: str | None = None, perception: float | None = None) -> TransformationNetwork:

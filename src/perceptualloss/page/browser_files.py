@@ -12,7 +12,7 @@ from perceptualloss.errors import InputError
 from perceptualloss.networks.export import check_installed
 from perceptualloss.networks.named import load_network
 
-NETWORKS = ("subpixel4x-mse", "residual2x-mse")
+NETWORKS = ("subpixel4x-mse", "subpixel2x-mse")
 FOLDER = "PERCEPTUALLOSS_BROWSER_RUNTIME"
 """The variable that names the folder into which npm put onnxruntime-web, or that folder's dist."""
 _OWN = Path(__file__).with_name("browser_runtime")
