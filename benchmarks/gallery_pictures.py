@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from skimage import data
 from torch import Tensor
 
 from perceptualloss.data.degrade import Downscale
+from perceptualloss.data.folder import builtin_photos
 from perceptualloss.drawing.cells import detail_cell, lay_out, text_cell
 from perceptualloss.networks.named import shipped_network
 from perceptualloss.pictures.box import Box
+from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.layers.loss_map import layer_losses, loss_map_panel
 from perceptualloss.studies.layers.reconstruct import reconstruct_layers, reconstruction_panel
@@ -32,10 +33,12 @@ PERCEPTION = (0.0, 0.25, 0.5, 0.75, 1.0)
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 
 
-def photo(array: np.ndarray) -> Tensor:
+def photo(name: str) -> Tensor:
     """Return a photo of scikit-image as (1, 3, H, W) in [0, 1], its sides multiples of the scale."""
-    height, width = (side // SCALE * SCALE for side in array.shape[:2])
-    return torch.from_numpy(array[:height, :width].copy()).permute(2, 0, 1)[None] / 255
+    files = {file.stem: file for part in ("training", "validation") for file in builtin_photos(part)}
+    picture = read_image(files[name])
+    height, width = (side // SCALE * SCALE for side in picture.shape[-2:])
+    return picture[..., :height, :width]
 
 
 def shrunk(target: Tensor) -> Tensor:
@@ -46,7 +49,7 @@ def shrunk(target: Tensor) -> Tensor:
 @torch.no_grad()
 def perception() -> Image.Image:
     """Return a detail between the closest pixels (0) and the perceptual loss (1), and the original."""
-    target = photo(data.chelsea())
+    target = photo("chelsea")
     low = shrunk(target)
     shown = {f"perception {amount:g}": shipped_network(SCALE, perception=amount)(low) for amount in PERCEPTION}
     shown["original"] = target
@@ -57,14 +60,14 @@ def perception() -> Image.Image:
 @torch.no_grad()
 def loss_map() -> Image.Image:
     """Return where the interpolated cat differs from the original, for each layer of the embedded network."""
-    target = photo(data.chelsea())
+    target = photo("chelsea")
     output = resize(shrunk(target), SCALE).clamp(0, 1)
     return loss_map_panel(layer_losses(output, target, LAYERS), output, target, COLUMN)
 
 
 def layers() -> Image.Image:
     """Return pictures, found from noise, that a layer of the embedded network cannot tell from the photo."""
-    small = resize(photo(data.astronaut()), 160 / 512).clamp(0, 1)
+    small = resize(photo("astronaut"), 160 / 512).clamp(0, 1)
     return reconstruction_panel(small, reconstruct_layers(small, LAYERS, steps=60))
 
 
