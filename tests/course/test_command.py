@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from perceptualloss import cli
+from perceptualloss.cli.console import console
 from perceptualloss.course import stand_in
 from perceptualloss.course.chapters import CHAPTERS
 from perceptualloss.course.texts import LANGUAGES, texts
@@ -53,7 +54,8 @@ def test_every_sentence_is_used() -> None:
         assert known, key
 
 
-def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_width", 160)  # so that no title is broken
     assert run() == 0
     shown = capsys.readouterr().out
     assert run("list", "--language", "de") == 0
