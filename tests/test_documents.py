@@ -4,11 +4,13 @@ import ast
 import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
 import perceptualloss
+from perceptualloss import metrics
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(perceptualloss.__file__).parent
@@ -72,6 +74,21 @@ def test_the_reference_lists_what_is_there() -> None:
         members = (yaml.safe_load(options) or {}).get("options", {}).get("members", [])
         for name in members if isinstance(members, list) else []:
             assert hasattr(subject, name), f"{path} has no {name}"
+
+
+def test_every_public_name_has_an_entry_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    listed = set()
+    for path, options in re.findall(r"^::: (\S+)\n((?:    .*\n?)*)", text, re.MULTILINE):
+        members = (yaml.safe_load(options) or {}).get("options", {}).get("members", True)
+        whole = there(path)
+        if not isinstance(whole, ModuleType):
+            listed.add(whole)
+            continue
+        names = members if isinstance(members, list) else getattr(whole, "__all__", vars(whole))
+        listed |= {getattr(whole, name) for name in names if callable(getattr(whole, name))}
+    for package in (perceptualloss, metrics):
+        assert not [name for name in package.__all__ if getattr(package, name) not in listed]
 
 
 def test_every_room_stands_in_the_architecture_and_says_what_lives_there() -> None:
