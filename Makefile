@@ -5,7 +5,7 @@ READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 RELEASE_READY := .venv/.release-ready
 
-.PHONY: gallery demo bench test lint docs docs-version release clean browser-runtime
+.PHONY: demo bench test lint docs docs-version gallery release clean browser-runtime
 
 # The main job: the same network trained with MSE and with a perceptual loss, on the photos of scikit-image.
 demo: $(READY)
@@ -29,11 +29,11 @@ lint: $(READY)
 browser-runtime:
 	npm ci --ignore-scripts --no-audit --no-fund --prefix src/perceptualloss/page/browser_runtime
 
-# Fails at any warning: a broken link or anchor, a page that is in no group, a file that another host would give.
 # The pictures of the documentation, made anew (benchmarks/gallery.py); GALLERY='NAME ...', --list, --check
 gallery: $(READY)
 	$(BIN)/python benchmarks/gallery.py $(GALLERY)
 
+# Fails at any warning: a broken link or anchor, a page that is in no group, a file that another host would give.
 docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 

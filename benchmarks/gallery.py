@@ -5,10 +5,11 @@
     make gallery GALLERY=--list             what there is, what makes it, and what it needs
     make gallery GALLERY=--check            fail where a picture has no entry, an entry no picture, or is stale
 
-A picture is stale when the script that made it, or a trained network that it shows, has changed since. A hash of these
-stands in docs/images/gallery.json and is written when the picture is made; ``--accept NAME ...`` writes it for pictures
-that are still right. Where the script alone cannot make a picture, because it takes runs of hours, a browser or the
-photos of ../shared, the entry says so, and gives the command.
+A picture is stale when the script that made it, a script of benchmarks/ that this imports, or a network that it shows
+or looks through has changed since. A hash of these stands in docs/images/gallery.json and is written when the picture
+is made; ``--accept NAME ...`` writes it for pictures that are still right. Changes of the package's code are not
+watched. Where the script alone cannot make a picture, because it takes runs of hours, a browser or the photos of
+../shared, the entry says so, and gives the command.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +28,11 @@ from filling import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 RECORD = IMAGES / "gallery.json"
-TRAINED = ROOT / "src" / "perceptualloss" / "networks" / "trained"
+SCRIPTS = ROOT / "benchmarks"
+PACKAGE = ROOT / "src" / "perceptualloss"
+TRAINED, COMPACT = "networks/trained/", "features/embedded/compact.safetensors"
+IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
+SHOWN = re.compile(r"images/([\w./-]+\.(?:jpg|png|svg))")
 SHARED_PHOTOS = "the photos of ../shared"
 
 
@@ -37,7 +44,7 @@ class Entry:
         files: patterns of their files in docs/images.
         command: a script of benchmarks/ with its arguments, run from the root of the repository.
         needs: what it takes beside the package; such pictures are made only when they are named.
-        networks: patterns of the trained networks that the pictures show.
+        networks: patterns, in the package, of the weights that the pictures show or look through.
     """
 
     files: tuple[str, ...]
@@ -50,39 +57,51 @@ class Entry:
         return {file for pattern in self.files for file in IMAGES.glob(pattern)}
 
     def state(self) -> str:
-        """Return a hash of what the pictures are made from: the script, and the networks."""
-        sources = [ROOT / "benchmarks" / self.command.split()[0]]
-        sources += sorted(file for pattern in self.networks for file in TRAINED.glob(f"{pattern}.safetensors"))
+        """Return a hash of what the pictures are made from: the scripts, and the networks."""
+        sources = sorted(imported(SCRIPTS / self.command.split()[0]))
+        sources += sorted(file for pattern in self.networks for file in PACKAGE.glob(pattern))
         return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sources)).hexdigest()
 
 
+def imported(script: Path, known: frozenset[Path] = frozenset()) -> frozenset[Path]:
+    """Return a script and those of benchmarks/ that it imports, and so on."""
+    known |= {script}
+    for name in IMPORT.findall(script.read_text(encoding="utf-8")):
+        file = SCRIPTS / f"{name}.py"
+        if file.is_file() and file not in known:
+            known = imported(file, known)
+    return known
+
+
 GALLERY = {
-    "start": Entry(("start.jpg", "start-*.jpg"), "start_page.py", networks=("subpixel4x-*",)),
+    "start": Entry(("start.jpg", "start-*.jpg"), "start_page.py", networks=(f"{TRAINED}subpixel4x-*.safetensors",)),
     "perception": Entry(
         ("perception.jpg",),
         "gallery_pictures.py --only perception",
-        networks=("subpixel4x-mse", "subpixel4x-perceptual"),
+        networks=(f"{TRAINED}subpixel4x-mse.safetensors", f"{TRAINED}subpixel4x-perceptual.safetensors"),
     ),
-    "loss-map": Entry(("loss-map.jpg",), "gallery_pictures.py --only loss-map"),
-    "layers": Entry(("layers.jpg",), "gallery_pictures.py --only layers"),
-    "losses": Entry(("losses/*.jpg",), "loss_effects.py --no-costs"),
+    "loss-map": Entry(("loss-map.jpg",), "gallery_pictures.py --only loss-map", networks=(COMPACT,)),
+    "layers": Entry(("layers.jpg",), "gallery_pictures.py --only layers", networks=(COMPACT,)),
+    "losses": Entry(("losses/*.jpg",), "loss_effects.py --no-costs", networks=(COMPACT,)),
     "guides": Entry(("degradations.jpg", "training-step.svg"), "guide_figures.py"),
     "course-figures": Entry(("course/*.svg",), "course_figures.py"),
-    "course-pictures": Entry(("course/*.jpg",), "course_pictures.py"),
-    "upscaling": Entry(("upscaling.jpg",), "upscaling_sheet.py", SHARED_PHOTOS, ("subpixel4x-*",)),
-    "styles": Entry(("styles.jpg",), "style_sheet.py", SHARED_PHOTOS, ("style-*",)),
-    "masks": Entry(("masks.jpg",), "masks.py --out docs/images"),
+    "course-pictures": Entry(("course/*.jpg",), "course_pictures.py", networks=(COMPACT,)),
+    "upscaling": Entry(
+        ("upscaling.jpg",), "upscaling_sheet.py", SHARED_PHOTOS, (f"{TRAINED}subpixel4x-*.safetensors",)
+    ),
+    "styles": Entry(("styles.jpg",), "style_sheet.py", SHARED_PHOTOS, (f"{TRAINED}style-*.safetensors",)),
+    "masks": Entry(("masks.jpg",), "masks.py --out docs/images", networks=(COMPACT,)),
     "autoencoders": Entry(
         ("autoencoders.jpg",), "autoencoders.py --runs runs", f"{SHARED_PHOTOS}, and six finished runs in runs/"
     ),
-    "balance": Entry(("balance.png",), "balance.py", "a copy: it writes runs/balance/shares.png"),
+    "balance": Entry(("balance.png",), "balance.py", "a copy: it writes runs/balance/shares.png", (COMPACT,)),
     "course-runs": Entry(
         ("course.jpg", "course-curves.png"),
         "course.py --runs runs/course-upscale2x-mse runs/course-upscale2x-vgg --photos PHOTOS",
         "the two finished runs of docs/course/results.md, and their validation photos for PHOTOS",
     ),
     "optimisation": Entry(
-        ("against_optimisation.png",), "style_transfer.py", "an hour, and a copy of runs/style_transfer/objectives.png"
+        ("against_optimisation.png",), "style_transfer.py", "an hour, and a copy of its objectives.png"
     ),
     "page": Entry(
         ("page.jpg", "page-phone.jpg"), "page.py", "chromium, and a choice among the screenshots in runs/page"
@@ -95,7 +114,7 @@ def faults() -> list[str]:
     """Return what is wrong: pictures that no entry or two make, entries without a picture, pictures of no document."""
     there = {file for file in IMAGES.rglob("*") if file.suffix in (".jpg", ".png", ".svg")}
     texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    shown = "".join(file.read_text(encoding="utf-8") for file in texts)
+    shown = {place for file in texts for place in SHOWN.findall(file.read_text(encoding="utf-8"))}
     makers: dict[Path, list[str]] = {file: [] for file in there}
     found = []
     for name, entry in GALLERY.items():
@@ -126,12 +145,18 @@ def accept(names: list[str]) -> None:
 
 
 def make(name: str) -> bool:
-    """Run one entry's command; say whether it worked."""
-    words = GALLERY[name].command.split()
-    print(f"{name}: python benchmarks/{' '.join(words)}", flush=True)
-    done = subprocess.run([sys.executable, ROOT / "benchmarks" / words[0], *words[1:]], cwd=ROOT, check=False)
+    """Run one entry's command; say whether it made the pictures."""
+    entry, started = GALLERY[name], time.time()
+    words = entry.command.split()
+    print(f"{name}: python benchmarks/{entry.command}", flush=True)
+    done = subprocess.run([sys.executable, SCRIPTS / words[0], *words[1:]], cwd=ROOT, check=False)
+    needs = f"; it needs {entry.needs}" if entry.needs else ""
     if done.returncode:
-        print(f"error: {name} was not made: its command ended with {done.returncode}", file=sys.stderr)
+        print(f"error: {name} was not made: its command ended with {done.returncode}{needs}", file=sys.stderr)
+        return False
+    old = [file.name for file in sorted(entry.pictures()) if file.stat().st_mtime < started - 1]
+    if old:
+        print(f"error: {name}: {', '.join(old)} in docs/images is as it was{needs}", file=sys.stderr)
         return False
     accept([name])
     return True
@@ -160,6 +185,8 @@ def main(words: list[str] | None = None) -> None:
         wrong = [*faults(), *(f"{name}: stale, make it anew or --accept it" for name in stale())]
         sys.exit("\n".join(wrong) if wrong else None)
     elif options.accept:
+        if not options.names:
+            parser.error("--accept takes the names of the pictures that are still right")
         accept(options.names)
     else:
         for name, entry in GALLERY.items() if not options.names else ():

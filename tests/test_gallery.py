@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,9 +24,17 @@ def test_every_picture_has_an_entry_and_a_document(gallery: ModuleType) -> None:
     assert gallery.faults() == []
 
 
-def test_what_the_package_alone_makes_is_not_stale(gallery: ModuleType) -> None:
-    old = [name for name in gallery.stale() if not gallery.GALLERY[name].needs]
-    assert old == [], "make gallery GALLERY='NAME ...' makes them anew; --accept where they are still right"
+def test_no_picture_is_stale(gallery: ModuleType) -> None:
+    assert gallery.stale() == [], "make gallery GALLERY='NAME ...' makes them anew; --accept where they are still right"
+
+
+def test_helpers_and_loss_networks_make_a_picture_stale(gallery: ModuleType) -> None:
+    scripts = {file.name for file in gallery.imported(ROOT / "benchmarks" / "loss_effects.py")}
+    assert {"loss_effects.py", "loss_effects_drawn.py", "loss_effects_made.py"} <= scripts
+    assert "svg.py" in {file.name for file in gallery.imported(ROOT / "benchmarks" / "course_figures.py")}
+    for name, entry in gallery.GALLERY.items():
+        for pattern in entry.networks:
+            assert list(gallery.PACKAGE.glob(pattern)), f"{name}: {pattern}"
 
 
 def test_faults_are_named(gallery: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,10 +55,14 @@ def test_a_picture_is_made_and_recorded_and_a_failure_is_told(
     entries = {
         "figures": gallery.Entry(("a.svg",), f"guide_figures.py --out {tmp_path}"),
         "broken": gallery.Entry(("b.svg",), "guide_figures.py --no-such-option"),
+        "elsewhere": gallery.Entry(("old.jpg",), f"guide_figures.py --out {tmp_path}", "a copy"),
         "far": gallery.Entry(("c.jpg",), "guide_figures.py", "a telescope"),
     }
     monkeypatch.setattr(gallery, "GALLERY", entries)
-    assert gallery.stale() == ["figures", "broken", "far"]
+    (tmp_path / "old.jpg").write_bytes(b"")
+    os.utime(tmp_path / "old.jpg", (0, 0))
+    monkeypatch.setattr(gallery, "IMAGES", tmp_path)
+    assert gallery.stale() == ["figures", "broken", "elsewhere", "far"]
     with pytest.raises(SystemExit) as ended:
         gallery.main([])
     assert ended.value.code == 1
@@ -57,9 +70,14 @@ def test_a_picture_is_made_and_recorded_and_a_failure_is_told(
     assert "far: left as it is, needs a telescope" in said.out
     assert "error: broken was not made: its command ended with 2" in said.err
     assert (tmp_path / "degradations.jpg").is_file()
-    assert gallery.stale() == ["broken", "far"]
-    gallery.main(["--accept", "far"])
+    assert gallery.stale() == ["broken", "elsewhere", "far"]
+    assert not gallery.make("elsewhere")
+    assert "error: elsewhere: old.jpg in docs/images is as it was; it needs a copy" in capfd.readouterr().err
+    gallery.main(["--accept", "far", "elsewhere"])
     assert gallery.stale() == ["broken"]
+    with pytest.raises(SystemExit):
+        gallery.main(["--accept"])
+    assert "takes the names" in capfd.readouterr().err
     gallery.main(["--list"])
     assert "broken (stale): python benchmarks/guide_figures.py --no-such-option" in capfd.readouterr().out
     with pytest.raises(SystemExit, match="broken: stale"):
