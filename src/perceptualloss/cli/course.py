@@ -78,12 +78,12 @@ def run(parser: ArgumentParser, options: Namespace) -> None:
 
 def _list(language: Language) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("number", "title", "write", "check", "minutes"):
+    for name in ("number", "title", "write", "minutes"):
         side: Literal["left", "right"] = "right" if name in ("number", "minutes") else "left"
         table.add_column(text(language, f"list.{name}"), justify=side, overflow="fold")
     for chapter in CHAPTERS:
-        names, checked = ", ".join(chapter.calls), text(language, "list.checked")
-        table.add_row(str(chapter.number), bold(chapter.title(language)), names, checked, str(chapter.minutes))
+        names = ", ".join(chapter.calls)
+        table.add_row(str(chapter.number), bold(chapter.title(language)), names, str(chapter.minutes))
     console.print(table)
     _paragraph(text(language, "list.next"))
 
