@@ -198,7 +198,7 @@ def perception_table(benchmarks: Path) -> str:
 
 
 def times_table() -> str:
-    """Milliseconds per megapixel of the result: bicubic, what ships, and the course's networks, in formats not emulated."""
+    """Milliseconds per megapixel of the result, in formats that are not emulated: bicubic, what ships, the course's."""
     rows, precisions = [], ["fp32", *(["bf16"] if has_instructions("bf16") else [])]
     for scale, networks in upscalers().items():
         low = torch.rand(1, 3, 1024 // scale, 1024 // scale)
