@@ -63,6 +63,7 @@ from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
 from perceptualloss.studies.evaluate.evaluate import evaluate
 from perceptualloss.studies.evaluate.results import Evaluation, best
+from perceptualloss.vocabulary import Precision
 from published import BICUBIC
 from timing import side_by_side
 
@@ -199,7 +200,8 @@ def perception_table(benchmarks: Path) -> str:
 
 def times_table() -> str:
     """Milliseconds per megapixel of the result, in formats that are not emulated: bicubic, what ships, the course's."""
-    rows, precisions = [], ["fp32", *(["bf16"] if has_instructions("bf16") else [])]
+    precisions: list[Precision] = ["fp32", "bf16"] if has_instructions("bf16") else ["fp32"]
+    rows = []
     for scale, networks in upscalers().items():
         low = torch.rand(1, 3, 1024 // scale, 1024 // scale)
         kinds: dict[str, nn.Module] = {
