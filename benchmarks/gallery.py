@@ -84,6 +84,7 @@ GALLERY = {
     "layers": Entry(("layers.jpg",), "gallery_pictures.py --only layers", networks=(COMPACT,)),
     "losses": Entry(("losses/*.jpg",), "loss_effects.py --no-costs", networks=(COMPACT,)),
     "guides": Entry(("degradations.jpg", "training-step.svg"), "guide_figures.py"),
+    "rooms": Entry(("rooms.svg",), "room_figure.py"),
     "course-figures": Entry(("course/*.svg",), "course_figures.py"),
     "course-pictures": Entry(("course/*.jpg",), "course_pictures.py", networks=(COMPACT,)),
     "upscaling": Entry(

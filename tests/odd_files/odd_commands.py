@@ -23,6 +23,7 @@ from PIL import Image, ImageSequence
 from perceptualloss import cli
 from perceptualloss.networks.checkpoint import save_network
 from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.pictures.reading.png import SIGNATURE
 
 SMALL = png(RGB, 8)
 DEEP_SMALL = png(DEEP, 16)
@@ -77,7 +78,7 @@ def try_situation(situation: Situation, folder: Path) -> Outcome:
         code, out, err = run(words, folder, situation.given)
     finally:
         logger.removeHandler(heard)
-    printed = err + " " + out.decode(errors="replace")
+    printed = err + " " + ("a PNG file" if out.startswith(SIGNATURE) else out.decode(errors="replace"))
     said = " ".join(" ".join([printed, *(line for line in heard.lines if line not in printed)]).split())
     wrong = "a traceback" if "Traceback" in said else ""
     if not wrong and situation.code is not None and code != situation.code:
@@ -221,7 +222,7 @@ def _names() -> list[Situation]:
         Situation("--scale 1", "upscale a.png --scale 1 -o b.png", {"a.png": SMALL}, 1, ["^.{0,200}$"],
                   absent("b.png")),
         Situation("an option that is misspelt", UP + "a.png --overwrit -o b.png", {"a.png": SMALL}, 2, ["overwrit"]),
-        Situation("- for input and output", UP + "- -o -", {}, 0, ["PNG"], given=SMALL),
+        Situation("- for input and output", UP + "- -o -", {}, 0, ["a PNG file"], given=SMALL),
         Situation("a broken picture at the input", UP + "- -o b.png", {}, 1, ["."], absent("b.png"), given=SMALL[:40]),
     ]  # fmt: skip
 
@@ -325,4 +326,4 @@ def _pairs() -> list[Situation]:
     ]  # fmt: skip
 
 
-CASES = [*_folders(), *_names(), *_kept(), *_pairs()]
+FOLDERS, NAMES, KEPT, PAIRS = _folders(), _names(), _kept(), _pairs()

@@ -237,4 +237,6 @@ def _several() -> list[Case]:
     ]  # fmt: skip
 
 
-CASES = [*_jpeg(), _half(), *_modern(), *_old(), *_several(), *_no_pictures()]
+JPEG = [*_jpeg(), _half()]
+OTHERS = [*_modern(), *_old(), *_several()]
+NO_PICTURES = _no_pictures()

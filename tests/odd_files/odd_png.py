@@ -93,7 +93,7 @@ def _case(title: str, data: bytes, shows: Samples | None, **options: object) -> 
 
 def _low(bits: int) -> Case:
     steps = RANDOM.integers(0, 2**bits, (6, 8, 1))
-    return _case(f"PNG, grey of {bits} bits", png(steps, bits), steps * 255 / (2**bits - 1))
+    return _case(f"PNG, grey of {bits} bit{'s' * (bits > 1)}", png(steps, bits), steps * 255 / (2**bits - 1))
 
 
 def _keyed() -> list[Case]:
