@@ -37,6 +37,14 @@ def test_helpers_and_loss_networks_make_a_picture_stale(gallery: ModuleType) -> 
             assert list(gallery.PACKAGE.glob(pattern)), f"{name}: {pattern}"
 
 
+def test_the_figure_of_the_rooms_has_the_rows_that_import_linter_checks(gallery: ModuleType) -> None:
+    figure = importlib.import_module("room_figure")
+    found = figure.rows()
+    assert str(figure.drawn(found)) == (gallery.IMAGES / "rooms.svg").read_text(encoding="utf-8")
+    rooms = {file.parent.name for file in gallery.PACKAGE.glob("*/__init__.py")}
+    assert rooms == figure.WORDS.keys() == rooms & {name for row in found for name in row}
+
+
 def test_faults_are_named(gallery: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lost.jpg").write_bytes(b"")
     monkeypatch.setattr(gallery, "IMAGES", tmp_path)

@@ -25,6 +25,7 @@ _MOST = 90  # letters of what was said
 _CHANGING = re.compile(  # speeds, and folders for a while: they differ from run to run
     r"(: \d[\d.]* s)?, [\d.e-]+ (megapixels|frames)(/s| a second)|/\S*/perceptualloss-\w+/"
 )
+_LONG = re.compile(r"(\w)\1{20,}")  # a name of 250 letters would make its column as wide
 SECTIONS: dict[str, Sequence[Case | odd_commands.Situation | odd_clips.Clip]] = {
     "PNG": odd_png.CASES,
     "TIFF": odd_tiff.CASES,
@@ -57,7 +58,7 @@ def _try(case: Case | odd_commands.Situation | odd_clips.Clip, folder: Path) -> 
 def as_markdown(title: str, outcome: Outcome) -> str:
     """Return a row of the table."""
     shown = "".join(letter if letter.isprintable() else " " for letter in _CHANGING.sub("", outcome.words))
-    words = " ".join(shown.split()).replace("|", "/").replace("<", "&lt;")
+    words = _LONG.sub(r"\1\1\1…", " ".join(shown.split())).replace("|", "/").replace("<", "&lt;")
     words = words if len(words) <= _MOST else words[: _MOST - 1] + "…"
     return f"| {title} | {outcome.expected} | {outcome.got} | {words} |"
 
