@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from perceptualloss.data.damage import InTurn, Jpeg, Noise
 from perceptualloss.data.degrade import Degradation, Downscale
+from perceptualloss.data.registry import DEGRADATIONS
 from perceptualloss.errors import InputError
 from perceptualloss.losses.pixel import L1Loss
 from perceptualloss.networks.checkpoint import read_metadata
@@ -160,9 +162,18 @@ def test_settings_in_words() -> None:
 
 
 def test_settings_of_degradations_are_told_apart() -> None:
-    assert in_words(Noise((0.1, 0.2))) == "Noise(strength=[0.1, 0.2])"
+    assert in_words(Noise((0.1, 0.2))) == "Noise(sigma=[0.1, 0.2])"
     assert in_words(Noise((0.1, 0.2))) != in_words(Noise((0.1, 0.3)))
     assert in_words(InTurn([Noise((0, 1)), Jpeg((10, 20))])) != in_words(InTurn([Noise((0, 1)), Jpeg((10, 30))]))
+
+
+@pytest.mark.parametrize("kind", DEGRADATIONS.values())
+def test_words_of_a_degradation_are_the_arguments_that_one_writes(kind: type[Degradation]) -> None:
+    arguments = inspect.signature(kind).parameters
+    made = kind(**{name: [Noise()] for name in arguments if name == "parts"})
+    words = in_words(made)
+    assert words.startswith(f"{kind.__name__}(")
+    assert all(f"{name}={in_words(getattr(made, name))}" in words for name in arguments)
 
 
 class Rain(Degradation):

@@ -24,18 +24,22 @@ NO_LINE = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Damage(BatchDegradation):
-    """One damage of a strength that is drawn for each picture, evenly from a range (low, high)."""
+    """One damage of a strength that is drawn for each picture, evenly from a range (low, high).
+
+    The range is kept under the name that the argument has in the subclass, such as ``sigma``.
+    """
 
     def __init__(self, strength: Range, least: float, most: float, name: str) -> None:
         low, high = strength
         if not least <= low <= high <= most:
             got = f"({low}, {high})"
             raise InputError(f"{name} to be a range (low, high) within {least:g} to {most:g}", got)
-        self.strength = (float(low), float(high))
+        self._name = name
+        setattr(self, name, (float(low), float(high)))
 
     def each(self, target: Tensor, randoms: Randoms) -> Tensor:
         """Return the damaged pictures, (N, 3, H, W) in [0, 1]."""
-        strengths = [float(random.uniform(*self.strength)) for random in randoms]
+        strengths = [float(random.uniform(*getattr(self, self._name))) for random in randoms]
         return self.damage(target, strengths, randoms).clamp(0, 1)
 
     @abstractmethod
