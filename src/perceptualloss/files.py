@@ -1,4 +1,7 @@
-"""Files are written whole, beside their place first, then renamed, and of several processes by the first alone."""
+"""Files are written whole, beside their place first, then renamed, and of several processes by the first alone.
+
+Here is also what JSON becomes, and how what ships is read.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -157,6 +161,11 @@ def write_json(data: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(json_text(data).encode(), path)
     return path
+
+
+def shipped_json(package: str, name: str) -> Any:
+    """Return what a JSON file says that ships within a package, such as a table of texts."""
+    return json.loads((resources.files(package) / name).read_text(encoding="utf-8"))
 
 
 def is_first_process() -> bool:

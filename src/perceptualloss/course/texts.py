@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import Literal, get_args
+
+from perceptualloss.files import shipped_json
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -16,8 +16,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 @cache
 def texts(language: Language) -> Mapping[str, str]:
     """Return the table of a language."""
-    file = resources.files("perceptualloss.course") / "texts" / f"{language}.json"
-    table: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    table: dict[str, str] = shipped_json("perceptualloss.course", f"texts/{language}.json")
     return table
 
 

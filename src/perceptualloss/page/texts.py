@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+
+from perceptualloss.files import shipped_json
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 USUAL = "en"
@@ -14,8 +14,7 @@ USUAL = "en"
 @cache
 def texts(language: str) -> Mapping[str, str]:
     """Return the table of a language."""
-    file = resources.files("perceptualloss.page") / "texts" / f"{language}.json"
-    table: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    table: dict[str, str] = shipped_json("perceptualloss.page", f"texts/{language}.json")
     return table
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from perceptualloss.course.answer import Answer, Mistake, line_of
 from perceptualloss.course.checks.values import flat, plain_number, same_direction, shape_of
-from perceptualloss.course.checks.watched import Events, Update, WatchedLoss, WatchedNetwork, WatchedOptimizer
+from perceptualloss.course.checks.watched import Events, Update, Watched, WatchedNetwork, WatchedOptimizer
 from perceptualloss.course.stand_in import StandIns
 from perceptualloss.course.trace import Trace
 
@@ -66,15 +66,15 @@ class _Game:
     generator: WatchedNetwork
     critic: WatchedNetwork
     events: Events
-    perceptual: WatchedLoss
-    tv: WatchedLoss
+    perceptual: Watched
+    tv: Watched
 
 
 def _game() -> _Game:
     generator = WatchedNetwork(nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4)))
     layers = [nn.Conv2d(3, 6, 5, stride=2), nn.LeakyReLU(0.2), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 1)]
     critic = WatchedNetwork(nn.Sequential(*layers))
-    return _Game(generator, critic, Events(), WatchedLoss(F.mse_loss), WatchedLoss(_total_variation))
+    return _Game(generator, critic, Events(), Watched(F.mse_loss), Watched(_total_variation))
 
 
 def _total_variation(pictures: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from perceptualloss.course.answer import Answer, Mistake
 from perceptualloss.course.checks.values import about, flat, plain_number, same_direction
-from perceptualloss.course.checks.watched import Events, WatchedLoss, WatchedNetwork, WatchedOptimizer
+from perceptualloss.course.checks.watched import Events, Watched, WatchedNetwork, WatchedOptimizer
 from perceptualloss.course.stand_in import StandIns
 
 _NAME = "train_step"
@@ -19,7 +19,7 @@ _NAME = "train_step"
 def check_train_step(answer: Answer, told: StandIns) -> None:
     """Check ``train_step``."""
     model = WatchedNetwork(nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2)))
-    loss, events = WatchedLoss(F.l1_loss), Events()
+    loss, events = Watched(F.l1_loss), Events()
     optimizer = WatchedOptimizer(model, events)
     pairs = [(torch.rand(2, 3, 6, 8), torch.rand(2, 3, 12, 16)) for _ in range(2)]
     wanted = []
@@ -59,7 +59,7 @@ def _gradient(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
     return flat(torch.autograd.grad(F.l1_loss(model(low), high), list(model.parameters())))
 
 
-def _check_calls(model: WatchedNetwork, loss: WatchedLoss, low: Tensor, high: Tensor, error: Mistake | None) -> None:
+def _check_calls(model: WatchedNetwork, loss: Watched, low: Tensor, high: Tensor, error: Mistake | None) -> None:
     if not model.tried:
         raise Mistake("step.model_unused")
     if error is not None and not model.calls:

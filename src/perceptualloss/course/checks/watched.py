@@ -31,34 +31,11 @@ class Call:
     asked: bool
 
 
-class WatchedNetwork(nn.Module):
-    """A network that writes down its calls.
+class Watched(nn.Module):
+    """A module, such as a loss, that writes down its calls, with the inputs as they are.
 
     Args:
         inside: what computes.
-    """
-
-    def __init__(self, inside: nn.Module) -> None:
-        super().__init__()
-        self.inside = inside
-        self.calls: list[Call] = []
-        self.tried = 0  # also calls that raised
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Compute, and write it down."""
-        self.tried += 1
-        result: Tensor = self.inside(*inputs)
-        copies = tuple(one.detach().clone() for one in inputs)
-        asked = any(one.requires_grad for one in inputs)
-        self.calls.append(Call(copies, result, self.training, torch.is_grad_enabled(), asked))
-        return result
-
-
-class WatchedLoss(nn.Module):
-    """A loss that writes down what it compares.
-
-    Args:
-        inside: what computes it.
     """
 
     def __init__(self, inside: Callable[..., Tensor]) -> None:
@@ -68,12 +45,26 @@ class WatchedLoss(nn.Module):
         self.tried = 0  # also calls that raised
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Compute, and write it down; the inputs as they are."""
+        """Compute, and write it down."""
         self.tried += 1
         result = self.inside(*inputs)
         asked = any(one.requires_grad for one in inputs)
-        self.calls.append(Call(inputs, result, self.training, torch.is_grad_enabled(), asked))
+        self.calls.append(Call(self.kept(inputs), result, self.training, torch.is_grad_enabled(), asked))
         return result
+
+    def kept(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return what is written down of the inputs."""
+        return inputs
+
+
+class WatchedNetwork(Watched):
+    """A network that writes down its calls, with copies of the inputs, which may be changed after."""
+
+    inside: nn.Module
+
+    def kept(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return copies."""
+        return tuple(one.detach().clone() for one in inputs)
 
 
 @dataclass
