@@ -25,14 +25,21 @@ COMMANDS = {
     "restore": "Take noise, JPEG's artefacts or blur out of pictures, folders and videos.",
     "stylize": "Paint pictures, folders and videos in a style.",
     "transform": "Run any trained network over pictures, folders and videos.",
-    "serve": "Open a page that does this in the browser, for this machine alone unless told.",
-    "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare.",
+    "serve": "Upscale, restore and stylize on a page in the browser, for this machine alone unless told.",
+    "export": "Write a trained network as ONNX, as PyTorch's exported program or as safetensors, and compare results.",
     "share": "Put a trained network or a recipe on the Hugging Face hub, with a card: share RUN_FOLDER USER/NAME.",
     "doctor": "Say what is installed, what this machine is good for, and what to do.",
     "reconstruct": "Show what each layer of a loss network keeps of a picture: find one like it from noise.",
-    "course": "Learn it: nine chapters, each with a task, and a check that names the mistake in what you wrote.",
+    "course": "Learn how it works: nine chapters, each with a task and a check that names the mistake that you made.",
     "loss-map": "Show where two pictures differ for each layer of a loss network.",
 }
+
+_EPILOG = """examples:
+  perceptualloss compare --scale 4
+  perceptualloss upscale photo.jpg -o large.png
+  perceptualloss train upscale4x-perceptual --photos my-photos
+
+perceptualloss COMMAND --help lists the options of a command, with examples."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -110,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="perceptualloss",
         description="Image transformation with perceptual losses.",
-        epilog="perceptualloss COMMAND --help lists the options of a command.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('perceptualloss')}")
     parser.add_argument(

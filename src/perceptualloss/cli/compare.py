@@ -35,7 +35,7 @@ _ASKED = [field.name for field in fields(Settings) if field.name != FITTED]
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("compare")
-    parser.add_class_arguments(Settings, skip={"losses", FITTED})
+    parser.add_class_arguments(Settings, as_group=False, skip={"losses", FITTED})
     parser.add_argument(
         "--losses",
         nargs="+",

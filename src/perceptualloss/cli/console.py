@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from perceptualloss.bars import progress_is_shown
 from perceptualloss.cli import COMMANDS
+from perceptualloss.cli.examples import examples_of
 from perceptualloss.cli.help import Help
 from perceptualloss.errors import InputError, check_idle
 from perceptualloss.files import is_first_process
@@ -56,6 +58,16 @@ def as_option() -> Iterator[None]:
         raise OptionError(error.expected, error.got, error.remedy) from error
 
 
+class Parser(ArgumentParser):
+    """jsonargparse's parser with our help, also for the parts of a recipe that have a help of their own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        part = re.match(r"Help for (--[\w.]+)\.help=", options.get("description") or "")
+        if part:  # jsonargparse makes a parser of this class for --adversarial.help
+            options |= {"prog": "perceptualloss train", "description": f"The settings of {part[1]}."}
+        super().__init__(*args, **{"formatter_class": Help, **options})
+
+
 def command_parser(name: str, usage: str | None = None) -> ArgumentParser:
     """Return the parser of a command, with its description and no options yet.
 
@@ -63,11 +75,11 @@ def command_parser(name: str, usage: str | None = None) -> ArgumentParser:
         name: of the command.
         usage: what is said of how it is called, in place of all its options.
     """
-    return ArgumentParser(
+    return Parser(
         prog=f"perceptualloss {name}",
         usage=usage,
         description=COMMANDS[name],
-        formatter_class=Help,
+        epilog=examples_of(name),
         exit_on_error=False,
         allow_abbrev=False,  # half an option may be another one tomorrow
     )
@@ -172,18 +184,23 @@ def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table
 
 def add_computing_options(parser: ArgumentParser) -> None:
     """Add where and in which number format a network runs, for commands that use one."""
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    parser.add_argument(
+        "--device",
+        type=str,
+        default="auto",
+        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
+    )
     parser.add_argument(
         "--precision",
         type=Precision,
         default="auto",
-        help="bf16 and fp16 have layers in 16 bits; auto is fp16 on CUDA, else fp32",
+        help="number format: fp32, or layers in 16 bits with bf16 or fp16; auto is fp16 on CUDA, else fp32",
     )
 
 
 def add_backend_option(parser: ArgumentParser) -> None:
     """Add what runs a network, for commands that take any."""
-    help = "torch, or onnx: onnxruntime, on the CPU in 32 bits (pip install 'perceptualloss[onnx]')"
+    help = "what computes: torch, or onnx (onnxruntime, on the CPU in 32 bits; pip install 'perceptualloss[onnx]')"
     parser.add_argument("--backend", type=Backend, default="torch", help=help)
 
 
@@ -193,7 +210,7 @@ def add_reading_options(parser: ArgumentParser) -> None:
         "--max_pixels",
         type=int,
         default=MAX_PIXELS,
-        help="a picture of more is refused before it is decoded",
+        help="a picture of more pixels is refused before it is decoded",
     )
 
 

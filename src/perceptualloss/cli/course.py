@@ -37,7 +37,7 @@ def build_parser() -> ArgumentParser:
         help="list the chapters; show the idea and the task of one; start it with a file to fill in; check what you "
         "wrote, which runs the file; print the solution",
     )
-    parser.add_argument("number", nargs="?", type=int, help="the chapter, from 1 to 9")
+    parser.add_argument("number", nargs="?", type=int, help=f"the chapter, from 1 to {len(CHAPTERS)}")
     parser.add_argument("file", nargs="?", type=Path, help="the Python file to check")
     parser.add_argument("--language", type=Language, help="en or de (default: the terminal's, else en)")
     parser.add_argument("-o", "--out", type=Path, help="the file that start writes; one that is there is kept")

@@ -69,7 +69,7 @@ def build_parser() -> ArgumentParser:
         type=str,
         help=f"{', '.join(list_metrics())}; with parameters as in psnr:channel=y (default: the protocol's)",
     )
-    parser.add_function_arguments(evaluate, skip=set(_OWN))
+    parser.add_function_arguments(evaluate, as_group=False, skip=set(_OWN))
     parser.add_argument("--json", type=Path | None, help="a file for all values, means, intervals and comparisons")
     parser.add_argument("--csv", type=Path | None, help="a file with a line for each picture and candidate")
     parser.add_argument("--html", type=Path | None, help="a page with details, where two candidates differ most first")

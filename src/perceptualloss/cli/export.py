@@ -17,7 +17,9 @@ def build_parser() -> ArgumentParser:
     parser = command_parser("export")
     parser.add_argument("network", type=str, help="the name of one that ships, or a network's file")
     parser.add_argument("-o", "--out", type=Path | None, help="the file (default: the network's name, in this folder)")
-    parser.add_argument("--format", type=Format | None, help="what kind of file; default: what --out ends in, or onnx")
+    parser.add_argument(
+        "--format", type=Format | None, help="onnx, pt2 or safetensors (default: what --out ends in, else onnx)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     return parser
 

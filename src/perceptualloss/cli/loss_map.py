@@ -22,15 +22,26 @@ def build_parser() -> ArgumentParser:
     parser = command_parser("loss-map")
     parser.add_argument("output", type=Path, help="the picture to look at")
     parser.add_argument("target", type=Path, help="what it should look like, of the same size")
-    parser.add_argument("--layers", nargs="+", type=str, default=["relu1_1", "relu2_2", "relu3_3"])
-    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
-    parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
     parser.add_argument(
-        "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="of features; unit is as in LPIPS"
+        "--layers",
+        nargs="+",
+        type=str,
+        default=["relu1_1", "relu2_2", "relu3_3"],
+        help="layers of the network, a map for each",
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
+    parser.add_argument("--weights", type=str, default="default", help="default, or a file with the network's weights")
+    parser.add_argument(
+        "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="distance of features; unit is as in LPIPS"
+    )
+    parser.add_argument(
+        "--device",
+        type=str,
+        default="auto",
+        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
+    )
     add_reading_options(parser)
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="a PNG file")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="the PNG file to write")
     add_overwrite(parser)
     return parser
 

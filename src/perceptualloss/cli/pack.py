@@ -18,7 +18,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("pack")
-    parser.add_argument("folder", type=Path, help="the pictures")
+    parser.add_argument("folder", type=Path, help="the folder of pictures")
     parser.add_argument("out", type=Path, help="where shards go: a new folder, or that of an interrupted packing")
     parser.add_argument("--shard_size", type=str, default="256MB", help="the size of a shard, such as 1GB")
     parser.add_argument(
@@ -29,9 +29,9 @@ def build_parser() -> ArgumentParser:
         type=int | None,
         help="cut larger pictures into pieces of so many pixels a side, and up to twice as many",
     )
-    parser.add_argument("--quality", type=int, default=95, help="JPEG's, of pictures that were shrunk or cut")
-    parser.add_argument("--lossless", action="store_true", help="PNG in place of JPEG for them")
-    parser.add_argument("--seed", type=int, default=0, help="of the order")
+    parser.add_argument("--quality", type=int, default=95, help="quality of JPEG, for pictures that are shrunk or cut")
+    parser.add_argument("--lossless", action="store_true", help="write these as PNG in place of JPEG")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order of the pictures")
     return parser
 
 

@@ -25,21 +25,34 @@ def build_parser() -> ArgumentParser:
     parser = command_parser("reconstruct")
     parser.add_argument("picture", type=Path, help="a photo")
     parser.add_argument(
-        "--layers", nargs="+", type=str, default=LAYERS, help="each on its own; relu1_1+relu2_1 for both together"
+        "--layers",
+        nargs="+",
+        type=str,
+        default=LAYERS,
+        help="layers, each on its own; relu1_1+relu2_1 for both together",
     )
     parser.add_argument(
         "--kind", type=Kind, default="feature", help="what is matched: features, or Gram matrices (style)"
     )
     parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
-    parser.add_argument("--weights", type=str, default="default", help="a weights file of the network")
-    parser.add_argument("--steps", type=int, default=100, help="of L-BFGS, for each layer")
+    parser.add_argument("--weights", type=str, default="default", help="default, or a file with the network's weights")
+    parser.add_argument("--steps", type=int, default=100, help="steps of L-BFGS for each layer")
     parser.add_argument("--size", type=int, default=192, help="the picture's longer side is shrunk to it")
-    parser.add_argument("--total_variation", type=float, default=0.1, help="its weight, against noise")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise")
-    parser.add_argument("--space", type=Space, default="frequencies", help="what is moved")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, mps or cuda:1")
+    parser.add_argument(
+        "--total_variation", type=float, default=0.1, help="weight of the total variation, which keeps noise down"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise that it begins with")
+    parser.add_argument(
+        "--space", type=Space, default="frequencies", help="what is moved: pixels, or their frequencies"
+    )
+    parser.add_argument(
+        "--device",
+        type=str,
+        default="auto",
+        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
+    )
     add_reading_options(parser)
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="a folder")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="the folder for results")
     add_overwrite(parser)
     return parser
 

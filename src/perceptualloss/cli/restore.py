@@ -18,7 +18,12 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="what to take away: noise, jpeg (blocks and ringing) or blur, or several in turn; or a network's name",
     )
-    parser.add_argument("--strength", type=float, default=1.0, help="from 0, as it was, to 1")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="how much of the network's result: 0 is the picture as it was, 1 all",
+    )
     add_running_options(parser)
     return parser
 

@@ -15,15 +15,17 @@ from perceptualloss.errors import InputError
 def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("serve")
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="the address to listen at; 0.0.0.0 is all")
-    parser.add_argument("--port", type=int, default=8000, help="its port; 0 takes a free one")
+    parser.add_argument(
+        "--host", type=str, default="127.0.0.1", help="the address to listen at; 0.0.0.0 lets other machines in"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
     parser.add_argument("--name", nargs="+", type=str, default=[], help="further names of this machine, for browsers")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument("--max_pixels", type=int, default=24_000_000, help="an upload of more is refused undecoded")
+    parser.add_argument("--max_pixels", type=int, default=24_000_000, help="pixels that an upload may have")
     parser.add_argument("--max_result", type=int, default=200_000_000, help="pixels that a result may have")
-    parser.add_argument("--max_megabytes", type=int, default=64, help="of an upload")
-    parser.add_argument("--jobs", type=int, default=1, help="how many are computed at the same time")
-    parser.add_argument("--queue", type=int, default=20, help="how many may wait")
+    parser.add_argument("--max_megabytes", type=int, default=64, help="megabytes that an upload may have")
+    parser.add_argument("--jobs", type=int, default=1, help="how many pictures are computed at the same time")
+    parser.add_argument("--queue", type=int, default=20, help="how many pictures may wait")
     parser.add_argument("--keep", type=float, default=30, help="minutes after which unused pictures are deleted")
     add_computing_options(parser)
     return parser

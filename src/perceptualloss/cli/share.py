@@ -17,9 +17,11 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("what", type=str, help="the folder of a finished run, a network's file, or a recipe's")
     parser.add_argument("repository", type=str, help="where on the hub: user/name; it is made if it is not there")
     parser.add_argument("--public", action="store_true", help="let everybody read it; without this it is private")
-    parser.add_argument("--licence", type=str, default="", help="such as apache-2.0 or cc-by-4.0, for the card")
+    parser.add_argument("--licence", type=str, default="", help="the licence that the card names, such as apache-2.0")
     parser.add_argument("--text", type=Path | None, help="a file in Markdown with which the card begins")
-    parser.add_argument("--datasets", nargs="+", type=str, default=[], help="names on the hub of what it learned from")
+    parser.add_argument(
+        "--datasets", nargs="+", type=str, default=[], help="data sets that it learned from, by their names on the hub"
+    )
     parser.add_argument("--evaluation", type=Path | None, help="figures for the card: a file of evaluate --json")
     parser.add_argument("--out", type=Path | None, help="write the files into this folder, and upload nothing")
     return parser

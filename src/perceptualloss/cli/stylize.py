@@ -30,9 +30,19 @@ def build_parser() -> ArgumentParser:
         "as wave:0.3,udnie:0.7; with --method optimize, a picture",
     )
     parser.add_argument("--network", type=Path | None, help="a network of your own, from perceptualloss train")
-    parser.add_argument("--size", type=int | None, help="longer side in pixels to which pictures are resized first")
-    parser.add_argument("--strength", type=float, default=1.0, help="from 0, as it was, to 1")
-    parser.add_argument("--keep_colors", action="store_true", help="keep the colours of the picture")
+    parser.add_argument(
+        "--size",
+        type=int | None,
+        help="longer side in pixels to which pictures are resized first; without it they keep theirs",
+    )
+    parser.add_argument(
+        "--strength", type=float, default=1.0, help="how much of the painting: 0 is the picture as it was, 1 all"
+    )
+    parser.add_argument(
+        "--keep_colors",
+        action="store_true",
+        help="keep the colours of the picture; take only light and dark from the painting",
+    )
     add_clip_options(parser)
     parser.add_argument(
         "--method",
@@ -42,9 +52,11 @@ def build_parser() -> ArgumentParser:
     )
     defaults = StyleOptimization()
     parser.add_argument("--steps", type=int, default=defaults.steps, help="optimize: steps at each scale")
-    parser.add_argument("--scales", type=int, default=defaults.scales, help="optimize: sizes, each twice the last")
+    parser.add_argument(
+        "--scales", type=int, default=defaults.scales, help="optimize: how many sizes, each twice the last"
+    )
     parser.add_argument("--start", type=Start, default=defaults.start, help="optimize: from the content or from noise")
-    parser.add_argument("--style_size", type=int | None, help="optimize: longer side of the style picture")
+    parser.add_argument("--style_size", type=int | None, help="optimize: longer side of the style picture in pixels")
     parser.add_argument(
         "--loss_network", type=str, default=defaults.loss_network, help="optimize: compact, vgg16 or vgg19"
     )

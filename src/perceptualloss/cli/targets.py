@@ -30,20 +30,22 @@ def add_target_options(parser: ArgumentParser, out: Path, what: str) -> None:
         out: the folder, unless somebody says otherwise.
         what: the files, such as "pictures".
     """
-    help_of_out = f"a file for one, - for the standard output, or a folder for all {what}"
+    help_of_out = f"where results go: a file for one, a folder for several {what}, or - for the standard output"
     parser.add_argument("-o", "--out", type=str, default=str(out), help=help_of_out)
     add_overwrite(parser)
     parser.add_argument(
         "--skip_existing",
         action="store_true",
-        help="go on where a run stopped: pass by results that are whole, of the right size, not older than the source",
+        help="go on where a run stopped: leave results that are whole, of the right size and not older than the source",
     )
     parser.add_argument(
         "--strip", action="store_true", help="keep no date, place, camera or anything else that is not pixels"
     )
     add_reading_options(parser)
     parser.add_argument(
-        "--format", type=str | None, help="what pictures are written as, such as png, where --out does not say it"
+        "--format",
+        type=str | None,
+        help="kind of the pictures that are written, such as png, where --out does not say it",
     )
 
 

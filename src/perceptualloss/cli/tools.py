@@ -37,7 +37,9 @@ def tool_parser(name: str) -> ArgumentParser:
 
 def add_running_options(parser: ArgumentParser) -> None:
     """Add how the network is run."""
-    parser.add_argument("--tile", type=int | None, help="side of the tiles that large pictures are done in")
+    parser.add_argument(
+        "--tile", type=int | None, help="longest side in pixels of the tiles of large pictures (default: by memory)"
+    )
     add_clip_options(parser)
     add_computing_options(parser)
     add_backend_option(parser)
@@ -45,13 +47,13 @@ def add_running_options(parser: ArgumentParser) -> None:
 
 def add_clip_options(parser: ArgumentParser) -> None:
     """Add what is about videos alone."""
-    parser.add_argument("--smooth", type=float, default=0.0, help="from 0 to 1: against flicker in videos")
+    parser.add_argument("--smooth", type=float, default=0.0, help="less flicker in videos, from 0 (as it is) to 1")
     parser.add_argument(
         "--preview",
         type=str | None,
         metavar="TIME",
-        help="of videos, write one frame before and after as a picture, and say how long all would take: the one at so "
-        "many seconds, such as 12.5 or 1:30, or middle",
+        help="of videos, write only one frame, before and after, as a picture, and say how long all would take; TIME "
+        "is in seconds (12.5), in minutes (1:30), or middle",
     )
 
 

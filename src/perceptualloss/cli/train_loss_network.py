@@ -29,7 +29,7 @@ def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = command_parser("train-loss-network", "%(prog)s [RECIPE] [OPTIONS]")
     parser.add_argument("--recipe", action="config", help="a YAML file, or the name of a recipe that ships")
-    parser.add_function_arguments(train_loss_network, skip={"command"})
+    parser.add_function_arguments(train_loss_network, as_group=False, skip={"command"})
     add_overwrite(parser)
     parser.set_defaults(progress=True)
     return parser

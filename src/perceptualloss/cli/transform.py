@@ -17,7 +17,12 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="the name of one that ships, or a file: of perceptualloss train, of another package (.pth), or .onnx",
     )
-    parser.add_argument("--strength", type=float, default=1.0, help="from 0, as it was, to 1")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="how much of the network's result: 0 is the picture as it was, 1 all",
+    )
     parser.add_argument("--color", action="store_true", help="let a network that colours make grey pictures coloured")
     add_running_options(parser)
     return parser

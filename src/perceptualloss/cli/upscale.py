@@ -15,21 +15,23 @@ def build_parser() -> ArgumentParser:
     """Return the parser of this command."""
     parser = tool_parser("upscale")
     parser.add_argument("--scale", type=float | None, help="how many times larger, up to 16, such as 1.5 (default: 4)")
-    parser.add_argument("--width", type=int | None, help="of the results in pixels, in place of --scale")
-    parser.add_argument("--height", type=int | None, help="of the results in pixels, in place of --scale")
-    parser.add_argument("--megapixels", type=float | None, help="of the results, in place of --scale")
+    parser.add_argument("--width", type=int | None, help="width of the results in pixels, in place of --scale")
+    parser.add_argument("--height", type=int | None, help="height of the results in pixels, in place of --scale")
+    parser.add_argument("--megapixels", type=float | None, help="megapixels of the results, in place of --scale")
     parser.add_argument(
         "--kind",
         type=Kind | None,
-        help="how it was trained: mse (close; default), perceptual (sharp), adversarial (textured)",
+        help="what the network was trained with: mse (close; default), perceptual (sharp), adversarial (textured)",
     )
     parser.add_argument(
         "--network",
         type=Path | None,
-        help="a file, such as from perceptualloss train, or the name of one that ships",
+        help="in place of --kind: a file, such as from perceptualloss train, or the name of one that ships",
     )
-    parser.add_argument("--perception", type=float | None, help="between mse (0) and perceptual (1), instead of --kind")
-    parser.add_argument("--match_histogram", action="store_true", help="keep the histogram of each picture")
+    parser.add_argument(
+        "--perception", type=float | None, help="in place of --kind: between mse (0) and perceptual (1)"
+    )
+    parser.add_argument("--match_histogram", action="store_true", help="give each result the histogram of its picture")
     add_running_options(parser)
     return parser
 

@@ -19,13 +19,13 @@ class Game:
     r"""The rules of the adversarial training.
 
     Args:
-        kind: of :class:`GANLoss`: "wasserstein", "hinge", "non_saturating", "least_squares", "relativistic_average",
-            "relativistic_average_hinge" or "relativistic_paired".
-        weight: :math:`\lambda_w`, of the adversarial loss beside the recipe's other losses.
+        kind: the losses of critic and generator (see :class:`GANLoss`): "wasserstein", "hinge", "non_saturating",
+            "least_squares", "relativistic_average", "relativistic_average_hinge" or "relativistic_paired".
+        weight: the weight of the adversarial loss beside the recipe's other losses.
         start: at which step after the warm-up the game begins; before, the critic rests, and the generator is trained
             with the recipe's other losses.
-        ramp_steps: steps from there over which that weight, and that of feature matching, rise from zero in a line.
-        feature_matching: weight of :func:`feature_matching`: how far generated pictures are from real ones in the
+        ramp_steps: steps from there over which the weight, and that of feature matching, rise from zero in a line.
+        feature_matching: the weight of feature matching: how far generated pictures are from real ones in the
             critic's own layers, from the pass that scores them.
         n_critic: the critic's updates a step, on the step's batch.
         generator_every: the generator is updated at every so many of the steps.
@@ -34,11 +34,12 @@ class Game:
             drawn at random (dropout) differs, and the averages of batch norm move n_critic + 1 times a step.
         clip: the critic's weights are clamped to +- this after each of its updates (0.01 in the paper).
         penalty: weight of the gradient penalty (10 in the paper).
-        r1: weight of :func:`r1_penalty`, over real pictures.
-        r2: weight of :func:`r2_penalty`, over generated ones.
-        penalty_every: these three are computed at every so many of the critic's updates, and weigh as many times more.
-        lecam: weight of :class:`LeCam`, for small sets of photos.
-        learning_rate: the critic's; its schedule is the generator's.
+        r1: weight of the penalty R1, over real pictures (see :func:`r1_penalty`).
+        r2: weight of the penalty R2, over generated pictures (see :func:`r2_penalty`).
+        penalty_every: penalty, r1 and r2 are computed at every so many of the critic's updates, and weigh as many times
+            more.
+        lecam: weight of LeCam, for small sets of photos (see :class:`LeCam`).
+        learning_rate: the learning rate of the critic; its schedule is the generator's.
         betas: Adam's two decays for the critic. (0, 0.99) is RMSprop, which goes with clipping.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017; Gulrajani et al., "Improved Training of Wasserstein GANs",

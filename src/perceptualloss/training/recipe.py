@@ -35,33 +35,33 @@ class Recipe:
             ``{FeatureReconstructionLoss: {weight: 1.0, network: compact}, L1Loss: 0.5}``
             (see :func:`loss_from_settings`).
         degradation: what makes the input from a photo, such as Downscale.
-        degrade_on: where it does so: one by one in the "loader", or on the "device" that trains, a batch at once;
-            "auto" is the device if that is a GPU, or a CPU without workers. The inputs are the same (see
+        degrade_on: where inputs are made of photos: one by one in the "loader", or on the "device" that trains, a
+            batch at once; "auto" is the device if that is a GPU, or a CPU without workers. The inputs are the same (see
             :class:`Inputs`).
-        inputs: instead of a degradation, a folder with the inputs to the photos in ``photos``, matched by name.
-        style: instead of both, the picture of a style to give the photos (or several, or a folder with them, for a
-            network of as many styles), which the loss's style terms compare with.
+        inputs: in place of a degradation, a folder with the inputs to the photos in ``photos``, matched by name.
+        style: in place of a degradation and inputs, the picture of a style to give the photos (or several, or a folder
+            with them, for a network of as many styles), which the loss's style terms compare with.
         style_size: the longer side in pixels that the style picture is resized to: larger ones have larger strokes.
         style_strength: multiplies the loss's style terms.
         stability: weight of a term against flicker in videos (see :class:`StyleTransfer`).
         photos: a folder with photos, or shards: a folder, a pattern or an address of tar files (see
             :class:`ShardData`); without it, the built-in ones.
         masks: which pixels of the photos count: "alpha" for their own transparency, or a folder with grey pictures of
-            their names and sizes, white where a pixel counts (see :class:`Masks`); None for all.
+            their names and sizes, white where a pixel counts (see :class:`Masks`); by default all count.
         masking: what a mask means: "area", a layer's positions count as much as the pixels under them; or "exact",
             those count that see white pixels alone (see :class:`Loss`).
         validation: how many of the photos, the last by name, are for validation; below 1, what share.
         shorter_side: pixels to which the shorter side of larger photos is shrunk before they are cropped, such as 256
-            for crops that see whole scenes; None leaves the photos.
+            for crops that see whole scenes; by default photos stay as they are.
         crop: height and width of the training targets in pixels.
-        batch_size: samples a step on each device.
-        steps: optimiser steps.
-        warm_up_steps: how many of them, at the start, train with MSE.
-        learning_rate: Adam's.
-        betas: Adam's two decays.
+        batch_size: how many samples a step takes on each device.
+        steps: how many steps the optimiser takes.
+        warm_up_steps: how many of the steps, at the start, train with MSE.
+        learning_rate: the learning rate of Adam.
+        betas: the two decays of Adam.
         schedule: how the learning rate changes: ``{kind: cosine}``, ``{kind: constant}`` or
             ``{kind: steps, at: [5000, 8000], factor: 0.5}``.
-        gradient_clip: the largest norm of the gradient; 0 for any.
+        gradient_clip: the largest norm of the gradient; 0 allows any.
         ema: decay of a moving average of the weights, such as 0.999, which then is what is validated and saved; 0 for
             none.
         freeze: names of submodules of the network that stay as they are.
@@ -77,14 +77,14 @@ class Recipe:
         checkpoint_minutes: the most minutes between two checkpoints, however many steps these are.
         precision: fp32 (32 bits), bf16 or fp16 (layers in 16 bits, weights and losses in 32); auto takes bf16 where the
             hardware is faster in it, else fp32; a resumed run keeps what it had.
-        device: auto, cpu, cuda or mps.
+        device: where to compute: auto (a GPU if there is one), cpu, cuda or mps.
         devices: how many GPUs or processes on this machine, or "auto".
         num_nodes: how many machines.
         workers: processes that load samples; 0 loads them in the training process.
         memory_gib: gibibytes of memory for decoded photos, which the workers of a training process share.
         cache_gib: gibibytes of the disk, in the cache folder, for decoded photos beyond that, and for copies of shards
             from afar; 0 for none.
-        seed: of the first weights, crops and flips, and what a step draws.
+        seed: the seed of first weights, crops and flips, and of what a step draws.
     """
 
     network: TransformationNetwork

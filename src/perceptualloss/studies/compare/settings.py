@@ -26,7 +26,7 @@ AS_SET = ("course", "VGG16PerceptualLoss")  # losses that the course sets alone,
 @renamed("compare")
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a comparison's result depends on; the command line's options have the same names.
+    """All that a comparison's result depends on; the options of the command line have the same names.
 
     Args:
         scale: how many times larger the networks make a picture: 2 or 4.
@@ -41,11 +41,11 @@ class Settings:
         warm_up_steps: how many of the steps, at the start, train with MSE whatever the loss; by default half of them,
             at most 1000, and none in a comparison with the course's loss, which is set alone.
         crop: height and width of the training targets in pixels.
-        batch_size: crops a step.
-        learning_rate: Adam's, falling to zero along half a cosine.
+        batch_size: how many crops a step takes.
+        learning_rate: the learning rate of Adam, which falls to zero along half a cosine.
         validation: how many of the folder's photos, the last by name, are for validation; below 1, what share.
-        seed: of the first weights, crops and flips.
-        device: auto, cpu, cuda or mps.
+        seed: the seed of first weights, crops and flips.
+        device: where to compute: auto (a GPU if there is one), cpu, cuda or mps.
         workers: processes that load samples; 0 loads them in the training process.
         fitted_minutes: the minutes that steps and network were fitted to; none where they were given.
     """

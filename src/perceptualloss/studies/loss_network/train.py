@@ -91,18 +91,19 @@ def train_loss_network(
         strengths: whether to learn the order of strengths of distortions of ``photos``.
         start_from: with ``strengths`` or a teacher, weights to start from: a file, or "default" for the embedded ones.
         validation: how many of ``photos``, the last by name, stay out; below 1, what share.
-        steps: optimiser steps.
-        batch_size: crops a step, 128 unless given; with a teacher 4, each as it is and damaged.
+        steps: how many steps the optimiser takes.
+        batch_size: how many crops a step takes, 128 unless given; with a teacher 4, each as it is and damaged.
         crop: height and width of the crops in pixels, 48 unless given, with a teacher 128; with ``classes`` at most 64,
             the size of the pictures.
         crops_per_photo: how many crops of each photo make an epoch, 50 unless given; not with a teacher.
-        learning_rate: the highest, 3e-3 unless given, reached after 15% of the steps; with a teacher 5e-4, after 20.
-        weight_decay: AdamW's, on filters alone, 0.05 unless given; not with a teacher.
-        folder: for checkpoints and TensorBoard's files.
+        learning_rate: the highest learning rate, 3e-3 unless given, reached after 15% of the steps; with a teacher
+            5e-4, after 20 steps.
+        weight_decay: the weight decay of AdamW, on filters alone, 0.05 unless given; not with a teacher.
+        folder: the folder for checkpoints and TensorBoard's files.
         check_every: steps between two checkpoints, and two checks on held-out pictures.
         precision: "fp32" (32 bits), "bf16" or "fp16" (layers in 16 bits, weights and losses in 32); "auto" takes bf16
             where the hardware computes in it, else fp32.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: where to compute: "auto" (a GPU if there is one), "cpu", "cuda" or "mps".
         resume: whether to go on with the interrupted training in ``folder``.
         progress: whether to show a progress bar.
         seed: the same seed gives the same crops in the same order, also after resuming.
