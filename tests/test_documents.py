@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
 
 import perceptualloss
 from perceptualloss import metrics
@@ -17,6 +16,7 @@ PACKAGE = Path(perceptualloss.__file__).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"`((?:[\w.]+/)*\w+\.pyi?)`")
+ENTRY = re.compile(r"^::: (\S+)$", re.MULTILINE)
 DOTTED = re.compile(r"\bperceptualloss((?:\.\w+)+)")
 
 
@@ -65,30 +65,43 @@ def test_modules_that_the_text_names_are_there(document: Path) -> None:
         there(f"perceptualloss{path}")
 
 
-def test_the_reference_lists_what_is_there() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    entries = re.findall(r"^::: (\S+)\n((?:    .*\n?)*)", text, re.MULTILINE)
-    assert len(entries) > 40
-    for path, options in entries:
-        subject = there(path)
-        members = (yaml.safe_load(options) or {}).get("options", {}).get("members", [])
-        for name in members if isinstance(members, list) else []:
-            assert hasattr(subject, name), f"{path} has no {name}"
+def reference_pages() -> dict[str, str]:
+    """Return the text of each page of the reference by its name."""
+    return {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs" / "reference").glob("*.md"))}
+
+
+def reference_entries() -> list[str]:
+    """Return the path of every entry of the reference."""
+    return [path for text in reference_pages().values() for path in ENTRY.findall(text)]
+
+
+def test_the_reference_lists_what_is_there_and_once() -> None:
+    listed = reference_entries()
+    assert len(listed) > 200
+    assert sorted(set(listed)) == sorted(listed)
+    for path in listed:
+        there(path)
 
 
 def test_every_public_name_has_an_entry_in_the_reference() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    listed = set()
-    for path, options in re.findall(r"^::: (\S+)\n((?:    .*\n?)*)", text, re.MULTILINE):
-        members = (yaml.safe_load(options) or {}).get("options", {}).get("members", True)
-        whole = there(path)
-        if not isinstance(whole, ModuleType):
-            listed.add(whole)
-            continue
-        names = members if isinstance(members, list) else getattr(whole, "__all__", vars(whole))
-        listed |= {getattr(whole, name) for name in names if callable(getattr(whole, name))}
+    listed = {there(path) for path in reference_entries() if callable(there(path))}
     for package in (perceptualloss, metrics):
         assert not [name for name in package.__all__ if getattr(package, name) not in listed]
+
+
+def test_what_documents_import_has_an_entry_in_the_reference() -> None:
+    paths = {path for document in DOCUMENTS for block in blocks(document) for path in imported(block)}
+    named = {path for path in paths if not isinstance(there(path), ModuleType)}
+    listed = [there(path) for path in reference_entries()]
+    assert [path for path in sorted(named) if there(path) not in listed] == []
+
+
+def test_the_index_of_the_reference_has_every_page_and_so_has_the_navigation() -> None:
+    pages = reference_pages()
+    index, navigation = pages.pop("index.md"), (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in pages:
+        assert f"<!-- names: {page} -->" in index
+        assert f"- reference/{page}" in navigation
 
 
 def test_every_room_stands_in_the_architecture_and_says_what_lives_there() -> None:
