@@ -14,10 +14,9 @@ if TYPE_CHECKING:  # the command line knows errors before it needs PyTorch
 
 
 class InputError(ValueError):
-    """Something that the user gave cannot be used.
+    """Something that the user gave cannot be used: what was expected, what was got, and what to do.
 
-    The command line prints the message alone, without a traceback; library code raises it as it would
-    any ``ValueError``.
+    It is a ``ValueError``. The command line prints its message alone, without a traceback.
     """
 
     def __init__(self, expected: str, got: str, remedy: str = "") -> None:

@@ -101,29 +101,31 @@ def restore(
     backend: Backend = "torch",
     progress: Progress | None = None,
 ) -> object:
-    """Restore a picture with networks that ship, and return its like, of the same size.
+    """Take noise, JPEG's blocks or blur out of a picture, with networks that ship.
 
-    Transparency, grey and 16 bits are kept. Of a file or Pillow picture the orientation is applied and a colour profile
-    converted to sRGB. Pictures of any size are done in tiles without seams.
+    The result has the size of the picture and is the kind of thing that it was. Transparency, grey and 16 bits are
+    kept. Files and Pillow pictures are turned upright by their EXIF orientation, and converted to sRGB. Large pictures
+    are done in tiles without seams.
 
     Args:
-        image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
-            or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
-        of: what to take away: "noise", "jpeg" (the blocks and ringing of its compression) or "blur"; or the name of a
-            network that restores (``list_networks``), such as "denoise"; or several, in turn.
+        image: what to restore. A path; a Pillow picture; a tensor (C, H, W) or (N, C, H, W); or an array (H, W) or (H,
+            W, C). Tensors and arrays have 1 to 4 channels, in floating point in [0, 1] or in 8 or 16 bits.
+        of: what to take away: "noise", "jpeg" (blocks and ringing of JPEG) or "blur"; or the name of a network that
+            restores (:func:`list_networks`), such as "denoise"; or several of them, which are run in turn.
         strength: from 0, the picture as it was, to 1, the network's.
-        tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto".
+        tile: longest side of a tile in input pixels; None chooses, with smaller ones where memory is short.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps" or "cuda:1"; None is "auto".
         precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
-        backend: "torch", or "onnx": onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
-        progress: called with input pixels done and all input pixels.
+        backend: "torch", or "onnx" for onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
+        progress: is called with the input pixels that are done, and with all input pixels.
 
     Returns:
-        A picture of the type that ``image`` has, with values in [0, 1] if they are in floating point; for a path a
-        Pillow picture, which has 8 bits unless it is grey.
+        A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
+            Pillow
+        picture, which has 8 bits unless it is grey.
 
     Raises:
-        InputError: a picture that cannot be used, something else to restore from, a network that does not ship, or a
+        InputError: for a picture that cannot be used, something else to take away, a network that does not ship, or a
             strength beyond [0, 1].
     """
     picture, pack = unpack(image)

@@ -75,42 +75,47 @@ def stylize(
     loss_network: str | None = None,
     progress: Progress | None = None,
 ) -> object:
-    """Paint a picture in a style, in one pass of a network or by optimisation, and return its like.
+    """Paint a picture in a style, by a network in one pass or by optimisation.
 
-    Transparency is kept, 16 bits stay 16 bits; a grey picture becomes coloured, unless colours are kept. Of a file or
-    Pillow picture the orientation is applied and a colour profile converted to sRGB. The network sees the picture as
-    a whole, which has to fit into memory: with ``width`` 16 about 600 bytes a pixel. Optimisation needs no training,
-    only the painting, and minutes instead of a second; a batch is painted one by one.
+    The result is the kind of thing that the picture was. Transparency and 16 bits are kept. A grey picture becomes
+    coloured, unless colours are kept. Files and Pillow pictures are turned upright by their EXIF orientation, and
+    converted to sRGB.
+
+    - **Method "network"**: one pass of a network that was trained for the style. It sees the picture as a whole, which
+      has to fit into memory: with ``width`` 16 about 600 bytes a pixel.
+    - **Method "optimize"**: the pixels move until the picture looks like the painting. It needs no training, only the
+      painting, and minutes instead of a second. Pictures of a batch are painted one by one.
 
     Args:
-        image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
-            or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
+        image: what to paint. A path; a Pillow picture; a tensor (C, H, W) or (N, C, H, W); or an array (H, W) or (H, W,
+            C). Tensors and arrays have 1 to 4 channels, in floating point in [0, 1] or in 8 or 16 bits.
         style: the name of a style that ships, the file of a network, or a module. With ``network``, which of its
-            styles: a name from its training, a number, a weight for each style, or weights by name
-            (``{"wave": 0.5, "udnie": 0.5}``); None is the one that the network is set to, the first unless changed.
-            With the method "optimize" the painting itself: a file, Pillow picture, array or tensor.
-        method: "network", or "optimize": by moving the picture's pixels (see :func:`optimize_style`, which also has
-            the settings that are not among these).
-        network: a file that ``save_network`` or training wrote, a name (``list_networks``), or a module.
-        size: the longer side in pixels to which the picture is resized first, larger or smaller; None keeps it.
-            Strokes are of the same size in pixels whatever the picture's, so a small picture gets coarse ones.
+            styles: a name from its training, a number, a weight for each style, or weights by name (``{"wave": 0.5,
+            "udnie": 0.5}``); None is the one that the network is set to, the first unless changed. With "optimize", the
+            painting itself: a file, Pillow picture, array or tensor.
+        method: "network" or "optimize" (see :func:`optimize_style`, which has more settings).
+        network: a name (:func:`list_networks`), a file that :func:`save_network` or a training wrote, or a module.
+        size: the longer side in pixels to which the picture is resized first, larger or smaller; None keeps it. Strokes
+            have the same size in pixels whatever the picture's, so a small picture gets coarse ones.
         strength: from 0, the picture as it was, to 1, the network's.
-        keep_colors: take the luminance alone from the network, and the colours of the picture.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        keep_colors: take only the luminance from the result, and the colours from the picture.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps" or "cuda:1"; None is "auto", or where ``network``
+            is.
         precision: of a network, "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
-        steps: optimize: iterations at each scale; None is 100.
-        scales: optimize: how many sizes, each twice the one before; None is 2.
-        start: optimize: from the "content" (so None) or from "noise".
-        style_size: optimize: the longer side of the style picture in pixels; None is the picture's.
-        loss_network: optimize: what looks at the pictures, "compact" (so None), "vgg16" or "vgg19".
-        progress: called with what is done and what is to do: input pixels, or steps of an optimisation.
+        steps: "optimize" alone: iterations at each scale; None is 100.
+        scales: "optimize" alone: how many sizes, each twice the one before; None is 2.
+        start: "optimize" alone: begin from the "content" (None, too) or from "noise".
+        style_size: "optimize" alone: the longer side of the painting in pixels; None is the picture's.
+        loss_network: "optimize" alone: "compact" (None, too), "vgg16" or "vgg19" looks at the pictures.
+        progress: is called with what is done and all that is to do, in input pixels or in steps of an optimisation.
 
     Returns:
-        A picture of the type that ``image`` has, with values in [0, 1] if they are in floating point; for a path a
-        Pillow picture of 8 bits.
+        A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
+            Pillow
+        picture of 8 bits.
 
     Raises:
-        InputError: a picture, style or network that cannot be used, too little memory, or an option that does
+        InputError: for a picture, style or network that cannot be used, too little memory, or an option that does
             nothing with the method.
 
     >>> import numpy as np

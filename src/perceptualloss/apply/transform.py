@@ -74,34 +74,37 @@ def transform(
     backend: Backend = "torch",
     progress: Progress | None = None,
 ) -> object:
-    """Run a trained network over a picture and return its like, of the size that the network gives it.
+    """Run any trained network over a picture. The result has the size that the network gives it.
 
-    Transparency is kept (opacity is interpolated), 16 bits stay 16 bits, and grey stays grey unless the network paints
-    a style. Of a file or Pillow picture the orientation is applied and a colour profile converted to sRGB. Pictures of
-    any size are done in tiles without seams, unless the network looks at the whole picture.
+    The result is the kind of thing that the picture was. Transparency is kept (opacity is interpolated), and so are 16
+    bits. Grey stays grey, unless the network paints a style or ``color`` is set. Files and Pillow pictures are turned
+    upright by their EXIF orientation, and converted to sRGB. Large pictures are done in tiles without seams, unless the
+    network looks at the whole picture.
 
     Args:
-        image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
-            or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
-        network: a name (``list_networks``); a file that ``save_network`` or training wrote, another package's
-            (``.pth``, through spandrel) or an ONNX file; or a module that takes (N, 3, H, W) in [0, 1] and gives
-            ``network.scale`` times the size (1 without such).
-        strength: from 0, the picture as it was (enlarged by bicubic interpolation, if the network enlarges), to 1,
-            the network's.
-        color: let grey pictures become coloured, as a network for colourising makes them; otherwise they are the mean
-            of its channels.
-        tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        image: what to transform. A path; a Pillow picture; a tensor (C, H, W) or (N, C, H, W); or an array (H, W) or
+            (H, W, C). Tensors and arrays have 1 to 4 channels, in floating point in [0, 1] or in 8 or 16 bits.
+        network: a name (:func:`list_networks`); a file that :func:`save_network` or a training wrote, one of another
+            package (``.pth``, through spandrel) or an ONNX file; or a module that takes (N, 3, H, W) in [0, 1] and
+            gives ``network.scale`` times the size (1 if it has no such attribute).
+        strength: from 0, the picture as it was (enlarged by bicubic interpolation, if the network enlarges), to 1, the
+            network's.
+        color: let grey pictures become coloured, as a network for colourising makes them. Otherwise they become the
+            mean of its channels.
+        tile: longest side of a tile in input pixels; None chooses, with smaller ones where memory is short.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps" or "cuda:1"; None is "auto", or where ``network``
+            is.
         precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
-        backend: "torch", or "onnx": onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
-        progress: called with input pixels done and all input pixels.
+        backend: "torch", or "onnx" for onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
+        progress: is called with the input pixels that are done, and with all input pixels.
 
     Returns:
-        A picture of the type that ``image`` has, with values in [0, 1] if they are in floating point; for a path a
-        Pillow picture, which has 8 bits unless it is grey.
+        A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
+            Pillow
+        picture, which has 8 bits unless it is grey.
 
     Raises:
-        InputError: a picture or network that cannot be used, or a strength beyond [0, 1].
+        InputError: for a picture or network that cannot be used, or a strength beyond [0, 1].
 
     >>> import numpy as np
     >>> from perceptualloss.networks.sub_pixel import SubPixelUpscaler

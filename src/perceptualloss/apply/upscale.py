@@ -157,42 +157,44 @@ def upscale(
     backend: Backend = "torch",
     progress: Progress | None = None,
 ) -> object:
-    """Enlarge a picture with a trained network and return its like.
+    """Enlarge a picture with a trained network, and return it as the kind of thing that it was.
 
-    Transparency is kept (opacity is interpolated), grey stays grey, 16 bits stay 16 bits. Of a file or Pillow
-    picture the orientation is applied and a colour profile converted to sRGB. Pictures of any size are done in
-    tiles without seams; the result has to fit into memory, with 12 bytes a pixel and its own; a file need
-    not (``upscaler(...).file``, and the command line).
+    - **Kept**: transparency (opacity is interpolated), grey, 16 bits.
+    - **Files and Pillow pictures** are turned upright by their EXIF orientation, and converted to sRGB.
+    - **Any size**: large pictures are done in tiles without seams. The result has to fit into memory, at 12 bytes a
+      pixel and its own. A file need not: use ``upscaler(...).file``, or the command line.
 
     Args:
-        image: a tensor (C, H, W) or (N, C, H, W), an array (H, W) or (H, W, C), in floating point in [0, 1] or in 8
-            or 16 bits, with 1 to 4 channels; a Pillow picture; or a path.
-        scale: how many times as high and wide, above 1 to 16: the next larger network that ships (x2 or x4; above 4
-            two of them in turn), made smaller by :func:`perceptualloss.resize`. None is 4, or the scale of
-            ``network``, unless there is a width, a height or megapixels.
+        image: what to enlarge. A path; a Pillow picture; a tensor (C, H, W) or (N, C, H, W); or an array (H, W) or (H,
+            W, C). Tensors and arrays have 1 to 4 channels, in floating point in [0, 1] or in 8 or 16 bits.
+        scale: how many times as high and wide, above 1 and up to 16. The next larger network that ships (x2 or x4;
+            above 4 two of them in turn) does it, and its result is made smaller by :func:`perceptualloss.resize`. None
+            is 4, or the scale of ``network``, unless there is a width, a height or megapixels.
         width: of the result in pixels, in place of ``scale``; the height follows.
-        height: likewise; the width follows.
-        megapixels: likewise, both follow.
-        kind: what the network was trained with: "mse" (close), "perceptual" (sharp), "adversarial" (textured); None is
-            "mse", unless there is a ``network`` or ``perception``.
-        network: instead, a file that ``save_network`` or training wrote, or another package (``.pth``, through
-            spandrel), a name (``list_networks``), or a module.
-        perception: blend of the weights, from 0 ("mse") to 1 ("perceptual"), instead of ``kind``.
+        height: of the result in pixels, in place of ``scale``; the width follows.
+        megapixels: of the result, in place of ``scale``; both sides follow.
+        kind: what the network was trained with: "mse" (close), "perceptual" (sharp) or "adversarial" (textured). None
+            is "mse", unless there is a ``network`` or ``perception``.
+        network: another network in place of ``kind``: a name (:func:`list_networks`), a file that :func:`save_network`
+            or a training wrote, one of another package (``.pth``, through spandrel), or a module.
+        perception: a blend of the weights in place of ``kind``, from 0 ("mse") to 1 ("perceptual").
         match_histogram: give the result the histogram of the input, as Johnson et al. do.
-        tile: longest side of a tile in input pixels; None chooses, and less memory gives smaller ones.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", "cuda:1"; None is "auto", or where ``network`` is.
+        tile: longest side of a tile in input pixels; None chooses, with smaller ones where memory is short.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps" or "cuda:1"; None is "auto", or where ``network``
+            is.
         precision: "fp32", "fp16" or "bf16"; "auto" is fp16 on CUDA, else fp32.
-        backend: "torch", or "onnx": onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
-        progress: called with input pixels done and all input pixels.
+        backend: "torch", or "onnx" for onnxruntime on the CPU (extra ``onnx``), with the same result to 1e-3.
+        progress: is called with the input pixels that are done, and with all input pixels.
 
     Returns:
-        A picture of the type that ``image`` has, of the size that was asked for, with values in [0, 1] if they are in
-        floating point; for a path a Pillow picture, which has 8 bits unless it is grey, with EXIF data,
-        XMP and dpi in its ``info``.
+        A picture of the type of ``image``, of the size that was asked for, with values in [0, 1] if they are in
+        floating point. For a path it is a Pillow picture, which has 8 bits unless it is grey, with EXIF data, XMP and
+            dpi in
+        its ``info``.
 
     Raises:
-        InputError: a picture or network that cannot be used, a network that does not ship, several sizes, or one that
-            is not above the picture's.
+        InputError: for a picture or network that cannot be used, a network that does not ship, several sizes, or a size
+            that is not above the picture's.
 
     >>> import numpy as np
     >>> from perceptualloss.networks.residual import ResidualUpscaler

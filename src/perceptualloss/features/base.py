@@ -59,37 +59,38 @@ class Body(Protocol):
 
 
 class LossNetwork(nn.Module):
-    r"""A frozen network :math:`\phi` that gives the features of named layers.
+    r"""A frozen network :math:`\phi` that gives the features of named layers: ``network(images)``.
 
-    ``network(images)`` returns ``{layer: features}`` with features :math:`\phi_j(x)` of shape
-    :math:`(N, C_j, H_j, W_j)`, for images of shape (N, 3, H, W) in ``input_range``. The network is run no
-    further than the deepest layer asked for, and features are not overwritten by what comes after them.
+    Images are (N, 3, H, W) in ``input_range``. The result is ``{layer: features}``, with the features :math:`\phi_j(x)`
+    of layer j as :math:`(N, C_j, H_j, W_j)`. The network runs no further than the deepest layer asked for. Features are
+    not overwritten by what comes after them.
 
-    The network is frozen for good: its weights need no gradient, stay in evaluation mode, and are not
-    registered as parameters, so that no optimiser, checkpoint or DistributedDataParallel bucket ever holds
-    them. They do follow ``.to(...)``. Built under ``torch.inference_mode`` it can be trained through all the same.
+    It is frozen for good. Its weights need no gradient and stay in evaluation mode. They are not registered as
+    parameters, so no optimiser, checkpoint or DistributedDataParallel bucket holds them. They do follow ``.to(...)``.
+    One that was built under ``torch.inference_mode`` can be trained through, too.
+
+    :func:`loss_network` builds one by name. This class takes a module of your own.
+
+    Args:
+        features: convolutions, ReLUs and pooling in the order in which they run, whose layers are then named
+            ``relu2_2``, ``conv5_4`` or ``pool3``; or any other network, whose layers are named by the paths of its
+            modules.
+        layers: names of layers.
+        input_range: (0, 1), (-1, 1), (0, 255) or any other pair of numbers, or "imagenet" for pictures that are
+            normalised with ImageNet's mean and standard deviation.
+        mean: of the three channels of pictures in [0, 1], as the network was trained with; by default ImageNet's.
+        std: the same, the standard deviation.
 
     Attributes:
         name: that of the network, "custom" for one that you built.
         weights: what its weights are, in words.
         passes: what losses keep in memory while they look through it (see :class:`Passes`); can be set.
 
-    Args:
-        features: convolutions, ReLUs and pooling in the order in which they run, whose layers have names such as
-            ``relu2_2``, ``conv5_4`` or ``pool3`` (see :func:`layer_names`); or any other network, whose layers are
-            named by the paths of its modules (see :class:`Backbone`).
-        layers: names of layers.
-        input_range: the range of the images: (0, 1) by contract, (-1, 1), (0, 255), any other pair of
-            numbers, or ``"imagenet"`` for images that are already normalised with ImageNet's mean and
-            standard deviation.
-        mean: of the three channels of pictures in [0, 1], as the network was trained with; by default ImageNet's.
-        std: the same.
-
     Raises:
         InputError: for an unknown layer, an empty list of layers, an unusable range, or under ``torch.device("meta")``.
 
-    Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
-    Super-Resolution", ECCV 2016; Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015.
+    Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV
+    2016; Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015.
     """
 
     mean: Tensor

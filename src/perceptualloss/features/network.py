@@ -33,28 +33,37 @@ def loss_network(
     chunk: int | None = None,
     tile: int | None = None,
 ) -> LossNetwork:
-    """Build a loss network by name.
+    """Build a loss network by name: frozen, it gives the features of the layers that you ask for.
+
+    >>> network = loss_network("compact", ["relu1_2", "relu2_2"])
+    >>> {layer: tuple(features.shape) for layer, features in network(torch.rand(1, 3, 32, 32)).items()}
+    {'relu1_2': (1, 64, 32, 32), 'relu2_2': (1, 128, 16, 16)}
+
+    The names:
+
+    - "compact" ships with the package and needs no download. It sees what VGG-16 sees at an eighth of its arithmetic,
+      in layers of the same names and widths up to relu4_3.
+    - "judge" ships, too, and is meant for measuring.
+    - "vgg16" and "vgg19" are torchvision's, without batch norm.
+    - "alexnet" and "squeezenet" are LPIPS's other backbones.
+    - "torchvision/resnet50", "timm/vit_small_patch14_dinov2": any network of these libraries. A dot and a name choose
+      other weights than the library's first choice: "torchvision/resnet50.IMAGENET1K_V1".
 
     Args:
-        network: "vgg16" or "vgg19" (torchvision's, without batch norm), "compact" (embedded in the package,
-            needs no download; sees what VGG-16 sees at an eighth of its arithmetic, in layers of the same names and
-            widths up to relu4_3), "judge" (embedded too, meant for measuring),
-            LPIPS's other backbones, "alexnet" and "squeezenet"; or any network of torchvision or timm, such as
-            "torchvision/resnet50" or "timm/vit_small_patch14_dinov2", with a dot and the name of its weights where
-            not the library's first choice is meant ("torchvision/resnet50.IMAGENET1K_V1").
+        network: one of the names above.
         layers: the layers whose features are wanted, such as ``["relu2_2", "relu3_3"]``, ``["layer2"]`` or
             ``["blocks.3"]`` (see :func:`layer_names_of`).
-        weights: "default" (the embedded ones; or else ImageNet's, downloaded once; for a library's network the
-            library's, which must be at hand), a ``.pth`` or ``.safetensors`` file with the whole network or its
-            features only, or None for random weights, for experiments.
-        input_range: see :class:`LossNetwork`.
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        weights: "default", a file, or None. "default" is the embedded weights; else ImageNet's, downloaded once; else
+            the library's, which must be at hand. A ``.pth`` or ``.safetensors`` file holds the whole network or its
+            features only. None is random weights, for experiments.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`LossNetwork`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
-        InputError: for an unknown name or layer, or weights that cannot be had; the message names the file,
-            its source and where to put it; for unusable settings of memory; under ``torch.device("meta")``.
+        InputError: for an unknown name or layer; for weights that cannot be had, with the file, its source and where to
+            put it; for unusable settings of memory; under ``torch.device("meta")``.
     """
     check_values_exist()
     passes = Passes(checkpoint, chunk, tile)
@@ -110,9 +119,12 @@ def _named(network: LossNetwork, name: str, source: Hashable, weights: str) -> L
 
 
 def layer_names_of(network: str) -> list[str]:
-    """Return the layers of a network by name, the first ones first: all that :func:`loss_network` takes for it.
+    """Return the names of a network's layers, first to last: all that :func:`loss_network` takes for it.
 
-    Those of a library's network are the modules whose output keeps places.
+    Of a network of torchvision or timm these are the modules whose output is a map with places.
+
+    Args:
+        network: a name as :func:`loss_network` takes it.
 
     Raises:
         InputError: for an unknown network.

@@ -11,20 +11,19 @@ SMALLEST_TILE = 8
 
 @dataclass(frozen=True)
 class Passes:
-    """What is in memory at a time while a loss looks through a network; values and gradients are the same.
+    """How much a loss keeps in memory while it looks through a network. Values and gradients are the same.
 
-    Without any of them the graph holds all features of the output until the backward pass. With one of them the
-    features of a part are let go of once its share of the loss is known, and computed again in the backward pass: a
+    Without any of these settings, all features of the output stay in memory until the backward pass. With one of them,
+    the features of a part are let go of once its share of the loss is known, and computed again in the backward pass: a
     third more work. What losses need of the target stays.
 
     Args:
-        checkpoint: whether features are computed again in the backward pass, of the whole batch at once unless
-            a chunk is given, which implies it.
-        chunk: at most so many pictures at a time; None for all.
-        tile: at most so many positions a side at a time, of each block's maps (pixels, in the first block); None for
-            whole maps. What lies between blocks, behind their pools, is whole. A block that is one tile keeps its
-            features, unless ``checkpoint`` is said, too. For losses that are sums over positions, through VGG's kind
-            of network. From 64 on little is done twice.
+        checkpoint: compute features again in the backward pass, of the whole batch at once. A chunk implies it.
+        chunk: at most so many pictures at a time, from 1 on; None for all.
+        tile: at most so many positions a side at a time, from 8 on, of each block's maps (pixels, in the first block);
+            None for whole maps. What lies between blocks, behind their pools, is whole. A block that is one tile keeps
+            its features, unless ``checkpoint`` is said, too. It is for losses that are sums over positions, through
+            VGG's kind of network. From 64 on little is done twice.
 
     Raises:
         InputError: for a chunk below 1 or a tile below 8.

@@ -114,31 +114,37 @@ _GAMES: dict[str, _Game] = {
 class GANLoss(nn.Module):
     r"""The losses of a critic that tells real pictures from generated ones, and of the generator that fools it.
 
-    Scores are the critic's raw output of any shape, (N, 1) or a map of patches, without a sigmoid: high is
-    real. Of a list of maps the loss is the mean over maps (pix2pixHD's sum is as many times larger). With :math:`r`
-    and :math:`f` the scores of real and generated ("fake") pictures, :math:`\zeta(t) = \log(1 + e^t)` and means over
-    batch and places, both are to be minimised:
+    ``critic_loss(real, fake)`` and ``generator_loss(fake)`` take the critic's raw scores, without a sigmoid: high is
+    real. Scores have any shape: (N, 1), a map of patches, or a list of maps. Of a list the loss is the mean over maps
+    (pix2pixHD takes the sum). Both losses are scalars and both are to be minimised. They are computed in 32 bits or
+    more.
+
+    Below, :math:`r` and :math:`f` are the scores of real and of generated ("fake") pictures, and :math:`\zeta(t) =
+    \log(1 + e^t)`. E is the mean over batch and places.
 
     | kind | critic | generator |
     |---|---|---|
-    | "non_saturating", "vanilla" | :math:`E\,\zeta(-r) + E\,\zeta(f)` | :math:`E\,\zeta(-f)` |
-    | "least_squares", "lsgan" | :math:`\frac12 E(r - 1)^2 + \frac12 E f^2` | :math:`\frac12 E(f - 1)^2` |
+    | "non_saturating" | :math:`E\,\zeta(-r) + E\,\zeta(f)` | :math:`E\,\zeta(-f)` |
+    | "least_squares" | :math:`\frac12 E(r - 1)^2 + \frac12 E f^2` | :math:`\frac12 E(f - 1)^2` |
     | "hinge" | :math:`E\max(0, 1 - r) + E\max(0, 1 + f)` | :math:`-E f` |
-    | "relativistic_average", "relativistic" | :math:`E\,\zeta(E f - r) + E\,\zeta(f - E r)` | with r and f exchanged |
-    | "relativistic_average_hinge", "relativistic_hinge" | :math:`E\max(0, 1 - r + E f) + E\max(0, 1 + f - E r)` | as
-    above |
+    | "relativistic_average" | :math:`E\,\zeta(E f - r) + E\,\zeta(f - E r)` | with r and f exchanged |
+    | "relativistic_average_hinge" | :math:`E\max(0, 1 - r + E f) + E\max(0, 1 + f - E r)` | with r and f exchanged |
     | "relativistic_paired" | :math:`E\,\zeta(f - r)` | :math:`E\,\zeta(r - f)` |
     | "wasserstein" | :math:`E f - E r` | :math:`-E f` |
 
-    Two names in a row are the same. "non_saturating" has the critic of the first, minimax GAN, which is the binary
-    cross-entropy, and the generator's loss that does not saturate where the critic is sure. The average kinds ask: is
-    a real picture more real than the generated ones on average? "relativistic_paired" asks that of the n-th real and
-    the n-th generated picture; it wants R1 and R2. Code derived from BasicSR halves both losses of
-    "relativistic_average", and UEGAN's those of "relativistic_average_hinge". "wasserstein" needs a critic of bounded
-    slope: :func:`gradient_penalty`, :func:`clip_weights`, or spectral norm. All are computed in 32 bits or more.
+    - **Second names**: "vanilla" is "non_saturating", "lsgan" is "least_squares", "relativistic" is
+      "relativistic_average", and "relativistic_hinge" is "relativistic_average_hinge".
+    - "non_saturating": the critic of the first GAN, by binary cross-entropy. The generator's loss is the one that keeps
+      a gradient where the critic is sure.
+    - "relativistic_average", "relativistic_average_hinge": is a real picture more real than the generated ones on
+      average? Code derived from BasicSR halves both losses of "relativistic_average", UEGAN's those of the hinge.
+    - "relativistic_paired": is the n-th real picture more real than the n-th generated one? It wants R1 and R2
+      (:func:`r1_penalty`, :func:`r2_penalty`).
+    - "wasserstein": the critic's slope must be bounded, by :func:`gradient_penalty`, :func:`clip_weights` or spectral
+      norm.
 
     Args:
-        kind: one of the above.
+        kind: one of the table, or a second name.
 
     Raises:
         InputError: for an unknown kind; when called, for lists of different lengths, or a generator's loss without the

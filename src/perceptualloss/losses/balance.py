@@ -16,28 +16,27 @@ READ_EVERY = 100  # calls; reading from a GPU waits for it
 
 
 class GradientBalance(nn.Module):
-    r"""A sum whose parts have asked shares of the gradient's norm with respect to one tensor, ``wrt``.
+    r"""A sum whose weights follow the gradients: each part gets the share of the gradient's norm that you ask for.
 
-    With :math:`g_i = \|\partial \ell_i / \partial z\|_2` the norm of part i's gradient with respect to z, the network's
-    output or the weight of its last layer, :math:`s_i` the shares and part 1 the first one named,
+    Use it in any loop: ``total = balance(terms, wrt=output)`` in place of ``total = sum(terms.values())``.
 
     .. math:: \ell = \sum_i w_i \ell_i,\quad w_1 = 1,\quad
               w_i = \frac{s_i}{s_1}\,\mathrm{clamp}\!\left(\frac{\bar g_1}{\bar g_i + \delta}, low, high\right) r_i(t)
 
-    so that the parts' weighted gradients have norms as :math:`s_1 : s_2 : \dots`. The first part keeps its own weight,
-    and with it the sum its scale. :math:`\bar g` is the norm, or with ``average`` its exponential average over the
-    steps (without the pull to zero that it begins with, as in Adam); :math:`r_i` rises from 0 to 1 over ``ramp`` steps
-    after ``start``. The weights are constants to the derivative.
+    :math:`g_i = \|\partial \ell_i / \partial z\|_2` is the norm of part i's gradient with respect to z (``wrt``): the
+    network's output, or the weight of its last layer. :math:`s_i` are the shares. So the parts' weighted gradients have
+    norms as :math:`s_1 : s_2 : \dots`. The first part keeps its own weight, and with it the sum keeps its scale.
+    :math:`\bar g` is the norm, or with ``average`` its exponential average over the steps (without the pull to zero
+    that it begins with, as in Adam). :math:`r_i` rises from 0 to 1 over ``ramp`` steps after ``start``. The weights are
+    constants to the derivative.
 
-    Two parts, ``delta=1e-4``, no average and the last layer are the adaptive weight of VQGAN, with its ``disc_weight``
-    as the second share, its ``disc_start`` as the start.
+    Two parts, ``delta=1e-4``, no average and the last layer are the adaptive weight of VQGAN. Its ``disc_weight`` is
+    then the second share, its ``disc_start`` the start.
 
-    A plain module for any loop: ``total = balance(terms, wrt=output)`` in place of ``total = sum(terms.values())``.
-    What it costs is one more backward pass of each part, from the part down to ``wrt``. Its state is in
-    ``state_dict``, so that a training that is resumed ends in the same bits; save it with the optimiser.
-
-    - **A term that no share names** keeps its own weight: one that does not depend on ``wrt``, such as a KL divergence.
-      A share named ``l1 + lpips`` is that of the two together, weighted alike; the name of a sum, such as
+    - **Cost**: one more backward pass of each part, from the part down to ``wrt``.
+    - **State** is in ``state_dict``, so that a resumed training ends in the same bits. Save it with the optimiser.
+    - **A term that no share names** keeps its own weight, such as a KL divergence, which does not depend on ``wrt``. A
+      share named ``l1 + lpips`` is that of the two together, weighted alike. The name of a sum, such as
       ``feature_reconstruction``, is that of all its terms ``feature_reconstruction/...``.
     - **Evaluation**, without a gradient or after ``eval()``, uses the last weights and changes none.
     - **A gradient that is zero or not finite** leaves the part's weight as it was, with a warning; of the first part,
@@ -45,20 +44,21 @@ class GradientBalance(nn.Module):
     - **16 bits**: norms are computed in 32 (64 for float64). Give the ``scaler`` of fp16, so that gradients do not
       vanish on their way to ``wrt``; its factor is taken out of the norms.
     - **Several processes** (torch.distributed): the norm is that of the joined batch's gradient, the same on all of
-      them. A Parameter's gradients are averaged over R processes; any other ``wrt`` is each one's part of the batch,
-      whose gradients' squares are summed and divided by R squared. All processes call it at once. Where parameters are
+      them. A Parameter's gradients are averaged over R processes. Any other ``wrt`` is each one's part of the batch;
+      its gradients' squares are summed and divided by R squared. All processes call it at once. Where parameters are
       sharded (FSDP), ``wrt`` is the output.
-    - **Gradient accumulation**: weights follow every call, so give ``step`` if ``start`` and ``ramp`` are to count the
+    - **Gradient accumulation**: weights follow every call. Give ``step`` if ``start`` and ``ramp`` are to count the
       optimiser's steps, and ``average``, as a small batch's norms are noisy.
-    - **Checkpointing** (torch.utils.checkpoint): the measurement is of the first computation; computing again in the
+    - **Checkpointing** (torch.utils.checkpoint): the measurement is of the first computation. Computing again in the
       backward pass changes nothing.
     - **torch.compile**: compile network and loss apart and leave this outside, after
       ``torch._functorch.config.donated_buffer = False``: their backward pass runs more than once.
 
     Args:
-        shares: the parts' shares by name, positive numbers; what counts is their ratio.
-        average: decay of the average of norms, such as 0.99; 0 for each step's own.
-        start: at which step a part starts, by name; before, it has weight 0, is not measured, and may be missing.
+        shares: the parts' shares by name, positive numbers. Only their ratio counts.
+        average: decay of the average of norms, such as 0.99; 0 takes each step's own.
+        start: by name, the step at which a part starts. Before it, the part has weight 0, is not measured, and may be
+            missing.
         ramp: over how many steps, after its start, a part's weight rises in a line.
         delta: :math:`\delta`, added to the norm that is divided by; VQGAN's is 1e-4.
         bounds: the least and the largest ratio of norms, before the shares; VQGAN's by default.

@@ -14,21 +14,23 @@ from perceptualloss.losses.wrapped import WrappedLoss
 
 
 class BalancedLoss(WrappedLoss):
-    r"""A sum of losses, :math:`\sum_i w_i \ell_i(\hat y, y)`, whose parts have asked shares of the gradient's norm.
+    r"""A sum of losses whose weights follow the gradients, so that each has the share of their norm that you ask for.
 
-    The weights are those of :class:`GradientBalance` with respect to the output; the first loss keeps its own. They
-    follow every call in training whose output wants a gradient, ``terms`` and ``per_image`` included, and stay as they
-    are in evaluation. Losses share what they can, as in :class:`WeightedLoss`. Save ``loss.state_dict()`` with the
-    training: it holds the averages.
+    It is :math:`\sum_i w_i \ell_i(\hat y, y)` with the weights :math:`w_i` of :class:`GradientBalance` with respect to
+    the output. The first loss keeps its own weight. Losses share what they can, as in :class:`WeightedLoss`.
+
+    - **Weights follow** every call in training whose output wants a gradient, ``terms`` and ``per_image`` included.
+    - **Evaluation** leaves them as they are.
+    - **State**: save ``loss.state_dict()`` with the training, which holds the averages.
 
     Args:
         losses: the losses by name.
         shares: their shares by name; a loss without one keeps its own weight.
-        average: as :class:`GradientBalance` takes it, and so ``start``, ``ramp`` and ``delta``.
-        start: at which call a loss starts. It is computed all the same.
+        average: decay of the average of norms, as in :class:`GradientBalance`.
+        start: by name, the call at which a loss starts. It is computed before, too.
         ramp: over how many calls its weight then rises.
         delta: added to the norm that is divided by.
-        reduction: that of the sum; by default that of its parts, which then must agree.
+        reduction: that of the sum (see :class:`Loss`). None takes that of the parts, which must agree.
 
     Attributes:
         balance: the :class:`GradientBalance`.

@@ -32,29 +32,35 @@ NOT_SHOWN = object()
 class Loss(Preparing):
     """A distance between pictures: ``loss(output, target)`` is a scalar, differentiable in ``output`` alone.
 
-    Both are batches (N, 3, H, W) in ``input_range``. ``loss.terms(output, target)`` gives the named, weighted parts,
-    whose sum is the loss, and ``loss.per_image(output, target)`` these of every picture. Losses are added,
-    subtracted and scaled: ``2 * L1Loss() + MSELoss() / 3``, ``sum(losses)``.
+    Both are batches (N, 3, H, W), floating point, in ``input_range``.
 
-    ``loss(output, target, weight=mask)`` with a mask (N, 1, H, W) or (1, 1, H, W) in [0, 1] says how much each pixel
-    counts; ``masking`` says what that means where positions see many pixels. "area": a position counts as much as the
-    pixels that lie under it; cheap, but what is outside leaks in through positions at the mask's edge. "exact":
-    positions count that see pixels of weight 1 alone, so that what is outside changes neither value nor gradient. A
-    mask of ones is no mask, bit for bit.
+    - **Terms**: ``loss.terms(output, target)`` gives the named, weighted parts, whose sum is the loss.
+    - **One value per picture**: ``loss.per_image(output, target)`` gives each term as (N,).
+    - **Sums**: losses are added, subtracted and scaled: ``2 * L1Loss() + MSELoss() / 3``, ``sum(losses)``.
+    - **Masks**: ``loss(output, target, weight=mask)`` says how much each pixel counts. The mask is (N, 1, H, W) or (1,
+      1, H, W) in [0, 1]. A mask of ones is no mask, bit for bit.
+    - **Checks**: shapes and types are checked on every call. Values are checked on the first call only, because reading
+      them makes a GPU wait; :meth:`check` reads them on demand. A mask in the CPU's memory is read on every call.
+    - **Gradients** reach neither target nor mask.
 
-    A subclass defines ``_per_image(output, target, weight=None)``, which returns its weighted terms by name with one
-    value per picture, (N,) each; ``weight`` is a :class:`Mask` or None, and a subclass without it refuses masks. Of a
-    loss that needs no target and is given none, the target is the output. All else is done here: shapes and types are
-    checked on every call; values on the first call, because reading them waits for a GPU (:meth:`check` reads them on
-    demand), those of a mask that is in the CPU's memory on every call; no gradient flows to target and mask.
+    Where a position of a layer sees many pixels, ``masking`` says what a mask means:
+
+    - "area": a position counts as much as the pixels under it. This is cheap, but what is outside leaks in at the edge.
+    - "exact": only positions count that see pixels of weight 1 alone. What is outside changes neither value nor
+      gradient.
+
+    **A loss of your own** is a subclass that defines ``_per_image(output, target, weight=None)``. It returns its
+    weighted terms by name, each with one value per picture, (N,). ``weight`` is a :class:`Mask` or None; a subclass
+    without it refuses masks. A loss that needs no target and is given none gets the output as target. All else is done
+    here.
 
     Attributes:
         needs_target: False for a loss of the output alone, which is called as ``loss(output)``.
-        same_size: False where the target may have another height and width, and be one picture for a batch.
-        channels: how many the pictures have, 3 but for ``GreyLoss``; None for a loss of clips or volumes.
+        same_size: False where the target may have another height and width, and may be one picture for a batch.
+        channels: channels of the pictures: 3, but for ``GreyLoss``; None for a loss of clips or volumes.
 
     Args:
-        input_range: (0, 1) by contract, or (-1, 1), (0, 255), any other pair, or "imagenet" for images
+        input_range: (0, 1), (-1, 1), (0, 255) or any other pair of numbers, or "imagenet" for pictures that are
             normalised with ImageNet's mean and standard deviation.
         reduction: "mean" over the pictures of a batch, their "sum", or "none" for the value of each, (N,).
 

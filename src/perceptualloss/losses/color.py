@@ -17,13 +17,14 @@ LARGEST_COSINE = 0.999999  # the arc cosine's slope is infinite at 1
 
 
 def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2, weights: Weights | None = None) -> Tensor:
-    r"""Return the mean angle between the colours of each image, (N,), in radians.
+    r"""Return the mean angle between the colours of each picture, (N,), in radians.
 
-    :math:`\frac{1}{HW}\sum_p \arccos \frac{\hat y_p \cdot y_p + \epsilon^2}
-    {\sqrt{(\|\hat y_p\|^2 + \epsilon^2)(\|y_p\|^2 + \epsilon^2)}}` with the RGB vectors of pixel p. With
-    :math:`\epsilon = 0` it is the angle between them, which black has not; :math:`\epsilon` takes colours
-    darker than it for nearly equal, so that black and noise in shadows have a small, finite gradient. Angles
-    of a cosine above 0.999999 (0.08 degrees) are 0 with a zero gradient.
+    .. math:: \frac{1}{HW}\sum_p \arccos \frac{\hat y_p \cdot y_p + \epsilon^2}
+              {\sqrt{(\|\hat y_p\|^2 + \epsilon^2)(\|y_p\|^2 + \epsilon^2)}}
+
+    :math:`y_p` is the RGB vector of pixel p. With :math:`\epsilon = 0` it is the angle between the vectors, which black
+    has not. :math:`\epsilon` takes colours darker than it for nearly equal, so that black and noise in shadows have a
+    small, finite gradient. Angles of a cosine above 0.999999 (0.08 degrees) are 0 with a zero gradient.
 
     Args:
         output: RGB, (N, 3, H, W), in [0, 1] (with black at 0).
@@ -31,8 +32,8 @@ def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2, weights
         epsilon: the length of an RGB vector below which its colour hardly counts.
         weights: how much each pixel counts; None for equal weights.
 
-    Source: the angular error of white balance, taken for each pixel as in Wang et al., "DeepUPE", CVPR 2019;
-    the bound of the cosine is that of white-balance code.
+    Source: the angular error of white balance, taken for each pixel as in Wang et al., "DeepUPE", CVPR 2019; the bound
+    of the cosine is that of white-balance code.
 
     >>> red, green = torch.eye(3)[:2].view(2, 1, 3, 1, 1)
     >>> round(float(angular_error(red, green)), 2)  # a right angle
@@ -49,13 +50,13 @@ def angular_error(output: Tensor, target: Tensor, epsilon: float = 1e-2, weights
 class AngularColorLoss(Loss):
     r"""The mean angle between the colours of output and target, in radians (see :func:`angular_error`).
 
-    It sees hue and saturation but no brightness, so it belongs beside another loss. In [0, :math:`\pi/2`] for
-    pictures in [0, 1], 0 for equal ones.
+    It sees hue and saturation, and no brightness, so put another loss beside it. It is in [0, :math:`\pi/2`] for
+    pictures in [0, 1]; equal pictures give 0.
 
     Args:
-        epsilon: the length of an RGB vector, white having 1.73, below which its colour hardly counts.
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        epsilon: the length of an RGB vector below which its colour hardly counts. White has the length 1.73.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for an epsilon that is not positive.
@@ -100,17 +101,17 @@ def blurred_squared(
 class BlurredColorLoss(Loss):
     r"""The mean squared error of blurred pictures, :math:`\frac{1}{3HW}\|G * \hat y - G * y\|_2^2`.
 
-    Texture is blurred away, and brightness and colour are left; small shifts hardly count. In [0, 1] for
-    pictures in [0, 1], 0 for equal ones.
+    G is a Gaussian blur. It takes texture away and leaves brightness and colour, so small shifts hardly count. The loss
+    is in [0, 1] for pictures in [0, 1]; equal pictures give 0.
 
-    The defaults are DPED's kernel (within 0.2% of its largest weight). DPED takes half the *sum* over patches
-    of 100 x 100 pixels, so its weight of 0.5 is 7500 here.
+    The defaults are DPED's kernel (within 0.2% of its largest weight). DPED takes half the *sum* over patches of 100 x
+    100 pixels, so its weight of 0.5 is 7500 here.
 
     Args:
         kernel_size: height and width of the window in pixels, odd.
         sigma: the Gaussian's standard deviation in pixels.
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for an even kernel size or a sigma that is not positive.

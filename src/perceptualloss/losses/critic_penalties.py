@@ -23,17 +23,19 @@ def gradient_penalty(
 ) -> Tensor:
     r"""Return WGAN-GP's penalty, :math:`\lambda\,E(\|\nabla_x D(x)\|_2 - 1)^2`, a scalar to add to the critic's loss.
 
-    Each x lies at a random place on the line between a real and a generated picture of the batch. The slope of
-    the critic's score, summed over its patches if it gives a map, is pulled to 1. The critic must treat every
-    picture by itself, so no batch norm in it. Computed with autocast off, in 32 bits or more but for the critic
-    itself: a module is given pictures in the type of its weights, and with 16 bits its slope has their accuracy.
+    It pulls the slope of the critic's score to 1. Each x lies at a random place on the line between a real and a
+    generated picture of the batch. Scores of several patches are summed first.
+
+    - **No batch norm in the critic**: it must treat every picture by itself.
+    - **Precision**: autocast is off, and all but the critic itself is computed in 32 bits or more. A module is given
+      pictures in the type of its weights, so its slope has their accuracy.
 
     Args:
-        critic: gives scores for pictures; its gradient is differentiated again. A function is given 32 bits.
-        real: (N, ...), real pictures.
-        fake: as ``real``, generated ones; neither gets a gradient.
+        critic: gives scores for pictures. Its gradient is differentiated again. A function is given 32 bits.
+        real: real pictures, (N, ...); they get no gradient.
+        fake: generated pictures, as ``real``; they get no gradient.
         weight: :math:`\lambda`.
-        generator: draws the places; without it, the device's default one.
+        generator: draws the places; None is the default one of the device.
 
     Raises:
         InputError: for batches of different shapes.
@@ -58,13 +60,13 @@ def gradient_penalty(
 def r1_penalty(critic: Critic, real: Tensor, weight: float = 10.0) -> Tensor:
     r"""Return R1, :math:`\frac{\gamma}{2} E\|\nabla_x D(x)\|_2^2` over real pictures, to add to the critic's loss.
 
-    It keeps the critic flat where the data are, so that it comes to rest once generated pictures look like them. As
-    :func:`gradient_penalty` else: summed over patches and maps, in 32 bits or more but for the critic itself, and not
-    with batch norm. A penalty of every k-th step weighs k times as much.
+    It keeps the critic flat where the real pictures are. So the critic comes to rest once generated pictures look like
+    them. Scores of several patches and maps are summed first. For batch norm and precision see
+    :func:`gradient_penalty`. If you compute it at every k-th step only, give it k times the weight.
 
     Args:
-        critic: gives scores for pictures; its gradient is differentiated again.
-        real: (N, ...), real pictures; they get no gradient.
+        critic: gives scores for pictures. Its gradient is differentiated again.
+        real: real pictures, (N, ...); they get no gradient.
         weight: :math:`\gamma`.
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018; every k-th step:
@@ -78,14 +80,14 @@ def r1_penalty(critic: Critic, real: Tensor, weight: float = 10.0) -> Tensor:
 
 
 def r2_penalty(critic: Critic, fake: Tensor, weight: float = 10.0) -> Tensor:
-    r"""Return R2: :func:`r1_penalty` over generated pictures, :math:`\frac{\gamma}{2} E\|\nabla_x D(G(z))\|_2^2`.
+    r"""Return R2, :math:`\frac{\gamma}{2} E\|\nabla_x D(G(z))\|_2^2`: :func:`r1_penalty` over generated pictures.
 
     Args:
-        critic: gives scores for pictures.
-        fake: (N, ...), generated pictures; they get no gradient.
+        critic: gives scores for pictures. Its gradient is differentiated again.
+        fake: generated pictures, (N, ...); they get no gradient.
         weight: :math:`\gamma`.
 
-    Source: Mescheder et al. 2018.
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018.
     """
     return r1_penalty(critic, fake, weight)
 
@@ -108,10 +110,12 @@ def _dtype_of(critic: Critic, otherwise: torch.dtype) -> torch.dtype:
 
 @torch.no_grad()
 def clip_weights(critic: nn.Module, limit: float = 0.01) -> None:
-    """Clamp the critic's parameters to [-limit, limit] after each of its steps, which bounds its slope.
+    """Clamp the critic's parameters to [-limit, limit], in place. Call it after each step of the critic.
+
+    This bounds the critic's slope, which the loss "wasserstein" needs.
 
     Args:
-        critic: changed in place.
+        critic: the module that is changed.
         limit: a positive number.
 
     Raises:

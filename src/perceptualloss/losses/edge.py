@@ -73,18 +73,18 @@ def edge_distance(output: Tensor, target: Tensor, mask: Tensor, distance: Distan
 
 
 class EdgeLoss(Loss):
-    r"""The error where the ground truth has edges, :math:`\sum_p m_p e_p / \max(\sum_p m_p, 1)`.
+    r"""The error at the edges of the target, :math:`\sum_p m_p e_p / \max(\sum_p m_p, 1)`.
 
-    Edges of the target, found by the Sobel operator, select the pixels that count, and by default those alone (see
-    :func:`edge_mask` and :func:`edge_distance`). Flat areas do not count, so it belongs beside another loss. In
-    [0, 1] for pictures in [0, 1], 0 for equal ones.
+    The Sobel operator finds the edges of the target. They are the mask :math:`m_p` that selects which pixels count (see
+    :func:`edge_mask`); :math:`e_p` is the error of a pixel (see :func:`edge_distance`). Flat areas do not count, so put
+    another loss beside it. It is in [0, 1] for pictures in [0, 1]; equal pictures give 0.
 
     Args:
-        threshold: the step, as a share of the range from black to white, above which an edge is one.
-        mask: "hard" for edge or no edge, as the source; or "soft", by the strength of the edge.
+        threshold: the step above which an edge is one, as a share of the range from black to white.
+        mask: "hard" for edge or no edge, as the source has it; "soft" for the strength of the edge.
         distance: "l1" or "mse".
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown mask or distance, or a threshold that is not positive.

@@ -49,29 +49,39 @@ def feature_reconstruction(
 
 
 class FeatureReconstructionLoss(NetworkLoss):
-    r"""The weighted distance between features, :math:`\sum_j \lambda_j\, d(\phi_j(\hat y), \phi_j(y))`.
+    r"""The distance between what a frozen network sees in output and target, summed over layers.
 
-    Lies in [0, ∞) ([0, 4] times the weights with "unit" and "instance"); 0 for equal pictures (epsilon times the
-    weights with "charbonnier"), lower is nearer.
+    .. math:: \ell = \sum_j \lambda_j\, d(\phi_j(\hat y), \phi_j(y))
+
+    :math:`\phi_j` are the features of layer j, (C, H, W) for each picture; :math:`\lambda_j` is its weight and d the
+    distance. The result is in [0, ∞), or in [0, 4] times the weights for "unit" and "instance". Equal pictures give 0,
+    or epsilon times the weights for "charbonnier". Lower is nearer.
+
+    The distances:
+
+    - "mse": :math:`\frac{1}{CHW}\|\phi(\hat y) - \phi(y)\|_2^2`, as in the paper.
+    - "half_sum": :math:`\frac{1}{2}\|\phi(\hat y) - \phi(y)\|_2^2`, as in Gatys et al.
+    - "l1": :math:`\frac{1}{CHW}\|\phi(\hat y) - \phi(y)\|_1`.
+    - "charbonnier": "l1", but smooth at zero.
+    - "unit": the squared distance after each position is divided by its length over channels, as in LPIPS.
+    - "instance": the squared distance after each channel is normalised over the picture, as in UEGAN.
+    - "relative": :math:`\|\phi(\hat y) - \phi(y)\|_2^2 / \|\phi(y)\|_2^2`.
 
     Args:
-        network: the loss network: "vgg16", "vgg19", "compact" (embedded, needs no download), or one that you
-            built (see :class:`LossNetwork`).
-        layers: the weight of every layer, such as ``{"relu2_2": 1.0}``; before a ReLU they are called ``conv2_2``.
-        distance: "mse", :math:`\frac{1}{CHW}\|\cdot\|_2^2` as in the paper; "half_sum",
-            :math:`\frac{1}{2}\|\cdot\|_2^2` as Gatys; "l1", :math:`\frac{1}{CHW}\|\cdot\|_1`; "charbonnier", an
-            L1 that is smooth at zero; "unit", squared between unit-normalised channels as LPIPS; "instance",
-            squared between channels normalised over the picture as UEGAN; or "relative",
-            :math:`\|\phi(\hat y) - \phi(y)\|_2^2 / \|\phi(y)\|_2^2`.
-        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
-            built has its own.
-        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        resize: the size (height, width) at which the pictures are compared; None leaves it alone.
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        network: "vgg16", "vgg19", "compact" (ships with the package, no download), any other name that
+            :func:`loss_network` takes, or a :class:`LossNetwork` that you built.
+        layers: layers with their weights, such as ``{"relu2_2": 1.0}``; None is this one. ``relu2_2`` is behind the
+            ReLU, ``conv2_2`` before it.
+        distance: one of the list above.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`). A network that
+            you built has its own.
+        weights: "default", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        resize: (height, width) in pixels to which both pictures are resized first; None keeps their size.
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network, layer or distance, or weights that cannot be had.
@@ -128,29 +138,36 @@ class FeatureReconstructionLoss(NetworkLoss):
 
 
 class VGG16PerceptualLoss(FeatureReconstructionLoss):
-    r"""The course's perceptual loss: :math:`\frac{1}{CHW}\|\phi(\hat y) - \phi(y)\|_1` at VGG-16's relu3_3.
+    r"""The course's perceptual loss: the mean absolute difference of features at VGG-16's relu3_3.
 
-    Both pictures are resized to 224 x 224 (bilinear, ``align_corners=False``, not antialiased), run through
-    torchvision's ``vgg16().features[:16]``, and compared by the mean absolute difference.
+    .. math:: \ell = \frac{1}{CHW}\|\phi(\hat y) - \phi(y)\|_1
 
-    The course gives the pictures to VGG-16 as they are; neither its text nor its solution normalises, or says that
-    its pictures are. ``input_range="imagenet"`` does the same: nothing is changed, and the values are those of the
-    course's code. By default pictures are in (0, 1) and normalised inside with ImageNet's statistics, as the weights
-    were trained; for pictures in [0, 1] that is another value than the course's code gives.
+    1. Both pictures, (N, 3, H, W), are resized to 224 x 224 (bilinear, ``align_corners=False``, not antialiased).
+    2. They run through torchvision's ``vgg16().features[:16]``, whose last layer is relu3_3.
+    3. The features are compared by the mean absolute difference. It is in [0, ∞); equal pictures give 0.
+
+    **Normalisation.** By default pictures are in [0, 1], and are normalised inside with ImageNet's statistics, as the
+    weights were trained. The course's code does not normalise: it gives the pictures to VGG-16 as they are, and its
+    text does not say that they are normalised. ``input_range="imagenet"`` does the same and gives the values of the
+    course's code. For pictures in [0, 1] the two values differ.
 
     Args:
-        resize: the size (height, width) at which the pictures are compared; None leaves it alone.
-        weights: "imagenet", a weights file, or None for random weights (see :func:`loss_network`).
-        input_range: the range of the images (see :class:`LossNetwork`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        resize: (height, width) in pixels to which both pictures are resized first; None keeps their size.
+        weights: "imagenet", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
-        InputError: if the weights cannot be had, or for an unusable size.
+        InputError: for weights that cannot be had, or an unusable size.
 
     Source: the course "Perceptual Loss", exercise 1; after Johnson et al. 2016.
+
+    >>> loss = VGG16PerceptualLoss(resize=(32, 32), weights=None)
+    >>> loss(*torch.rand(2, 1, 3, 48, 48)).shape
+    torch.Size([])
     """
 
     def __init__(

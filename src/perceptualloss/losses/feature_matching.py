@@ -15,21 +15,24 @@ from perceptualloss.numerics import wide
 def feature_matching(
     fake: Sequence[Tensor], real: Sequence[Tensor], reduction: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    r"""Return :math:`\frac{1}{L}\sum_j \frac{1}{n_j}\|D_j(G(z)) - D_j(x)\|_1`, a scalar, over L layers of a critic.
+    r"""Return the distance between a critic's features of generated and of real pictures, a scalar.
 
-    The features come with the scores in one pass: ``scores, features = critic(images, features=True)``. Gradients reach
-    the first of both alone. Computed in 32 bits or more.
+    .. math:: \frac{1}{L}\sum_j \frac{1}{n_j}\|D_j(G(z)) - D_j(x)\|_1
+
+    :math:`D_j` are the features of layer j, of L layers, with :math:`n_j` numbers. They come with the scores in one
+    pass: ``scores, features = critic(images, features=True)``. Gradients reach ``fake`` alone. It is computed in 32
+    bits or more.
 
     Args:
-        fake: the features of generated pictures, of all layers and scales.
-        real: those of the real pictures that they stand for, pair by pair.
-        reduction: "mean" over the layers and scales, as pix2pixHD has it; "sum", as HiFi-GAN has it.
+        fake: features of generated pictures, of all layers and scales.
+        real: features of the real pictures that they stand for, pair by pair.
+        reduction: "mean" over layers and scales, as in pix2pixHD, or "sum", as in HiFi-GAN.
 
     Raises:
-        InputError: for features of other layers or of pictures of another size, or none.
+        InputError: for no features, or those of other layers or of pictures of another size.
 
-    Source: Wang et al., pix2pixHD, CVPR 2018 (weight 10); Kong et al., HiFi-GAN, 2020 (weight 2); first as a match
-    of means: Salimans et al., "Improved Techniques for Training GANs", 2016.
+    Source: Wang et al., pix2pixHD, CVPR 2018 (weight 10); Kong et al., HiFi-GAN, 2020 (weight 2); first as a match of
+    means: Salimans et al., "Improved Techniques for Training GANs", 2016.
 
     >>> ones = torch.ones(2, 4, 3, 3)
     >>> feature_matching([ones, 2 * ones], [ones, ones])

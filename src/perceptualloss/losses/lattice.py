@@ -111,19 +111,20 @@ def _weights(mask: Mask, size: int) -> Weights:
 
 
 class LatticeLoss(Loss):
-    r"""How far ripples of the output stand out of its spectrum and of the target's (see :func:`lattice`).
+    """How far ripples of the output stand out of its spectrum and of the target's (see :func:`lattice`).
 
-    Networks that are taught by features weave a fine raster into smooth areas and textures: it costs pixels little, and
-    features take it for detail. A little of this loss beside them keeps it away: as a rule a weight of 5 to 10 beside
-    "unit" distances of weight 1. In [0, ∞), 0 for equal pictures; it says nothing of colours or sharpness, so it
-    belongs beside another loss. Its gradient takes the surroundings of a ripple as given: it is not the
+    Networks that are taught by features weave a fine raster into smooth areas and textures. It costs pixels little, and
+    features take it for detail. A little of this loss keeps it away: as a rule, a weight of 5 to 10 beside "unit"
+    distances of weight 1. It says nothing of colours or sharpness, so put another loss beside it.
+
+    It is in [0, ∞); equal pictures give 0. Its gradient takes the surroundings of a ripple as given, so it is not the
     whole derivative.
 
     Args:
         threshold: how many times the mean of its surroundings a frequency may have.
         size: pixels a side of the windows in which spectra are taken.
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for a threshold below 1 or windows of less than 16 pixels.

@@ -10,23 +10,26 @@ from perceptualloss.losses.adversarial import Scores, pairs_of
 
 
 class LeCam(nn.Module):
-    r"""A penalty for a critic that learns few pictures by heart, to add to its loss.
+    r"""A penalty for the critic's loss that keeps it from learning a few pictures by heart.
 
     .. math:: \lambda\left(E(D(x) - \alpha_F)^2 + E(D(G(z)) - \alpha_R)^2\right)
 
-    with :math:`\alpha_R` and :math:`\alpha_F` the moving averages of the mean score of real and of generated pictures,
-    this step's included. After step t (from 1) :math:`\alpha \leftarrow d_t \alpha + (1 - d_t) E D` with :math:`d_t =
-    \min(d, 1 - \frac{1}{t})`, so that the first steps are plain means. Of several maps of scores each has its own
-    averages, and the penalty is the mean over maps. The averages are in ``state_dict()``; in evaluation they stay.
+    :math:`\alpha_R` and :math:`\alpha_F` are the moving averages of the mean score of real and of generated pictures,
+    with this step's scores in them. After step t (from 1) :math:`\alpha \leftarrow d_t \alpha + (1 - d_t) E D` with
+    :math:`d_t = \min(d, 1 - \frac{1}{t})`, so the first steps are plain means.
 
-    With hinge or Wasserstein it keeps scores bounded, and with a small training set the critic from winning. Some code
-    counts only scores that lie on the right side of the other's average; the paper's formula, and this, counts all. On
-    several processes give it the scores of all, so that averages agree.
+    - **Use**: with hinge or Wasserstein it keeps scores bounded. With a small training set it keeps the critic from
+      winning.
+    - **Several maps of scores**: each has its own averages, and the penalty is the mean over maps.
+    - **State**: the averages are in ``state_dict()``. In evaluation they stay as they are.
+    - **Several processes**: give it the scores of all, so that averages agree.
+    - **Other code** counts only scores that lie on the right side of the other's average. The paper's formula counts
+      all, and so does this.
 
     Args:
         weight: :math:`\lambda`.
-        decay: :math:`d`; 0.99 averages over about the last 100 steps.
-        maps: how many maps of scores the critic gives (``critic.maps`` of this package's).
+        decay: :math:`d`, in [0, 1); 0.99 averages over about the last 100 steps.
+        maps: how many maps of scores the critic gives (``critic.maps`` of this package's critics).
 
     Raises:
         InputError: for a weight that is not positive or a decay outside of [0, 1); when called, for another number of

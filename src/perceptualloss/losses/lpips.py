@@ -40,32 +40,34 @@ def layers_of(network: str) -> tuple[str, ...]:
 
 
 class LPIPS(NetworkLoss):
-    r"""Learned perceptual image patch similarity, version 0.1: a loss and a metric, lower is nearer.
+    r"""Learned perceptual image patch similarity (LPIPS) 0.1, as a loss and as a metric.
 
-    :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2`, the squared
-    differences of unit-normalised channels weighted by the learned :math:`w_j \ge 0`. 0 for equal pictures,
-    about 1 for very different ones; ``per_image`` gives one value per image.
+    .. math:: \ell = \sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2
 
-    The learned weights are read from the installed torchmetrics package, which ships the authors'
-    (BSD 2-clause); the backbone is ImageNet's. Pictures are normalised as the authors do.
+    :math:`\hat f` and :math:`\hat g` are the features of output and target at layer j, each position divided by its
+    length over channels. :math:`w_j \ge 0` are learned weights of the channels. Equal pictures give 0, very different
+    ones about 1; lower is nearer. ``loss.per_image(output, target)`` gives one value per picture.
+
+    The learned weights are the authors' (BSD 2-clause), read from the installed torchmetrics package. The backbone has
+    ImageNet's weights. Pictures are normalised as the authors do.
 
     Args:
-        net: the backbone: "vgg" (VGG-16; smoothest as a loss), "alex" (AlexNet; what the literature reports) or
-            "squeeze" (SqueezeNet 1.1), or a loss network of one of these kinds that you built.
-        spatial: whether a call returns the map (N, 1, H, W) instead of its mean, as the ``lpips`` package does;
-            :meth:`map` gives it in any case. Then it cannot be a part of a sum, which is one number.
-        input_range: the range of the images (see :class:`LossNetwork`).
-        weights: the backbone's weights: "imagenet", a weights file, or None for random weights.
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`); not
-            with a map, whose places would be those of the changed pictures.
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`);
-            not with ``spatial``, which gives a map.
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        net: the backbone. "vgg" (VGG-16) is smoothest as a loss, "alex" (AlexNet) is what papers report, "squeeze" is
+            SqueezeNet 1.1. Or a loss network of one of these kinds that you built.
+        spatial: whether a call returns the map (N, 1, H, W) in place of its mean, as the ``lpips`` package does. Such a
+            loss cannot be part of a sum. ``loss.map(output, target)`` gives the map in any case.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        weights: weights of the backbone: "imagenet", the path of a weights file, or None for random weights.
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`). Not
+            for a map, which would show places of the changed pictures.
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`). Not
+            with ``spatial``.
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
-        InputError: for an unknown backbone, if weights cannot be had, or for a map of augmented pictures.
+        InputError: for an unknown backbone, weights that cannot be had, or a map of augmented pictures.
 
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
 
@@ -116,9 +118,15 @@ class LPIPS(NetworkLoss):
         return {"lpips": torch.stack([sums[layer] for layer in self.output_layers]).sum(dim=0)}
 
     def map(self, output: Tensor, target: Tensor, weight: Tensor | None = None, *, masking: Masking = "area") -> Tensor:
-        """Return where output and target differ, (N, 1, H, W); the layers' maps are enlarged bilinearly.
+        """Return where output and target differ, (N, 1, H, W): the layers' maps, enlarged bilinearly and added.
 
         A mask multiplies each layer's map by the weights of its positions before it is enlarged.
+
+        Args:
+            output: (N, 3, H, W) in ``input_range``.
+            target: as ``output``.
+            weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]; None for none.
+            masking: "area" or "exact" (see :class:`Loss`).
 
         Raises:
             InputError: for pictures of other shapes or another range, or a loss that augments them.

@@ -27,30 +27,32 @@ Features = Mapping[str, Tensor]
 
 
 class NetworkLoss(Loss):
-    """A loss between what a frozen network sees of output and target.
+    """A loss between what a frozen network sees of output and target: the base of those that you write.
 
-    A subclass says which layers it wants and implements :meth:`from_features`; one that takes no ``weights`` refuses
-    masks. Several of them in a sum that look through the same network, at the same size and under the same
-    augmentation, share one pass of the output, which records a graph, and one of the target, which records none and
-    stops at the deepest layer that is asked of it.
+    A subclass says which layers it wants and implements :meth:`from_features`. If that takes no ``weights``, the loss
+    refuses masks.
+
+    Losses in a sum share one pass of the output, with a graph, and one of the target, without, if they look through the
+    same network at the same size and under the same augmentation. The target's pass stops at the deepest layer that is
+    asked of it.
 
     Args:
         network: the loss network.
         output_layers: the layers wanted of the output.
         target_layers: the layers wanted of the target, where they differ.
-        resize: the size (height, width) at which the pictures are compared; None leaves it alone.
-        augment: "geometric" for the same random flip, shift, rotation, zoom and cutout of output and target at
-            every call, drawn by torch's generator: it keeps a network from being fooled by what only it sees;
-            "shift" for a shift by 0 to 7 whole pixels alone, which leaves every pixel's value and keeps patterns of
-            the network's own grid away.
-        halvings: how often the pictures are blurred and halved before they are compared.
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        resize: (height, width) in pixels to which both pictures are resized first; None keeps their size.
+        augment: a random change at every call, the same for output and target, drawn by torch's generator. "geometric"
+            is flip, shift, rotation, zoom and cutout: it keeps a network from being fooled by what only it sees.
+            "shift" moves pictures by 0 to 7 whole pixels, which leaves every pixel's value and keeps patterns of the
+            network's own grid away. None changes nothing.
+        halvings: how often the pictures are blurred and halved before they are compared: 1 for half their size.
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for an unusable size, augmentation or number of halvings.
 
-    Source of the augmentation: Kang et al., "Distilling Diffusion Models into Conditional GANs" (E-LatentLPIPS),
-    ECCV 2024.
+    Source of the augmentation: Kang et al., "Distilling Diffusion Models into Conditional GANs" (E-LatentLPIPS), ECCV
+    2024.
     """
 
     def __init__(

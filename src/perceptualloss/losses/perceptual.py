@@ -23,41 +23,50 @@ from perceptualloss.pictures.ranges import InputRange
 
 
 class PerceptualLoss(WeightedLoss):
-    r"""Features, style and LPIPS as one network sees them, in one pass.
+    r"""Content, style and LPIPS through one loss network, which runs once for all of them.
 
-    :math:`\sum_j \lambda_j d(\phi_j(\hat y), \phi_j(y))
-    + \frac{1}{K} \sum_{k<K} \sum_j \mu_j \|G_j(\hat y_{/2^k}) - G_j(y_{/2^k})\|_F^2
-    + \nu\, \text{LPIPS}(\hat y, y)`. The network runs once on the output and once, without a graph and no
-    further than needed, on the target; once more for each smaller size. Terms are called ``feature``, ``style``
-    (``style_2`` at half the size, ``style_4`` at a quarter) and ``lpips``, with ``/layer`` where there are several
-    layers. Lies in [0, ∞); 0 for equal pictures, lower is nearer.
+    Call it as ``loss(output, target)`` with pictures (N, 3, H, W) in [0, 1]. It gives a scalar in [0, ∞): 0 for equal
+    pictures, lower is nearer. Without settings it compares the features of VGG-16 at relu2_2.
+
+    .. math:: \ell = \sum_j \lambda_j\, d(\phi_j(\hat y), \phi_j(y))
+              + \frac{1}{K} \sum_{k<K} \sum_j \mu_j \|G_j(\hat y_{/2^k}) - G_j(y_{/2^k})\|_F^2
+              + \nu\, \text{LPIPS}(\hat y, y)
+
+    Here :math:`\hat y` is the output and :math:`y` the target. :math:`\phi_j` are the features of layer j, and
+    :math:`G_j` is their Gram matrix. :math:`y_{/2^k}` is the picture at :math:`1/2^k` of its height and width.
+
+    - **Terms**: ``loss.terms(output, target)`` names them ``feature``, ``style`` and ``lpips``. Style at half the size
+      is ``style_2``, at a quarter ``style_4``. A term of several layers is one for each: ``style/relu1_2``.
+    - **Cost**: the network runs once on the output and once on the target. On the target it records no graph, and runs
+      no further than needed. Each smaller size adds one more run of both.
 
     Args:
-        network: the loss network: "vgg16", "vgg19", "compact" (embedded, needs no download), or one that you
-            built.
-        layers: the weight :math:`\lambda_j` of every content layer; None for no content term.
-        distance: the distance of features (see :class:`FeatureReconstructionLoss`).
-        style_layers: the weight :math:`\mu_j` of every style layer; None for no style term.
-        style_distance: the distance of Gram matrices (see :class:`StyleReconstructionLoss`), or "wasserstein" for
-            that of distributions of features (:class:`SlicedWassersteinLoss`).
-        style: a fixed style picture or file, instead of the target's style.
-        lpips: the weight :math:`\nu` of LPIPS, 0 for none; the network must then be VGG-16, AlexNet or SqueezeNet.
-        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`).
-        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
-        style_scales: at how many sizes styles are compared, each half the one before, K; :math:`\mu_j` is
-            shared equally. A small network such as "compact" sees fine strokes only: with one size it is content
-            where a photo gets the painting's grain, with three it takes its colours and large strokes too.
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        network: "vgg16", "vgg19", "compact" (ships with the package, no download), any other name that
+            :func:`loss_network` takes, or a :class:`LossNetwork` that you built.
+        layers: content layers with their weights :math:`\lambda_j`, such as ``{"relu2_2": 1.0}``. Names alone weigh 1.
+            None for no content term.
+        distance: the distance d of features (see :class:`FeatureReconstructionLoss`).
+        style_layers: style layers with their weights :math:`\mu_j`; None for no style term.
+        style_distance: the distance of Gram matrices (see :class:`StyleReconstructionLoss`), or "wasserstein" to
+            compare the distributions of features (see :class:`SlicedWassersteinLoss`).
+        style: a fixed style, a picture or a file, in place of the target's style.
+        lpips: the weight :math:`\nu` of LPIPS; 0 for none. The network must then be VGG-16, AlexNet or SqueezeNet.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        weights: "default", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`).
+        style_scales: the number of sizes K at which styles are compared, each half of the one before. They share
+            :math:`\mu_j` equally. A small network such as "compact" sees fine strokes only: one size gives a photo the
+            grain of a painting, three give it its colours and large strokes, too.
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
-        InputError: for an unknown network, layer or distance, weights that cannot be had, unusable style_scales,
-            or no term at all.
+        InputError: for an unknown network, layer or distance, weights that cannot be had, style_scales below 1, no term
+            at all, or an option of a term that is not there.
 
-    Source: Johnson et al. 2016; LPIPS by Zhang et al. 2018; several sizes: Snelgrove 2017 (see
+    Source: Johnson et al. 2016; LPIPS: Zhang et al. 2018; several sizes: Snelgrove 2017 (see
     :class:`StyleReconstructionLoss`).
 
     >>> import torch

@@ -24,16 +24,17 @@ Maps = dict[str, dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Targets as a loss needs them, from ``loss.prepare(target)``; ``loss(output, prepared)`` takes them as the target.
+    """Targets as a loss needs them: ``prepared = loss.prepare(target)``, then ``loss(output, prepared)``.
 
-    A part of a batch is ``prepared[2:5]`` or ``prepared[3]``, which is a batch of one; :meth:`join` makes one batch of
-    several, as a DataLoader needs it: ``collate_fn=Prepared.join`` for a data set of them. What was prepared inside of
-    autocast is rounded as it rounds: call the loss inside of the same.
+    - **A part of a batch** is ``prepared[2:5]``, or ``prepared[3]``, which is a batch of one.
+    - **One batch of several** is ``Prepared.join([...])``, as a DataLoader needs it: ``collate_fn=Prepared.join``.
+    - **Files**: ``prepared.save(path)`` and ``Prepared.load(path)``.
+    - **Autocast**: what was prepared inside of autocast is rounded as autocast rounds. Call the loss inside of the
+      same.
 
     Attributes:
         shape: that of the targets, such as (N, 3, H, W).
-        maps: of every pass through a network, known by what made it (:meth:`NetworkLoss.made_by`), the features of its
-            layers, or the styles.
+        maps: features of layers, or styles, by the pass through a network that made them.
         picture: the targets themselves, where parts of the loss look at the pixels.
     """
 

@@ -124,7 +124,7 @@ def described(name: str) -> tuple[str, str]:
     >>> described("l1")
     ('L1', 'mean absolute error of the pixels')
     >>> described("MSELoss")
-    ('MSELoss', 'The mean squared error')
+    ('MSELoss', 'The mean squared error of the pixels')
     """
     builder = LOSSES[name]
     if isinstance(builder, Preset):
@@ -164,19 +164,18 @@ def build_loss(
     reduction: Reduction = "mean",
     **options: Any,
 ) -> Loss:
-    """Build a loss by its name.
+    """Build a loss by its name: a preset such as "perceptual", or a class such as "L1Loss".
 
     Args:
-        name: of a preset, such as "perceptual", "johnson" or "esrgan", a class, or a loss of one's own
-            (:func:`register_loss`); docs/losses.md lists them.
-        network: the loss network, for losses that do not say which one they look through; presets take "compact" by
-            default.
-        weights: the loss network's weights (see :func:`loss_network`), for those that look through one.
-        style: a fixed style picture or file, for those of style transfer.
-        input_range: the range of the images (see :class:`Loss`); presets give the same value for the same pictures in
-            any.
-        reduction: over the pictures of a batch (see :class:`Loss`).
-        options: other arguments of the class or function; and of all that look through a network ``checkpoint``,
+        name: a preset, such as "perceptual", "johnson" or "esrgan", a class, or a loss of your own
+            (:func:`register_loss`). docs/losses.md lists them.
+        network: the loss network, for losses that look through one; presets take "compact" by default.
+        weights: the loss network's weights (see :func:`loss_network`), for losses that look through one.
+        style: a fixed style, a picture or a file, for losses of style transfer.
+        input_range: the range of the pictures' values (see :class:`Loss`). Presets give the same value for the same
+            pictures in any range.
+        reduction: "mean", "sum" or "none" over the pictures of a batch (see :class:`Loss`).
+        options: other arguments of the class or function. Losses that look through a network also take ``checkpoint``,
             ``chunk`` and ``tile`` (see :class:`Passes`).
 
     Raises:

@@ -85,31 +85,34 @@ def _row(weights: Tensor | None) -> Weights | None:
 class SlicedWassersteinLoss(StyleLoss):
     r"""How far the features of output and target are from having the same distribution, wherever they are.
 
-    :math:`\sum_j \lambda_j W_j`, with the :func:`sliced_wasserstein` distance of layer j. Where Gram matrices
-    agree on means of products, which a few pixels of extreme colour can supply, this asks for the same values
-    equally often: networks trained with it on a small loss network take the palette without such patches.
+    .. math:: \ell = \sum_j \lambda_j W_j
 
-    In training each call looks at random directions and positions. After ``loss.eval()`` it looks at all positions and
-    as many directions as channels, the same ones every time, as L-BFGS and reports need: slower, and nothing that an
-    optimiser could get round. Output and target may differ in height and width, and one target may serve a whole batch.
-    Lies in [0, ∞), lower is nearer; 0 for equal pictures.
+    :math:`W_j` is the :func:`sliced_wasserstein` distance of layer j. Gram matrices agree once the means of products
+    do, which a few pixels of extreme colour can supply. This loss asks for the same values equally often. Networks
+    trained with it on a small loss network take the palette without such patches.
+
+    - **Training**: each call looks at random directions and positions.
+    - **Evaluation** (``loss.eval()``): it looks at all positions and as many directions as channels, the same ones
+      every time, as L-BFGS and reports need. That is slower, and nothing an optimiser could get round.
+    - **Sizes**: output and target may differ in height and width, and one target may serve a whole batch.
+    - **Range**: [0, ∞), lower is nearer; equal pictures give 0.
 
     Args:
         network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
-        layers: the weight of every layer, by default 1 at relu1_2, relu2_2, relu3_3 and relu4_3.
-        style: a fixed style, for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a
-            file. Its features are computed once, and the loss is called as ``loss(output)``.
-        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
-            built has its own.
-        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
-        halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
+        layers: layers with their weights; by default relu1_2, relu2_2, relu3_3 and relu4_3, each with weight 1.
+        style: a fixed style for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a file. Its
+            features are computed once, and the loss is called as ``loss(output)``.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`). A network that
+            you built has its own.
+        weights: "default", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`).
+        halvings: how often both pictures are blurred and halved before the network: 1 for half their size.
         directions: in training, at most so many in each layer, orthogonal to each other.
         positions: in training, at most so many of each picture, drawn without repetition.
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, no direction or

@@ -36,10 +36,11 @@ _SMALLEST_BASE = 1e-6  # below it a fractional power counts as 0: its slope grow
 def structural_similarity(x: Tensor, y: Tensor, mask: Mask | None = None) -> Tensor:
     r"""Return the structural similarity of pictures in [0, 1], (N,), in [-1, 1]; 1 for equal pictures.
 
-    :math:`\frac{2 \mu_x \mu_y + C_1}{\mu_x^2 + \mu_y^2 + C_1} \cdot
-    \frac{2 \sigma_{xy} + C_2}{\sigma_x^2 + \sigma_y^2 + C_2}`, averaged over places and channels, with means,
-    variances and the covariance under an 11 x 11 Gaussian window (sigma 1.5) where it fits wholly into the
-    picture, and C = (0.01^2, 0.03^2).
+    .. math:: \frac{2 \mu_x \mu_y + C_1}{\mu_x^2 + \mu_y^2 + C_1} \cdot
+              \frac{2 \sigma_{xy} + C_2}{\sigma_x^2 + \sigma_y^2 + C_2}
+
+    This is averaged over places and channels. Means, variances and the covariance are taken under an 11 x 11 Gaussian
+    window (sigma 1.5) where it fits wholly into the picture. C is (0.01^2, 0.03^2).
 
     Args:
         x: (N, C, H, W), at least 11 x 11 pixels.
@@ -142,17 +143,16 @@ def _power(base: Tensor, exponent: float) -> Tensor:
 
 
 class SSIMLoss(Loss):
-    """1 - SSIM (see :func:`structural_similarity`), in [0, 2]; 0 for equal pictures.
+    """1 - SSIM, the structural similarity (see :func:`structural_similarity`).
 
-    It looks at local structure and contrast more than at brightness and colour, so a pixel loss beside it
-    keeps those in place.
+    It is in [0, 2]; equal pictures give 0. It looks at local structure and contrast more than at brightness and colour.
+    A pixel loss beside it keeps those in place.
 
     Args:
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
-    Source: Wang et al. 2004; as a loss, Zhao et al., "Loss Functions for Image Restoration with Neural
-    Networks", 2017.
+    Source: Wang et al. 2004; as a loss, Zhao et al., "Loss Functions for Image Restoration with Neural Networks", 2017.
 
     >>> images = torch.rand(2, 3, 16, 16)
     >>> SSIMLoss()(images, images)
@@ -166,23 +166,22 @@ class SSIMLoss(Loss):
 
 
 class MSSSIMLoss(Loss):
-    """1 - MS-SSIM (see :func:`multi_scale_structural_similarity`), in [0, 1]; 0 for equal pictures.
+    """1 - MS-SSIM, the structural similarity at several scales (see :func:`multi_scale_structural_similarity`).
 
-    Where one scale's structure is unlike or opposite to the target's, the product is 0 and so is the gradient:
-    start from a picture that resembles the target, or put a pixel loss beside it. Zhao et al. mix it with
-    L1, 0.84 to 0.16.
+    It is in [0, 1]; equal pictures give 0. Where the structure of one scale is unlike the target's or opposite to it,
+    the product over scales is 0, and so is the gradient. So start from a picture that resembles the target, or put a
+    pixel loss beside it. Zhao et al. mix it with L1, 0.84 to 0.16.
 
     Args:
-        weights: the exponents, from the finest scale to the coarsest. The default is Wang's five scales, which
-            take pictures of at least 161 x 161 pixels; fewer weights take smaller ones.
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        weights: the exponents, from the finest scale to the coarsest. The default is Wang's five scales, which take
+            pictures of at least 161 x 161 pixels; fewer weights take smaller ones.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: for weights that are not positive numbers.
 
-    Source: Wang et al. 2003; as a loss, Zhao et al., "Loss Functions for Image Restoration with Neural
-    Networks", 2017.
+    Source: Wang et al. 2003; as a loss, Zhao et al., "Loss Functions for Image Restoration with Neural Networks", 2017.
 
     >>> images = torch.rand(2, 3, 48, 48)
     >>> MSSSIMLoss(weights=(0.3, 0.3, 0.4))(images, images)

@@ -35,15 +35,15 @@ class StyleLoss(NetworkLoss):
         layers: the weight of every layer, by default 1 at relu1_2, relu2_2, relu3_3 and relu4_3.
         style: a fixed style, for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a
             file. Its summary is computed once, and the loss is called as ``loss(output)``.
-        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
-            built has its own.
-        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
-        halvings: how often both pictures are blurred and halved before the network (see :class:`NetworkLoss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`). A network that
+            you built has its own.
+        weights: "default", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`).
+        halvings: how often both pictures are blurred and halved before the network: 1 for half their size.
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
         InputError: for an unknown network or layer, weights that cannot be had, unusable halvings, or a style that is
@@ -128,12 +128,14 @@ def _buffer(layer: str) -> str:
 
 
 def gram_matrix(features: Tensor, weights: Weights | None = None) -> Tensor:
-    r"""Return :math:`G_{cc'} = \frac{1}{CHW}\sum_{hw}\phi_{chw}\phi_{c'hw}` of each image, (N, C, C).
+    r"""Return the Gram matrix of each picture's features, (N, C, C): how strong each two channels are together.
+
+    .. math:: G_{cc'} = \frac{1}{CHW}\sum_{hw}\phi_{chw}\phi_{c'hw}
 
     With weights :math:`w_{hw}` of the positions it is :math:`\frac{1}{C \sum w}\sum_{hw} w_{hw}\phi_{chw}\phi_{c'hw}`.
 
-    Computed in 32 bits (64 for float64), not in TF32, whatever the autocast type and matmul precision: 16 bits
-    overflow on large pictures of strong contrast, where 32 hold the sum of 10^28 squares of float16's largest number.
+    It is computed in 32 bits (64 for float64), not in TF32, whatever the autocast type and matmul precision. 16 bits
+    would overflow on large pictures of strong contrast; 32 hold the sum of 10^28 squares of float16's largest number.
 
     Args:
         features: (N, C, H, W).
@@ -219,33 +221,42 @@ def style_distances(
 
 
 class StyleReconstructionLoss(StyleLoss):
-    r"""The distance between Gram matrices, :math:`\sum_j \lambda_j \|G_j(\hat y) - G_j(y)\|_F^2`.
+    r"""The distance between the Gram matrices of output and target, summed over layers.
 
-    Gram matrices have the same shape whatever the size of the picture: output and target may differ in height
-    and width, and one target may serve a whole batch. Lies in [0, ∞); 0 for equal pictures, lower is nearer.
+    .. math:: \ell = \sum_j \lambda_j \|G_j(\hat y) - G_j(y)\|_F^2
+
+    :math:`G_j` is the Gram matrix of layer j (see :func:`gram_matrix`): which channels are strong together, wherever
+    that is in the picture. It has the same shape for every size of picture. So output and target may differ in height
+    and width, and one target may serve a whole batch. The result is in [0, ∞); equal pictures give 0, lower is nearer.
+
+    The distances:
+
+    - "frobenius": the squared Frobenius norm above.
+    - "mse": that divided by :math:`C_j^2`, with :math:`C_j` channels.
+    - "l1": the mean absolute difference of the entries.
+    - "relative": "frobenius" divided by :math:`\|G_j(y)\|_F^2`. Features that are all 0 give 1, so one weight means the
+      same for every painting and layer.
 
     Args:
         network: the loss network, by name ("vgg16", "vgg19", "compact", ...) or one that you built.
-        layers: the weight of every layer, by default 1 at relu1_2, relu2_2, relu3_3 and relu4_3.
-        distance: "frobenius", squared; "mse", that divided by :math:`C_j^2`; "l1", mean absolute difference; or
-            "relative", "frobenius" divided by :math:`\|G_j(y)\|_F^2`: 1 for no features, so that one weight
-            means the same for every painting and layer.
-        style: a fixed style, for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a
-            file. Its Gram matrices are computed once, and the loss is called as ``loss(output)``.
-        input_range: the range of the images, (0, 1) by contract (see :class:`LossNetwork`); a network that you
-            built has its own.
-        weights: "default", a weights file, or None for random weights (see :func:`loss_network`).
-        augment: "geometric" or "shift" for random changes before the network (see :class:`NetworkLoss`).
-        halvings: how often both pictures are blurred and halved before the network: its filters then see strokes
-            2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
-        checkpoint: whether features are computed again in the backward pass (see :class:`Passes`).
-        chunk: how many pictures at most are looked at at a time (see :class:`Passes`).
-        tile: how many positions a side at most are looked at at a time (see :class:`Passes`).
+        layers: layers with their weights; by default relu1_2, relu2_2, relu3_3 and relu4_3, each with weight 1.
+        distance: one of the list above.
+        style: a fixed style for the whole batch: a picture (3, H, W) or (1, 3, H, W) in ``input_range``, or a file. Its
+            Gram matrices are computed once, and the loss is called as ``loss(output)``.
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`). A network that
+            you built has its own.
+        weights: "default", the path of a weights file, or None for random weights (see :func:`loss_network`).
+        augment: change both pictures alike and at random: "geometric", "shift" or None (see :class:`NetworkLoss`).
+        halvings: how often both pictures are blurred and halved before the network. Its filters then see strokes that
+            are 2, 4, ... times as large. :class:`PerceptualLoss` sums several sizes (``style_scales``).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
+        checkpoint: compute features again in the backward pass and keep none, to save memory (see :class:`Passes`).
+        chunk: at most this many pictures go through the network at a time, to save memory (see :class:`Passes`).
+        tile: at most this many positions a side at a time, from 8 on, to save memory (see :class:`Passes`).
 
     Raises:
-        InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a
-            style that is no single picture.
+        InputError: for an unknown network, layer or distance, weights that cannot be had, unusable halvings, or a style
+            that is no single picture.
 
     Source: Johnson et al. 2016, equations 3 and 4; Gatys et al. 2016; smaller sizes: Snelgrove, "High-Resolution
     Multi-Scale Neural Texture Synthesis", 2017.

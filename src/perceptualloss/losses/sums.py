@@ -16,23 +16,23 @@ from perceptualloss.losses.prepared import Maps
 
 
 class WeightedLoss(Loss):
-    r"""A weighted sum of losses, :math:`\sum_i \lambda_i \ell_i(\hat y, y)`, that is a loss itself.
+    r"""A weighted sum of losses, which is a loss itself: :math:`\sum_i \lambda_i \ell_i(\hat y, y)`.
 
-    Parts of one family, such as those that look through the same loss network, share what they can: one network
-    object, and its passes. A sum within a sum is taken apart: its parts are named ``outer/inner``.
+    ``MSELoss() + 0.5 * L1Loss()`` makes one, too. Losses that look through the same loss network share it, and its run.
+    A sum within a sum is taken apart; its parts are then named ``outer/inner``.
 
     Args:
-        losses: the losses by name.
-        weights: their weights by name, 1 where none is given.
-        reduction: that of the sum, whatever those of its parts; by default theirs, which then must agree.
+        losses: the losses by name. ``loss.terms(output, target)`` uses these names.
+        weights: their weights by name; 1 where none is given.
+        reduction: "mean", "sum" or "none" for the whole sum (see :class:`Loss`). None takes that of the parts, which
+            must agree.
 
     Attributes:
         input_range: that of the parts.
 
     Raises:
-        InputError: for no losses, a weight without a loss or that is not finite, a part that gives a map, two parts of
-            one name, parts of different reductions, or parts that want pictures of different ranges: all are given
-            the same ones.
+        InputError: for no losses, a weight that is not finite or has no loss, or two parts of one name; for parts with
+            different ranges or reductions; for a part that gives a map.
 
     >>> import torch
     >>> from perceptualloss.losses.pixel import L1Loss, MSELoss

@@ -16,24 +16,25 @@ from perceptualloss.numerics import wide
 
 
 class TemporalLoss(ClipLoss):
-    r"""The distance between the changes of neighbouring frames and those of the target's, which sees flicker.
+    r"""The distance between how the output changes from frame to frame and how the target does, which sees flicker.
 
-    :math:`\frac{1}{T-1}\sum_{t<T-1} d\big(\phi(\hat y_{t+1}) - \phi(\hat y_t),\ \phi(y_{t+1}) - \phi(y_t)\big)`, where
-    :math:`\phi` is the pixels or the features of a loss network, and d its distance. Gives one value for each clip, in
-    the terms of the loss inside, [0, ∞). In pixels it is 0 for an error that is the same in all frames, such as another
-    colour, and grows with what comes and goes: it has no opinion on how a frame looks, so put it beside a
+    .. math:: \frac{1}{T-1}\sum_{t<T-1} d\big(\phi(\hat y_{t+1}) - \phi(\hat y_t),\ \phi(y_{t+1}) - \phi(y_t)\big)
+
+    :math:`\phi` is the pixels or the features of a loss network, and d its distance. It gives one value for each clip,
+    in [0, ∞), in the terms of the loss inside. In pixels an error that is the same in all frames, such as another
+    colour, gives 0; what comes and goes counts. It has no opinion on how a frame looks, so put it beside a
     :class:`VideoLoss`.
 
     Args:
-        loss: what is compared and how: ``MSELoss()``, ``L1Loss()`` or ``CharbonnierLoss()`` of the pixels;
-            ``FeatureReconstructionLoss`` with the distance "mse", "half_sum", "l1" or "charbonnier" of a network's
-            features, which see flicker of texture and edges more than that of brightness; or ``GreyLoss`` of these.
+        loss: what is compared, and how. Pixels: ``MSELoss()``, ``L1Loss()`` or ``CharbonnierLoss()``. Features:
+            ``FeatureReconstructionLoss`` with the distance "mse", "half_sum", "l1" or "charbonnier"; they see flicker
+            of texture and edges more than that of brightness. Or ``GreyLoss`` of one of these.
         layout: "NCTHW" or "NTCHW" (see :class:`VideoLoss`).
-        share: of the pairs of neighbouring frames that is compared, drawn as :class:`VideoLoss` draws frames; through a
-            network a pair costs two frames then.
-        chunk: how many changes at most are compared at a time; None for all.
-        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
-        reduction: by default that of ``loss``; over the clips of a batch (see :class:`Loss`).
+        share: the share of the pairs of neighbouring frames that is compared, drawn as :class:`VideoLoss` draws frames.
+            Through a network a pair then costs two frames.
+        chunk: at most this many changes are compared at a time, to save memory; None for all.
+        checkpoint: compute again in the backward pass, to save memory; a chunk implies it (see :class:`StackLoss`).
+        reduction: "mean", "sum" or "none" over the clips of a batch; None is that of ``loss`` (see :class:`Loss`).
 
     Raises:
         InputError: for a loss whose distance means nothing between changes, such as SSIM, LPIPS or a sum (add

@@ -96,17 +96,17 @@ def _power(values: Tensor, exponent: float) -> Tensor:
 
 
 class TotalVariationLoss(Loss):
-    r"""The total variation of the output, which needs no target: ``loss(output)``.
+    """The total variation of the output, which needs no target: ``loss(output)``.
 
-    A small weight of it beside another loss smooths noise and checkerboards away. Formulas are those of
-    :func:`total_variation`. In [0, 2] for pictures in [0, 1] and the mean over pixels.
+    It is how much neighbouring pixels differ; :func:`total_variation` has the formulas. A small weight of it beside
+    another loss smooths noise and checkerboards away. It is in [0, 2] for pictures in [0, 1] and the mean over pixels.
 
     Args:
         kind: "l1", "squared" or "power".
         exponent: of "power", at least 1.
         pixels: "mean" over channels and places, or "sum" as in the papers.
-        input_range: the range of the images (see :class:`Loss`).
-        reduction: "mean" over the pictures of a batch, "sum", or "none" (see :class:`Loss`).
+        input_range: the range of the pictures' values, such as (0, 1) or (-1, 1) (see :class:`Loss`).
+        reduction: "mean" or "sum" over the pictures of a batch, or "none" for one value each (see :class:`Loss`).
 
     Raises:
         InputError: as :func:`total_variation`.

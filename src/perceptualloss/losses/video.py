@@ -98,21 +98,21 @@ class ClipLoss(StackLoss):
 
 
 class VideoLoss(ClipLoss):
-    r"""A loss of pictures over the frames of video clips, :math:`\frac{1}{T}\sum_t \ell(\hat y_t, y_t)`.
+    r"""The mean of a loss over the frames of video clips, :math:`\frac{1}{T}\sum_t \ell(\hat y_t, y_t)`.
 
-    Gives one value for each clip: its range, terms and meaning are those of the loss inside. It sees each frame alone,
-    so it hardly sees flicker: put :class:`TemporalLoss` beside it.
-
-    Losses of a sum are better summed inside, ``VideoLoss(a + b)``, where they share the pass of their network.
+    It gives one value for each clip. Its range, terms and meaning are those of the loss inside. It sees each frame
+    alone, so it hardly sees flicker: put a :class:`TemporalLoss` beside it. Sum losses inside, ``VideoLoss(a + b)``, so
+    that they share the pass of their network.
 
     Args:
-        loss: of single pictures (N, 3, H, W), a sum of such ones, or ``GreyLoss(loss)`` for clips of one channel.
-        layout: "NCTHW", clips (N, C, T, H, W) as 3-D convolutions take them, or "NTCHW", (N, T, C, H, W).
-        share: of the frames that is compared, drawn anew at every call for each clip (see :class:`StackLoss`), the same
-            ones of output and target. Costs that share of time and memory, for a noisier gradient.
-        chunk: how many frames at most are compared at a time, of all clips together; None for all. Saves memory.
-        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
-        reduction: by default that of ``loss``; over the clips of a batch (see :class:`Loss`).
+        loss: a loss of single pictures (N, 3, H, W), or a sum of such; ``GreyLoss(loss)`` for clips of one channel.
+        layout: "NCTHW" for clips (N, C, T, H, W), as 3-D convolutions take them; "NTCHW" for (N, T, C, H, W).
+        share: the share of the frames that is compared, above 0 and up to 1. They are drawn anew at every call for each
+            clip, the same ones of output and target (see :class:`StackLoss`). Time and memory fall to that share; the
+            gradient is noisier.
+        chunk: at most this many frames are compared at a time, of all clips together, to save memory; None for all.
+        checkpoint: compute again in the backward pass, to save memory; a chunk implies it (see :class:`StackLoss`).
+        reduction: "mean", "sum" or "none" over the clips of a batch; None is that of ``loss`` (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown layout, an unusable share or chunk, and when called with clips of another layout as

@@ -18,25 +18,29 @@ AXES = {"depth": 2, "height": 3, "width": 4}
 
 
 class VolumeLoss(StackLoss):
-    r"""A loss of pictures over the slices of volumes, ("2.5-D").
+    r"""A loss of pictures over the slices of volumes, also called 2.5-D.
 
-    :math:`\sum_a \lambda_a \frac{1}{S_a} \sum_{s < S_a} \ell(\hat y_{a,s}, y_{a,s})`, where :math:`y_{a,s}` is slice s
-    across axis a. Gives one value for each volume; terms are called by the axis, such as ``depth``, and ``depth/term``
-    where the loss inside has several. A network trained on photos has no third dimension; slices along all three see
-    errors of any direction. Lies in [0, ∞), 3 times the range of the loss inside.
+    .. math:: \ell = \sum_a \lambda_a \frac{1}{S_a} \sum_{s < S_a} \ell(\hat y_{a,s}, y_{a,s})
 
-    MONAI's ``PerceptualLoss(spatial_dims=3, is_fake_3d=True, fake_3d_ratio=r)`` is the same sum over all three axes, of
-    LPIPS; it draws slices of the whole batch at once.
+    :math:`y_{a,s}` is slice s of :math:`S_a` across axis a. It gives one value for each volume, in [0, ∞): with all
+    three axes up to 3 times the range of the loss inside. A network trained on photos has no third dimension; slices
+    along all three axes see errors of any direction.
+
+    - **Terms** are named by the axis, such as ``depth``; ``depth/term`` where the loss inside has several.
+    - **MONAI's** ``PerceptualLoss(spatial_dims=3, is_fake_3d=True, fake_3d_ratio=r)`` is the same sum over all three
+      axes, of LPIPS. It draws slices of the whole batch at once.
 
     Args:
-        loss: of single pictures (N, 3, H, W), or ``GreyLoss(loss)`` for volumes (N, 1, D, H, W), as most scans are.
-        axes: across which slices are cut: "depth", (H, W) pictures, "height", (D, W), and "width", (D, H); or the
-            weight :math:`\lambda_a` of each, 1 where only names are given.
-        share: of the slices that is compared, drawn anew at every call for each volume and axis (see
-            :class:`StackLoss`), the same ones of output and target.
-        chunk: how many slices at most are compared at a time, of all volumes together; None for all of an axis.
-        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
-        reduction: by default that of ``loss``; over the volumes of a batch (see :class:`Loss`).
+        loss: a loss of single pictures (N, 3, H, W), or ``GreyLoss(loss)`` for volumes (N, 1, D, H, W), as most scans
+            are.
+        axes: across which slices are cut: "depth" gives pictures (H, W), "height" (D, W), "width" (D, H). Names, or the
+            weight :math:`\lambda_a` of each; names alone weigh 1.
+        share: the share of the slices that is compared, above 0 and up to 1. They are drawn anew at every call for each
+            volume and axis, the same ones of output and target (see :class:`StackLoss`).
+        chunk: at most this many slices are compared at a time, of all volumes together, to save memory; None for all of
+            an axis.
+        checkpoint: compute again in the backward pass, to save memory; a chunk implies it (see :class:`StackLoss`).
+        reduction: "mean", "sum" or "none" over the volumes of a batch; None is that of ``loss`` (see :class:`Loss`).
 
     Raises:
         InputError: for an unknown axis or none, an unusable share or chunk, or volumes of another shape.

@@ -20,23 +20,26 @@ from perceptualloss.pictures.ranges import FAR, InputRange, check_values, range_
 class WarpingLoss(ClipLoss):
     r"""The distance between each frame and the one before, moved as an optical flow says: ``loss(output, flow)``.
 
-    :math:`\frac{1}{T-1}\sum_{t<T-1} d\big(\phi(\hat y_{t+1}),\ \phi(W_t(\hat y_t))\big)` with :math:`W_t` of
-    :func:`warp`, over the pixels whose flow stays inside of the picture, and of these where ``weight`` says so: a mask
-    (N, 1, T - 1, H, W) of what both frames show (:func:`visible`), which is 0 where something was hidden. Lies in
-    [0, ∞); 0 for what moves as the flow says, whatever it looks like, so put it beside a :class:`VideoLoss`. The
-    gradient flows to both frames, not to the flow. Needs no target: in style transfer, say, the flow is that of the
-    clip that went in. Zero flow is a camera and a scene that stand still.
+    .. math:: \ell = \frac{1}{T-1}\sum_{t<T-1} d\big(\phi(\hat y_{t+1}),\ \phi(W_t(\hat y_t))\big)
 
-    ``flow`` stands in the target's place: (N, 2, T - 1, H, W) in the layout of the output, in pixels to the right and
-    down, from each frame but the first to the one before it.
+    :math:`W_t` moves a frame along the flow (see :func:`warp`), :math:`\phi` is the pixels or the features of a loss
+    network, and d its distance. What moves as the flow says gives 0, whatever it looks like, so put it beside a
+    :class:`VideoLoss`. It is in [0, ∞).
+
+    - **The flow** stands in the target's place: (N, 2, T - 1, H, W) in the layout of the output. It says, in pixels to
+      the right and down, where each frame but the first comes from in the one before it. In style transfer it is the
+      flow of the clip that went in. A flow of zeros is a camera and a scene that stand still.
+    - **Which pixels count**: those whose flow stays inside of the picture. ``weight``, a mask (N, 1, T - 1, H, W),
+      selects among them: give it what both frames show (:func:`visible`), 0 where something was hidden.
+    - **Gradients** reach both frames, not the flow.
 
     Args:
         loss: as :class:`TemporalLoss` takes it.
         layout: "NCTHW" or "NTCHW" (see :class:`VideoLoss`).
-        share: of the pairs of neighbouring frames that is compared, drawn as :class:`VideoLoss` draws frames.
-        chunk: how many pairs at most are compared at a time; None for all.
-        checkpoint: whether to compute again in the backward pass; a chunk implies it (see :class:`StackLoss`).
-        reduction: by default that of ``loss``; over the clips of a batch (see :class:`Loss`).
+        share: the share of the pairs of neighbouring frames that is compared, drawn as :class:`VideoLoss` draws frames.
+        chunk: at most this many pairs are compared at a time, to save memory; None for all.
+        checkpoint: compute again in the backward pass, to save memory; a chunk implies it (see :class:`StackLoss`).
+        reduction: "mean", "sum" or "none" over the clips of a batch; None is that of ``loss`` (see :class:`Loss`).
 
     Raises:
         InputError: as :class:`TemporalLoss`, and when called with a flow of another shape, or one that leaves the

@@ -50,18 +50,18 @@ class WrappedLoss(Loss):
 
 
 class GreyLoss(WrappedLoss):
-    r"""A loss of pictures with one channel, (N, 1, H, W), each shown as grey: :math:`\ell(\hat y_{rgb}, y_{rgb})`.
+    """A loss of pictures with one channel, (N, 1, H, W): the loss inside sees each as a grey RGB picture.
 
-    All three colours are the one channel, as files of grey pictures are read. With more ``channels`` (the sequences of
-    a magnetic resonance scan, bands of a satellite, depth and mask) each is shown as a grey picture of its own, and the
+    All three colours are the one channel, as in files of grey pictures. With more ``channels`` (the sequences of a
+    magnetic resonance scan, bands of a satellite, depth and mask) each is shown as a grey picture of its own, and the
     loss is the mean over them. Nothing is guessed: pictures with another number of channels are refused.
 
     For clips and volumes of one channel it goes inside: ``VideoLoss(GreyLoss(loss))``, ``VolumeLoss(GreyLoss(loss))``.
 
     Args:
-        loss: a loss of RGB pictures; its ``input_range`` is that of the channels.
-        channels: how many the pictures have.
-        reduction: by default that of ``loss`` (see :class:`Loss`).
+        loss: a loss of RGB pictures. Its ``input_range`` is that of the channels.
+        channels: how many channels the pictures have.
+        reduction: "mean", "sum" or "none" over the pictures of a batch; None is that of ``loss`` (see :class:`Loss`).
 
     Raises:
         InputError: for something that is no loss, no channel, or a loss of pictures with the range "imagenet", which is

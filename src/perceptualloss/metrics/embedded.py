@@ -25,19 +25,22 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_2", "relu4_2")
 def perceptual_distance(
     output: Tensor, target: Tensor, *, weight: Tensor | None = None, masking: Masking = "area"
 ) -> Tensor:
-    r"""Return the distance that the embedded judge sees, (N,): 0 for equal pictures, larger is worse.
+    r"""Return the distance that the embedded judge sees, (N,), in [0, 2]: 0 for equal pictures, larger is worse.
 
-    The geometric mean over four layers of :math:`d_j = \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat g_{hw}\|_2^2`
-    with unit-normalised channels, so it lies in [0, 2]. The judge has another architecture and was trained on other
-    pictures with other signals than the loss network ``compact``: what trains never judges itself. A measure,
-    not a loss: it gives no gradient.
+    It is the geometric mean over four layers of :math:`d_j = \frac{1}{H_jW_j}\sum_{hw}\|\hat f_{hw} - \hat
+    g_{hw}\|_2^2`. :math:`\hat f` and :math:`\hat g` are the features of output and target, each position divided by its
+    length over channels.
+
+    The judge is a small network that ships. It has another architecture than the loss network ``compact``, and was
+    trained on other pictures with other signals: what trains never judges itself. This is a measure and no loss: it
+    gives no gradient.
 
     Args:
         output: pictures (N, 3, H, W) in [0, 1].
         target: the pictures they should look like, of the same shape.
         weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
-        masking: "area", a position counts as much as the pixels under it; or "exact", those positions count that see
-            pixels of weight 1 alone.
+        masking: "area": a position counts as much as the pixels under it. "exact": only those count that see pixels of
+            weight 1 alone.
 
     Raises:
         InputError: for other shapes, types or ranges.

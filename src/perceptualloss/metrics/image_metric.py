@@ -43,24 +43,25 @@ class Settings(TypedDict, total=False):
 
 
 class ImageMetric(torchmetrics.Metric):
-    r"""The mean over all pictures of a metric, by its name: :math:`\frac{1}{N}\sum_n m(\hat y_n, y_n)`.
+    r"""The mean of a metric over all pictures, :math:`\frac{1}{N}\sum_n m(\hat y_n, y_n)`, as a class of torchmetrics.
 
-    ``update(preds, target)`` takes two batches, (N, 3, H, W), of any number and, from call to call, of any size;
-    ``compute()`` gives the mean over pictures, not over batches, a scalar; NaN without a picture. Calling the metric
-    does both for one batch. Works in a ``MetricCollection`` and with ``self.log`` of a ``LightningModule``; several
-    processes add up their sums, and equal metrics of a collection are computed once. Values are clamped to [0, 1], as a
-    saved picture's are; sums are kept in 64 bits (32 on Apple's GPUs), whatever type a module is cast to.
+    - ``update(preds, target)`` takes two batches, (N, 3, H, W), of any number and, from call to call, of any size.
+    - ``compute()`` gives the mean over pictures (not over batches), a scalar; NaN without a picture.
+    - Calling the metric does both for one batch.
 
-    Pictures are checked at each update, which waits for a GPU. A network is shared by all metrics that look through it;
-    it is in no ``parameters()`` or ``state_dict()``.
+    It works in a ``MetricCollection`` and with ``self.log`` of a ``LightningModule``. Several processes add up their
+    sums. Equal metrics of a collection are computed once. Values are clamped to [0, 1], as a saved picture's are. Sums
+    are kept in 64 bits (32 on Apple's GPUs), whatever type a module is cast to. Pictures are checked at each update,
+    which waits for a GPU. A network is shared by all metrics that look through it; it is in no ``parameters()`` or
+    ``state_dict()``.
 
     Args:
-        name: of :func:`list_metrics`, with parameters if you like (``"psnr:channel=y"``), or of one's own
+        name: of :func:`list_metrics`, with parameters if you like (``"psnr:channel=y"``), or of your own
             (:func:`register_metric`).
         protocol: "course" (RGB in [0, 1], neither border nor rounding), "rgb" (RGB, 8 bits), "sr" (as super-resolution
             papers: luminance, 8 bits, without a border of ``scale`` pixels), or any :class:`Convention`. Networks see
             RGB in each. Rounding to 8 bits has a gradient of zero.
-        scale: of "sr": how much larger than their inputs the pictures are.
+        scale: for "sr": how much larger than their inputs the pictures are.
         crop_border: another border than the protocol's, in pixels at each side.
         input_range: the range of both: (0, 1), (-1, 1), (0, 255), any pair, or "imagenet", as of losses.
         masking: what a mask at an update means, "area" or "exact" (see :class:`perceptualloss.losses.base.Loss`).
@@ -68,8 +69,8 @@ class ImageMetric(torchmetrics.Metric):
         settings: those of ``torchmetrics.Metric``, such as ``sync_on_compute``.
 
     Raises:
-        InputError: An unknown name, parameter or protocol, or weights that cannot be had; at an update, pictures of
-            another shape or range, or too small for this metric.
+        InputError: for an unknown name, parameter or protocol, or weights that cannot be had; at an update, for
+            pictures of another shape or range, or too small for this metric.
 
     >>> images = torch.full((2, 3, 16, 16), 0.5)
     >>> mean = ImageMetric("psnr")

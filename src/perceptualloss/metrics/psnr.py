@@ -62,23 +62,23 @@ def psnr(
 ) -> Tensor:
     """Return the peak signal-to-noise ratio of each picture in dB; more is better.
 
-    10 log10(data_range^2 / mean squared error), infinity for equal pictures. Super-resolution papers measure
+    It is 10 log10(data_range^2 / mean squared error), and infinity for equal pictures. Super-resolution papers measure
     the luminance of 8-bit pictures without a border of ``scale`` pixels.
 
     Args:
         output: RGB, (N, 3, H, W), in [0, ``data_range``].
-        target: As ``output``.
-        data_range: Value of white.
-        crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
-        weight: A mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
+        target: as ``output``.
+        data_range: the value of white.
+        crop_border: pixels to leave out at each side.
+        y_channel: compare the luminance alone (see :func:`perceptualloss.luminance`).
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
         masking: "area", or "exact" for the pixels of weight 1 alone.
 
     Returns:
         (N,), in dB.
 
     Raises:
-        InputError: Shapes that do not fit, or settings out of range.
+        InputError: for shapes that do not fit, or settings out of range.
 
     >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
     tensor([20.])

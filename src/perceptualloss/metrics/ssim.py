@@ -27,27 +27,27 @@ def ssim(
     weight: Tensor | None = None,
     masking: Masking = "area",
 ) -> Tensor:
-    """Return the structural similarity of each picture, 1 for equal ones.
+    """Return the structural similarity of each picture, in [-1, 1]; 1 for equal ones, more is better.
 
-    Means, variances and the covariance under an 11 x 11 Gaussian window (sigma 1.5) at every place where it
-    fits wholly into the picture, K = (0.01, 0.03), averaged over places and channels. Equal to
-    scikit-image's ``structural_similarity`` with ``gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False``. Differentiable.
+    Means, variances and the covariance are taken under an 11 x 11 Gaussian window (sigma 1.5), K = (0.01, 0.03), at
+    every place where it fits wholly into the picture. The result is the mean over places and channels. It equals
+    scikit-image's ``structural_similarity`` with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``.
+    Differentiable.
 
     Args:
         output: RGB, (N, 3, H, W), in [0, ``data_range``].
-        target: As ``output``.
-        data_range: Value of white.
-        crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
-        weight: A mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: a window counts as much as the pixel in its middle.
+        target: as ``output``.
+        data_range: the value of white.
+        crop_border: pixels to leave out at each side.
+        y_channel: compare the luminance alone (see :func:`perceptualloss.luminance`).
+        weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: a window counts as much as the pixel in its middle.
         masking: "area", or "exact" for windows that see pixels of weight 1 alone.
 
     Returns:
         (N,), in [-1, 1].
 
     Raises:
-        InputError: Shapes that do not fit, settings out of range, or less than 11 pixels a side.
+        InputError: for shapes that do not fit, settings out of range, or less than 11 pixels a side.
 
     Source: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", 2004.
@@ -73,26 +73,26 @@ def ms_ssim(
     weight: Tensor | None = None,
     masking: Masking = "area",
 ) -> Tensor:
-    """Return the multi-scale structural similarity of each picture, 1 for equal ones.
+    """Return the multi-scale structural similarity of each picture, in [0, 1]; 1 for equal ones, more is better.
 
-    The product of contrast-and-structure at every scale and luminance at the coarsest, each to a power; see
+    It is the product of contrast-and-structure at every scale and luminance at the coarsest, each to a power; see
     :func:`perceptualloss.losses.ssim.multi_scale_structural_similarity`. Differentiable.
 
     Args:
         output: RGB, (N, 3, H, W), in [0, ``data_range``].
-        target: As ``output``.
-        data_range: Value of white.
-        crop_border: Pixels to leave out at each side.
-        y_channel: Compare the luminance alone (see :func:`perceptualloss.pictures.color.luminance`).
-        weights: The powers, from the finest scale to the coarsest; Wang's five take 161 pixels a side.
-        weight: A mask, as of :func:`ssim`, halved as the pictures are.
+        target: as ``output``.
+        data_range: the value of white.
+        crop_border: pixels to leave out at each side.
+        y_channel: compare the luminance alone (see :func:`perceptualloss.luminance`).
+        weights: the powers, from the finest scale to the coarsest. Wang's five take 161 pixels a side.
+        weight: a mask, as of :func:`ssim`, halved as the pictures are.
         masking: "area" or "exact".
 
     Returns:
         (N,), in [0, 1].
 
     Raises:
-        InputError: Shapes that do not fit, settings out of range, or too small a picture for so many scales.
+        InputError: for shapes that do not fit, settings out of range, or too small a picture for so many scales.
 
     Source: Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment", 2003.
 

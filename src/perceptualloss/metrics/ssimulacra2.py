@@ -26,10 +26,14 @@ SMALLEST, WHOLE = 8, 225  # pixels a side: the package's least, and what its six
 def ssimulacra2(output: Tensor, target: Tensor) -> Tensor:
     """Return the SSIMULACRA 2 score of each picture, (N,); higher is nearer.
 
-    100 for equal pictures; about 90 where differences cannot be seen side by side, 70 for high, 50 for medium and
-    30 for low quality; below 0 for very different ones. Errors of structure, added edges and lost edges at six scales
-    of the colour space XYB, with weights fitted to people's judgements of compressed photos; by the package of that
-    name, which sees pictures of 8 bits, one after the other, on the CPU.
+    - 100: equal pictures.
+    - about 90: differences cannot be seen side by side.
+    - 70, 50, 30: high, medium and low quality.
+    - below 0: very different pictures.
+
+    It counts errors of structure, added edges and lost edges at six scales of the colour space XYB. Its weights were
+    fitted to people's judgements of compressed photos. The package ``ssimulacra2`` computes it, on pictures of 8 bits,
+    one after the other, on the CPU. Needs ``pip install 'perceptualloss[metrics]'``.
 
     Pictures of less than 225 pixels a side are mirrored outwards to 225, both alike. The package would measure them at
     fewer scales and then read the weights of others: a JPEG of quality 90 fell from 84 to 62 from 225 to 224 pixels.

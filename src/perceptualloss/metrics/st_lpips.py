@@ -43,21 +43,22 @@ def st_lpips(
     weight: Tensor | None = None,
     masking: Masking = "area",
 ) -> Tensor:
-    r"""Return the shift-tolerant learned perceptual image patch similarity of each picture, (N,); lower is nearer.
+    r"""Return the shift-tolerant LPIPS of each picture, (N,): 0 for equal ones, about 1 for very different ones.
 
-    As LPIPS, :math:`\sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2` with
-    unit-normalised channels, over five layers of an AlexNet or a VGG-16 whose strides are taken after a low-pass
-    filter, with all weights fitted to people's judgements. 0 for equal pictures, about 1 for very different ones.
-    Equal to the output of the authors' package, whose weights are read from where it is installed; none of its code
-    runs. A measure, not a loss: it gives no gradient.
+    .. math:: \sum_j \frac{1}{H_jW_j} \sum_{hw} \| \sqrt{w_j} \odot (\hat f_{hw} - \hat g_{hw}) \|_2^2
+
+    This is the formula of LPIPS, over five layers of an AlexNet or a VGG-16 whose strides are taken after a low-pass
+    filter. All weights were fitted to people's judgements. So a shift that nobody sees counts little. It equals the
+    output of the authors' package, whose weights are read from where it is installed; none of its code runs. This is a
+    measure and no loss: it gives no gradient. Needs ``pip install 'perceptualloss[metrics]'``.
 
     Args:
         output: pictures (N, 3, H, W) in [0, 1], at least 21 pixels a side for "alex" and 18 for "vgg".
         target: the pictures they should look like, of the same shape.
         net: "alex" or "vgg".
         weight: a mask, (N, 1, H, W) or (1, 1, H, W) in [0, 1]: how much each pixel counts.
-        masking: "area", a position counts as much as the pixels under it; or "exact", those positions count that see
-            pixels of weight 1 alone.
+        masking: "area": a position counts as much as the pixels under it. "exact": only those count that see pixels of
+            weight 1 alone.
 
     Raises:
         InputError: for other shapes, types or ranges, without the package, or if its weights are damaged.

@@ -25,33 +25,34 @@ _RANGE = (-30.0, 20.0)  # of the log-variance
 
 
 class Autoencoder(TransformationNetwork):
-    r"""Encodes pictures 8 times smaller each way, and decodes them.
+    """Encodes pictures into a code 8 times smaller each way, and decodes them.
 
-    Encoder: pixels to channels (2 x 2) -> conv 3 x 3 to ``width`` -> ``blocks`` residual blocks -> twice: conv 3 x 3 of
-    stride 2 to twice the channels, ``blocks`` residual blocks -> conv 3 x 3 to the code. Decoder: conv 3 x 3 ->
-    ``blocks`` residual blocks -> twice: pixels repeated, conv 3 x 3 to half the channels, ``blocks`` residual blocks ->
-    pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU, conv 3 x 3 to RGB. There is no normalisation and no
-    attention, so that large pictures are done in tiles.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width from 1, and gives the same size, about [0, 1]. The
+    code has ceil(H / 8) x ceil(W / 8) places. Sides that are no multiple of 8 are filled up to one with copies of the
+    last row and column, and the result is cut.
+
+    - **Encoder**: pixels to channels (2 x 2) -> conv 3 x 3 to ``width`` -> ``blocks`` residual blocks -> twice: conv 3
+      x 3 of stride 2 to twice the channels, ``blocks`` residual blocks -> conv 3 x 3 to the code.
+    - **Decoder**: conv 3 x 3 -> ``blocks`` residual blocks -> twice: pixels repeated, conv 3 x 3 to half the channels,
+      ``blocks`` residual blocks -> pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU, conv 3 x 3 to RGB.
+    - **Tiles**: there is no normalisation and no attention, so that large pictures are done in tiles.
 
     The code is one of two:
 
-    - "kl": ``channels`` numbers, each of a normal distribution that is drawn from in training and whose mean is taken
-      in evaluation. ``kl_weight`` times their divergence from the standard normal one, divided by the picture's 3 H W
+    - "kl": ``channels`` numbers, each of a normal distribution. In training it is drawn from, in evaluation its mean is
+      taken. ``kl_weight`` times the divergence from the standard normal distribution, divided by the picture's 3 H W
       values, joins the loss of a training (Rombach et al., whose sums over a picture have the same ratio).
-    - "fsq": a number for each of ``levels``, rounded to so many values (:class:`FiniteScalarQuantizer`), which needs no
+    - "fsq": a number for each of ``levels``, rounded to so many values (:class:`FiniteScalarQuantizer`). It needs no
       loss of its own.
-
-    Takes any height and width from 1: sides that are no multiple of 8 are filled up to one with copies of the last row
-    and column, and the result is cut. A code of H x W pixels is ceil(H / 8) x ceil(W / 8).
 
     Args:
         code: "kl" or "fsq".
         width: channels at half the size; twice and four times as many below.
         blocks: residual blocks at each size.
         detail: channels at the full size.
-        channels: of a KL code.
-        kl_weight: of its divergence.
-        levels: of an FSQ code's channels.
+        channels: channels of a KL code.
+        kl_weight: weight of a KL code's divergence.
+        levels: levels of an FSQ code's channels.
 
     Raises:
         InputError: for sizes below 1, a negative weight, impossible levels, or options of the other code.

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 
 class TransformationNetwork(nn.Module):
-    """Takes pictures (N, 3, H, W) in [0, 1] and gives them at ``scale`` times the size, about [0, 1].
+    """The base of all networks that make pictures of pictures.
 
-    The constructor's arguments are kept as attributes of the same names, so that a saved network can be
-    built anew.
+    A network takes (N, 3, H, W) in [0, 1], of any height and width, and gives pictures at ``scale`` times the size,
+    about [0, 1]. A subclass keeps its constructor's arguments as attributes of the same names, so that a saved network
+    can be built anew.
     """
 
     scale: int = 1

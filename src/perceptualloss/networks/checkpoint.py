@@ -25,10 +25,10 @@ LARGEST_HEADER = 2**23  # bytes; a network of a thousand tensors has 0.1 MB
 
 
 def save_network(network: TransformationNetwork, path: str | Path, **notes: str) -> Path:
-    """Save ``network`` as safetensors, with its class name and constructor arguments, and return the path.
+    """Save a network as safetensors, with its class name and constructor arguments, and return the path.
 
-    The arguments are read from the attributes of the same names. Written beside the file first and then
-    renamed, so that an interrupted save leaves the old file whole.
+    The arguments are read from the attributes of the same names. The file is written beside its place and then renamed,
+    so an interrupted save leaves the old file whole. :func:`load_network` reads it.
 
     Args:
         network: one of the package's transformation networks, or a registered one (:func:`register_network`).

@@ -13,11 +13,13 @@ from perceptualloss.networks.critics import CriticNetwork
 
 
 class ResNetBlock(nn.Module):
-    """A residual block with batch norm after the non-linearity, after the course's.
+    """The course's residual block, with batch norm behind the non-linearity.
 
-    conv k (no bias) -> ReLU -> BN -> conv k (no bias) -> + shortcut -> ReLU -> BN, where the shortcut is the
-    identity, or a 1 x 1 convolution without bias where the number of channels changes. Keeps height and
-    width: (N, in_channels, H, W) -> (N, out_channels, H, W).
+    It takes features (N, in_channels, H, W) and gives (N, out_channels, H, W):
+
+        conv k (no bias) -> ReLU -> BN -> conv k (no bias) -> + shortcut -> ReLU -> BN
+
+    The shortcut is the input itself, or a 1 x 1 convolution without bias where the number of channels changes.
 
     Args:
         in_channels: channels of the input.
@@ -28,9 +30,9 @@ class ResNetBlock(nn.Module):
         InputError: for an even kernel size, which cannot keep the size of the picture.
 
     Source: the course "Perceptual Loss", exercise 2. Its text has the arguments, padding that keeps the size, batch
-    norm behind the non-linearity, and a shortcut that brings the input to the output's channels; the block itself is
-    a picture there. Two convolutions, their lack of a bias, the 1 x 1 convolution of the shortcut, and ReLU and batch
-    norm after the addition are this project's reconstruction.
+    norm behind the non-linearity, and a shortcut that brings the input to the output's channels. The block itself is a
+    picture there. This project reconstructed the rest: two convolutions without bias, the 1 x 1 convolution of the
+    shortcut, and ReLU and batch norm after the addition.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
@@ -85,17 +87,24 @@ class _Upscale(InterpolatingNetwork):
 
 
 class Upscale2x(_Upscale):
-    """The course's network for twice the size: 521,459 parameters, as many MACs per output pixel.
+    """The course's network for twice the size. It has 521,459 parameters and takes as many MACs per output pixel.
 
-    Bilinear x2 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-32 (7 x 7), 32-16 (5 x 5), a 5 x 5
-    convolution to 3 channels, plus the interpolated picture. Takes any height and width.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives (N, 3, 2 H, 2 W), about [0, 1].
+
+    1. The picture is enlarged bilinearly (``align_corners=True``).
+    2. Three :class:`ResNetBlock` follow: 3 to 64 channels (9 x 9), 64 to 32 (7 x 7), 32 to 16 (5 x 5).
+    3. A 5 x 5 convolution gives 3 channels, and the enlarged picture is added.
 
     Args:
         zero_last: whether the last convolution starts from zero, so that an untrained network interpolates. The
             course's does not: False leaves it torch's default.
 
-    Source: the course "Perceptual Loss", exercise 2; the blocks' insides are reconstructed (see :class:`ResNetBlock`),
+    Source: the course "Perceptual Loss", exercise 2. The blocks' insides are reconstructed (see :class:`ResNetBlock`),
     and the number of parameters is that of the reconstruction.
+
+    >>> import torch
+    >>> Upscale2x().eval()(torch.rand(1, 3, 5, 7)).shape
+    torch.Size([1, 3, 10, 14])
     """
 
     def __init__(self, zero_last: bool = True) -> None:
@@ -105,8 +114,11 @@ class Upscale2x(_Upscale):
 class Upscale4x(_Upscale):
     """The course's network for four times the size.
 
-    Bilinear x4 (``align_corners=True``), ResNetBlocks 3-64 (9 x 9), 64-48 (7 x 7), 48-32 (5 x 5),
-    32-24 (5 x 5), a 5 x 5 convolution to 3 channels, plus the interpolated picture. Takes any height and width.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives (N, 3, 4 H, 4 W), about [0, 1].
+
+    1. The picture is enlarged bilinearly (``align_corners=True``).
+    2. Four :class:`ResNetBlock` follow: 3 to 64 channels (9 x 9), 64 to 48 (7 x 7), 48 to 32 (5 x 5), 32 to 24 (5 x 5).
+    3. A 5 x 5 convolution gives 3 channels, and the enlarged picture is added.
 
     Args:
         zero_last: as in :class:`Upscale2x`.
@@ -122,11 +134,14 @@ _BLOCKS, _KERNEL = 5, 7
 
 
 class Generator(InterpolatingNetwork):
-    """The generator of the course's adversarial training: 6,460,243 parameters for ``scale=4``.
+    """The generator of the course's adversarial training. It has 6,460,243 parameters for ``scale=4``.
 
-    Five 7 x 7 ResNetBlocks 3-16-32-64-128-256 at low resolution, ``PixelShuffle(scale)`` to 256 / scale²
-    channels, a 7 x 7 convolution to 3 channels without activation, plus the bilinearly enlarged picture
-    (``align_corners=True``). Takes any height and width.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives ``scale`` times the size, about [0, 1].
+
+    1. Five :class:`ResNetBlock` of 7 x 7 work at low resolution: 3-16-32-64-128-256 channels.
+    2. ``PixelShuffle(scale)`` makes 256 / scale² channels of them at the full size.
+    3. A 7 x 7 convolution gives 3 channels, without an activation. The bilinearly enlarged picture
+       (``align_corners=True``) is added.
 
     Args:
         scale: how many times larger the pictures become.
@@ -136,7 +151,7 @@ class Generator(InterpolatingNetwork):
     Raises:
         InputError: if the last block's 16 * width channels cannot be spread over scale² places.
 
-    Source: the course "Adversarial Loss", exercise 1, for scale 4 and width 16; the blocks' insides are reconstructed
+    Source: the course "Adversarial Loss", exercise 1, for scale 4 and width 16. The blocks' insides are reconstructed
     (see :class:`ResNetBlock`).
 
     >>> import torch
@@ -167,11 +182,16 @@ class Generator(InterpolatingNetwork):
 
 
 class Critic(CriticNetwork):
-    """Scores pictures of any size: the higher, the more real. 17,470,017 parameters.
+    """The critic of the course's adversarial training: one score for a picture of any size, high for real ones.
 
-    Six convolutions of stride 2, 3-32 (9 x 9) and 32-64-128-256-512-1024 (5 x 5), each with LeakyReLU; the
-    mean over all places (4 x 4 of them at 256 x 256 pixels); a linear layer to one number. No normalisation: a
-    gradient penalty wants scores in which pictures of a batch do not depend on each other.
+    It takes pictures (N, 3, H, W) in [0, 1] and gives (N, 1), without bounds. It has 17,470,017 parameters.
+
+    1. Six convolutions of stride 2, each with LeakyReLU: 3 to 32 channels (9 x 9), then 32-64-128-256-512-1024 (5 x 5).
+    2. The mean over all places, of which there are 4 x 4 for 256 x 256 pixels.
+    3. A linear layer gives one number.
+
+    There is no normalisation, because a gradient penalty wants scores that do not depend on other pictures of the
+    batch.
 
     Args:
         width: channels of the first convolution; each of the next five has twice as many.
@@ -180,8 +200,8 @@ class Critic(CriticNetwork):
     Raises:
         InputError: for a width below 1; when called, for something that is no batch of pictures.
 
-    Source: after the course "Adversarial Loss", whose text asks for a score on an open scale in place of a class, high
-    for real pictures, and names no layer of its critic: all layers here are this project's reconstruction.
+    Source: after the course "Adversarial Loss". Its text asks for a score on an open scale in place of a class, high
+    for real pictures, and names no layer of its critic. All layers here are this project's reconstruction.
 
     >>> import torch
     >>> Critic(width=2)(torch.rand(4, 3, 50, 70)).shape

@@ -76,20 +76,22 @@ class SpectralConv2d(nn.Conv2d):
 
 
 class PatchCritic(CriticNetwork):
-    """PatchGAN: scores every patch of a picture, 70 x 70 pixels large with three layers, and not the whole.
+    """PatchGAN: scores every patch of a picture, with three layers 70 x 70 pixels, in place of the whole.
 
-    ``n_layers`` convolutions of stride 2 (4 x 4) with width, 2 width, ... 8 width channels, one more of stride 1, and a
-    last one to one score a place; each with LeakyReLU(0.2), and with a norm except the first and the last. A score
-    depends on a patch of 16, 34, 70 or 142 pixels a side for 1 to 4 layers. Pictures of H x W have H / 8 - 2 times
-    W / 8 - 2 scores for three.
+    It takes pictures (N, 3, H, W) in [0, 1] and gives a map of scores, (N, 1, h, w), high for real. With three layers h
+    = H / 8 - 2 and w = W / 8 - 2.
+
+    ``n_layers`` convolutions of 4 x 4 and stride 2 have width, 2 width, ... 8 width channels. One more of stride 1
+    follows, and a last one to one score a place. Each has LeakyReLU(0.2), and each but the first and the last a norm. A
+    score depends on a patch of 16, 34, 70 or 142 pixels a side for 1 to 4 layers.
 
     Args:
         width: channels of the first convolution (64 in the paper).
         n_layers: how many convolutions halve the size.
-        norm: "instance"; "batch", as in the paper, whose batches are of one picture in most of its trainings, for
-            which this is the former; "spectral" for weights bounded in place of a norm of features; or "none". With a
-            gradient penalty, R1 or R2, pictures may not depend on each other: not "batch". An instance norm sees the
-            whole picture, so its patches are larger than said.
+        norm: "instance", "batch", "spectral" or "none". "batch" is the paper's, whose batches are of one picture in
+            most of its trainings, where it is the same as "instance". "spectral" bounds the weights in place of a norm
+            of features. With a gradient penalty, R1 or R2, pictures may not depend on each other: not "batch". An
+            instance norm sees the whole picture, so its patches are larger than said.
 
     Raises:
         InputError: for a width or n_layers out of range; when called, for pictures too small for one score.
@@ -132,16 +134,16 @@ class PatchCritic(CriticNetwork):
 
 
 class MultiScaleCritic(CriticNetwork):
-    """Several :class:`PatchCritic` alike, each sees the picture at half the size of the one before it.
+    """Several :class:`PatchCritic` alike, each of which sees the picture at half the size of the one before.
 
-    The first sees fine texture, the last arrangement. Between them the picture is averaged over 3 x 3 pixels at every
-    second one. Gives a list with a map of scores for each size.
+    The first sees fine texture, the last arrangement. In between, the picture is averaged over 3 x 3 pixels at every
+    second one. It gives a list with a map of scores for each size.
 
     Args:
         scales: how many there are (3 in the paper).
-        width: see :class:`PatchCritic`, as the two that follow.
+        width: channels of the first convolution, as in :class:`PatchCritic`.
         n_layers: how many convolutions halve the size.
-        norm: of their features.
+        norm: of their features, as in :class:`PatchCritic`.
 
     Raises:
         InputError: for scales out of range, or what :class:`PatchCritic` refuses; when called, for pictures too small

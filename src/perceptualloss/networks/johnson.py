@@ -67,23 +67,27 @@ class _Residual(nn.Module):
 class SuperResolutionNetwork(TransformationNetwork):
     """The super-resolution network of Johnson et al.
 
-    conv 9 x 9 to ``width`` -> ``blocks`` residual blocks -> log2(scale) enlargements by 2, each with a 3 x 3
-    convolution -> conv 9 x 9 to 3 channels. Batch norm and ReLU after every convolution outside the blocks
-    but the last one, after which comes 0.5 + 150/255 tanh(x), the scaled tanh of the authors' code
-    (see :func:`scaled_tanh`). Takes any height and width; borders are repeated.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives ``scale`` times the size, in [-0.09,
+    1.09].
+
+    1. conv 9 x 9 to ``width`` channels, then ``blocks`` residual blocks.
+    2. log2(scale) enlargements by 2, each with a 3 x 3 convolution.
+    3. conv 9 x 9 to 3 channels, then 0.5 + 150/255 tanh(x), the scaled tanh of the authors' code.
+
+    Batch norm and ReLU follow every convolution outside of the blocks but the last one. Borders are repeated.
 
     Args:
         scale: how many times larger the pictures become: 2, 4 or 8, or another power of 2.
         width: channels of all layers but the last.
         blocks: residual blocks.
-        upsampling: "nearest" repeats pixels before the convolution, "bilinear" interpolates them; "transposed" is the
+        upsampling: "nearest" repeats pixels before the convolution, "bilinear" interpolates them. "transposed" is the
             paper's fractionally strided convolution, whose filters overlap unevenly, which leaves checkerboards.
 
     Raises:
         InputError: for a scale that is no power of 2 from 2 on, sizes below 1, or another upsampling.
 
-    Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
-    2016; for "nearest" Odena, Dumoulin and Olah, "Deconvolution and Checkerboard Artifacts", 2016.
+    Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016; for
+    "nearest" Odena, Dumoulin and Olah, "Deconvolution and Checkerboard Artifacts", 2016.
 
     >>> import torch
     >>> SuperResolutionNetwork(8, width=4, blocks=1).eval()(torch.rand(1, 3, 5, 7)).shape

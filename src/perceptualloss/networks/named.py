@@ -64,20 +64,24 @@ def list_networks() -> list[NetworkCard]:
 
 
 def load_network(name: str | os.PathLike[str], device: str = "cpu") -> TransformationNetwork:
-    """Load a trained network, in evaluation mode: one that ships by its name, or a file of one.
+    """Load a trained network, in evaluation mode: one that ships, by its name, or a file.
+
+    What ``name`` may be:
+
+    - **A network that ships**: "subpixel4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise"
+      (:func:`list_networks`). Where there is a file of that name, it is the file.
+    - **A file** that :func:`save_network` or a training wrote.
+    - **A file of another package** (``.pth``, ``.safetensors``), if spandrel is installed and knows its architecture.
+    - **An ONNX file** (``.onnx``).
+    - **An address** of the Hugging Face hub, ``hf://user/name`` (:func:`from_pretrained`).
 
     Args:
-        name: such as "subpixel4x-perceptual", "style-wave" or "wave", "restore-denoise" or "denoise" (see
-            :func:`list_networks`); or a file that
-            :func:`save_network` or a training wrote, or another package's (``.pth``, ``.safetensors``), where spandrel
-            is installed and knows its architecture; or an ONNX file (:class:`OnnxNetwork`); or an address of the
-            Hugging Face hub, ``hf://user/name`` (:func:`from_pretrained`). Where there is a file of that name, it is
-            the file.
+        name: one of the above.
         device: where to put it.
 
     Raises:
-        InputError: for an unknown name, with the nearest one; if the file is missing, unreadable, or not a saved
-            network; for an unknown network or argument, or weights that are missing, too many, of another shape or not
+        InputError: for an unknown name, with the nearest one; for a file that is missing, unreadable or no saved
+            network; for an unknown network or argument; for weights that are missing, too many, of another shape or not
             finite.
 
     >>> load_network("subpixel4x-mse").scale

@@ -31,14 +31,17 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualUpscaler(TransformationNetwork):
-    """Residual blocks at the size of the input, enlargement in steps, and interpolation to add the result to.
+    """Residual blocks at the size of the input, then enlargement in steps by repeated pixels and convolutions.
 
-    conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> for every prime factor of the scale:
-    pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU -> conv 3 x 3 -> ReLU -> conv 3 x 3 to RGB, plus the
-    bilinearly interpolated input. Under a perceptual loss, enlarging by repeated pixels and a convolution leaves
-    less of a grid than a sub-pixel layer, whose places are separate channels (docs/loss-network-study.md).
-    The last convolution starts from zero: an untrained network interpolates. Takes any height and width; the
-    borders of pictures are repeated.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives ``scale`` times the size, about [0, 1].
+
+    1. Body: conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip).
+    2. For every prime factor of the scale: pixels repeated, conv 3 x 3 to ``detail`` channels, ReLU.
+    3. conv 3 x 3 -> ReLU -> conv 3 x 3 to RGB, plus the bilinearly interpolated input. The last convolution starts from
+       zero: an untrained network interpolates.
+
+    Under a perceptual loss, repeated pixels and a convolution leave less of a grid than a plain sub-pixel layer, whose
+    places are separate channels (docs/loss-network-study.md). Borders of pictures are repeated.
 
     Args:
         scale: how many times larger the pictures become.
@@ -49,8 +52,8 @@ class ResidualUpscaler(TransformationNetwork):
     Raises:
         InputError: for sizes below 1.
 
-    Source: the blocks from Lim et al. 2017; enlargement from Odena et al., "Deconvolution and Checkerboard
-    Artifacts", 2016.
+    Source: the blocks from Lim et al. 2017; enlargement from Odena et al., "Deconvolution and Checkerboard Artifacts",
+    2016.
 
     >>> import torch
     >>> ResidualUpscaler(4, width=8, blocks=1)(torch.rand(1, 3, 5, 7)).shape

@@ -24,30 +24,33 @@ _SMALLEST = 8  # pixels of a side that the network works on: the last convolutio
 class StyleTransferNetwork(TransformationNetwork):
     """The style transfer network of Johnson et al.: a picture in, the same picture painted in a style out.
 
-    Reflection padding by 8 pixels a block (the paper's 40) -> conv 9 x 9 to ``width`` -> conv 3 x 3 of stride 2 to
-    2 ``width`` -> conv 3 x 3 of stride 2 to 4 ``width`` -> ``blocks`` residual blocks of two 3 x 3 convolutions
-    without padding, whose shortcut is cropped by 2 pixels a side, without ReLU after the addition -> two
-    enlargements by 2, to 2 ``width`` and ``width``, each with a conv 3 x 3 -> conv 9 x 9 to 3 channels. A
-    normalisation follows every convolution but the last one, and ReLU all of those but the second of a block. Last
-    comes 0.5 + 150/255 tanh(x). All convolutions but the blocks' mirror the picture at its border, so that no frame
-    appears. Takes any height and width from 1; sides that are no multiple of 4 are mirrored up to one, then cropped.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width from 1, and gives the same size, in [-0.09, 1.09].
 
-    With several styles, every normalisation has a scale and a shift for each of them, and blends of these are blends
-    of styles. The style is an argument of :meth:`forward`, or the attribute ``style`` (0 unless set).
+    1. The border is mirrored, by 8 pixels a block (the paper's 40).
+    2. conv 9 x 9 to ``width``, then two conv 3 x 3 of stride 2, to 2 and 4 times ``width``.
+    3. ``blocks`` residual blocks of two 3 x 3 convolutions without padding. Their shortcut is cropped by 2 pixels a
+       side, and no ReLU follows the addition.
+    4. Two enlargements by 2, to 2 times ``width`` and ``width``, each with a conv 3 x 3.
+    5. conv 9 x 9 to 3 channels, then 0.5 + 150/255 tanh(x).
 
-    With ``luminance_skip``, the last convolution's result is added, before the tanh, to the picture's luminance, which
-    is normalised and has a scale and a shift for each colour of each style. Without it a photo has to pass through
-    layers that take away how bright it is, and after short trainings patches of one bright colour stand for that. With
-    it, light and fine lines are there from the first step, and the layers are left to paint.
+    A normalisation follows every convolution but the last one, and ReLU all of those but the second of a block. All
+    convolutions outside of the blocks mirror the picture at its border, so that no frame appears. Sides that are no
+    multiple of 4 are mirrored up to one, then cropped.
 
-    Instance norm takes its statistics from the whole picture, so pictures are not cut into tiles (``whole``).
+    - **Several styles**: every normalisation has a scale and a shift for each style. Blends of these are blends of
+      styles. The style is an argument of :meth:`forward`, or the attribute ``style`` (0 unless set).
+    - ``luminance_skip``: before the tanh, the picture's luminance is added to the last convolution's result. It is
+      normalised and has a scale and a shift for each colour of each style. Without it a photo has to pass through
+      layers that take away how bright it is, and after short trainings patches of one bright colour stand for that.
+      With it, light and fine lines are there from the first step, and the layers are left to paint.
+    - **No tiles**: instance norm takes its statistics from the whole picture (``whole``).
 
     Args:
         width: channels of the first layer; 16 is a quarter of the work.
         blocks: residual blocks.
         norm: "instance" or the paper's "batch".
-        upsampling: "bilinear" interpolates before the convolution; "nearest" repeats pixels, which after short
-            trainings show as dots of 4 pixels; "transposed" is the paper's fractionally strided convolution, whose
+        upsampling: "bilinear" interpolates before the convolution. "nearest" repeats pixels, which after short
+            trainings show as dots of 4 pixels. "transposed" is the paper's fractionally strided convolution, whose
             filters overlap unevenly, which leaves checkerboards.
         styles: how many styles the network knows.
         luminance_skip: whether the picture's luminance is added to what the last convolution gives.
@@ -56,8 +59,8 @@ class StyleTransferNetwork(TransformationNetwork):
         InputError: for sizes below 1, or another norm or upsampling.
 
     Source: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016,
-    with supplement; Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016; for several styles Dumoulin,
-    Shlens and Kudlur, "A Learned Representation for Artistic Style", 2017.
+    with supplement; Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016; for several styles Dumoulin, Shlens
+    and Kudlur, "A Learned Representation for Artistic Style", 2017.
 
     >>> network = StyleTransferNetwork(width=4, blocks=1, styles=2)
     >>> network(torch.rand(1, 3, 50, 30), style=[0.5, 0.5]).shape

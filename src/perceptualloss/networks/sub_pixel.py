@@ -118,26 +118,29 @@ class EvenSubPixel(nn.Module):
 
 
 class SubPixelUpscaler(TransformationNetwork):
-    """Residual blocks at the size of the input, sub-pixel layers that keep even areas even, and interpolation.
+    """Residual blocks at low resolution, then sub-pixel layers that keep even areas even: it upscales and restores.
 
-    conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip) -> for every prime factor of the scale but
-    the last an :class:`EvenSubPixel` to ``detail`` channels and ReLU -> an :class:`EvenSubPixel` to RGB, plus the
-    bilinearly interpolated input. The last layer starts from zero: an untrained network interpolates. Takes any height
-    and width; the borders of pictures are repeated.
+    It takes pictures (N, 3, H, W) in [0, 1] of any height and width, and gives ``scale`` times the size, about [0, 1].
 
-    At the full size of the result nothing is computed but the interpolation, so that it takes about half the time of a
+    1. Body, at the size of the input: conv 3 x 3 -> ``blocks`` residual blocks -> conv 3 x 3 -> + (long skip).
+    2. For every prime factor of the scale but the last: :class:`EvenSubPixel` to ``detail`` channels, and ReLU.
+    3. :class:`EvenSubPixel` to RGB, plus the bilinearly interpolated input. This layer starts from zero: an untrained
+       network interpolates.
+
+    At the full size nothing is computed but the interpolation, so it takes about half the time of a
     ``ResidualUpscaler`` of the same blocks. With ``reduce`` that holds for restoration, too, where the result is as
-    large as the input: the body works on cells of ``reduce`` x ``reduce`` pixels, whose colours are its channels.
+    large as the input. The body then works on cells of ``reduce`` x ``reduce`` pixels, whose colours are its channels.
+    Borders of pictures are repeated.
 
     Args:
-        scale: how many times larger the pictures become.
+        scale: how many times larger the pictures become; 1 restores.
         width: channels at low resolution.
         blocks: residual blocks.
         detail: channels of features enlarged by a part of the scale; there are none for a prime scale.
-        expand: 0 for plain convolutions in the blocks; 2, say, trains :class:`ExpandedConvolution` of twice the
+        expand: 0 for plain convolutions in the blocks. 2, say, trains :class:`ExpandedConvolution` of twice the
             channels in their place, of which ``fused()`` makes the network with plain ones that gives the same.
-        reduce: side of the cells of pixels that the body works on. Pictures are filled up to whole cells by their
-            last row and column.
+        reduce: side of the cells of pixels that the body works on. Pictures are filled up to whole cells by their last
+            row and column.
 
     Raises:
         InputError: for sizes below 1, or expand below 0.

@@ -10,13 +10,17 @@ from perceptualloss.networks.critics import SLOPE, CriticNetwork, SpectralConv2d
 
 
 class UNetCritic(CriticNetwork):
-    """Real-ESRGAN's critic: a U-Net whose score of each pixel, (N, 1, H, W), knows fine texture and arrangement.
+    """Real-ESRGAN's critic: a U-Net that scores each pixel, (N, 1, H, W), from fine texture and arrangement.
 
-    A 3 x 3 convolution to ``width`` channels; three of 4 x 4 and stride 2, each to twice as many; three times bilinear
-    enlargement, a 3 x 3 one to half as many, and the features of that size on the way down added; two more of 3 x 3,
-    and one to a score. Each with LeakyReLU(0.2) but the last; all but the first and the last with spectral norm, which
-    bounds their slope and needs no batch, and without bias. Pictures of any size from 8 x 8: enlarged features take the
-    size of those that they are added to.
+    It takes pictures (N, 3, H, W) in [0, 1] of any size from 8 x 8. High scores are real.
+
+    1. A 3 x 3 convolution to ``width`` channels, then three of 4 x 4 and stride 2, each to twice as many.
+    2. Three times: bilinear enlargement, a 3 x 3 convolution to half as many, plus the features of that size on the way
+       down.
+    3. Two more convolutions of 3 x 3, and one to a score.
+
+    Each has LeakyReLU(0.2) but the last. All but the first and the last have spectral norm and no bias; it bounds their
+    slope and needs no batch. Enlarged features take the size of those that they are added to.
 
     Args:
         width: channels of the first convolution (64 in the paper: 4,376,897 parameters).

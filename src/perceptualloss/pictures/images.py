@@ -33,19 +33,24 @@ def exact_dtype(images: Tensor) -> torch.dtype:
 def read_image(source: str | os.PathLike[str] | bytes | Image.Image, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Read a picture as an RGB batch of one, with the values that a colour-managed viewer shows.
 
-    The content says what kind of file it is. All bits are kept, the EXIF orientation is applied, transparent parts are
-    laid over white, and colours are converted to sRGB by what the file says of them (docs/pictures.md). Of several
-    frames or pages the first is read. What is guessed or left out is logged in one line with the file's name.
+    - **Kind**: the content says what kind of file it is, not its name.
+    - **Colours** are converted to sRGB by what the file says of them (docs/pictures.md). All bits are kept.
+    - **Orientation** of EXIF is applied.
+    - **Transparent parts** are laid over white.
+    - **Several frames or pages**: the first is read.
+
+    What is guessed or left out is logged in one line with the file's name.
 
     Args:
-        source: A file, its content, or a Pillow picture.
-        max_pixels: A larger picture is refused before it is decoded.
+        source: a file, its content, or a Pillow picture.
+        max_pixels: a larger picture is refused before it is decoded.
 
     Returns:
         float32, (1, 3, H, W), in [0, 1].
 
     Raises:
-        InputError: The file is missing, not readable, does not decode, is too large, or means what is not understood.
+        InputError: for a file that is missing, not readable, does not decode, is too large, or means what is not
+            understood.
     """
     return open_picture(source, max_pixels).over_white()
 
@@ -129,22 +134,24 @@ def write_image(
 ) -> None:
     """Write a picture; the ending of the file's name says the kind.
 
-    PNG, TIFF and JPEG XL have 8 or 16 bits a channel; JPEG, WebP, AVIF and GIF have 8. PNG and TIFF are exact, and so
-    is JPEG XL with 16 bits; JPEG and WebP are of quality 95, AVIF of 90, JPEG XL of distance 0.5; GIF has 256 colours.
-    Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays
-    as it was until the new one is complete.
+    - **16 or 8 bits a channel**: PNG, TIFF, JPEG XL. PNG and TIFF are exact, and so is JPEG XL with 16 bits.
+    - **8 bits**: JPEG, WebP, AVIF, GIF. JPEG and WebP have quality 95, AVIF 90; GIF has 256 colours. JPEG XL with 8
+      bits has distance 0.5.
+
+    Values are clamped to [0, 1] and rounded. The file appears whole or not at all: a file of that name stays as it was
+    until the new one is complete.
 
     Args:
-        image: Floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
-        path: Ends in .png, .tif, .jxl, .jpg, .webp, .avif, .gif or one of their variants.
-        bits: Bits a channel.
-        alpha: Opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; not for JPEG.
-        grey: Write one channel, the mean of the three.
-        overwrite: Whether it takes the place of a file of that name.
+        image: floating point, (3, H, W) or (1, 3, H, W), in [0, 1].
+        path: ends in .png, .tif, .jxl, .jpg, .webp, .avif, .gif or one of their variants.
+        bits: bits a channel, 8 or 16.
+        alpha: opacity, (1, H, W) or (1, 1, H, W), in [0, 1]; not for JPEG.
+        grey: write one channel, the mean of the three.
+        overwrite: whether it takes the place of a file of that name.
 
     Raises:
-        InputError: Several pictures, values that are not finite or far beyond [0, 1], an unknown suffix, one that
-            cannot hold 16 bits, transparency or so many pixels, a missing or read-only folder, a full disk, or a
+        InputError: for several pictures; values that are not finite or far beyond [0, 1]; an unknown ending, or one
+            that cannot hold 16 bits, transparency or so many pixels; a missing or read-only folder; a full disk; or a
             file of that name, also one that came meanwhile, unless ``overwrite``.
     """
     samples = samples_of(image, bits, alpha, grey)

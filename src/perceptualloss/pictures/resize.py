@@ -32,28 +32,28 @@ def resize(
     method: Method = "bicubic",
     antialias: bool = True,
 ) -> Tensor:
-    """Resize pictures as MATLAB's ``imresize`` does.
+    """Resize pictures as MATLAB's ``imresize`` does, as super-resolution papers make their low-resolution pictures.
 
-    Bicubic is Keys' kernel with a = -0.5 (PyTorch's default has a = -0.75). When shrinking, ``antialias``
-    widens the kernel by 1/scale. The picture continues symmetrically beyond its border. Super-resolution
-    papers make their low-resolution pictures this way. Inside the border, "bilinear" equals torchvision's
-    antialiased bilinear.
-
-    Differentiable. Computed in at least float32 whatever the autocast type, and not in TF32. Bicubic
-    overshoots at edges, so the output can leave [0, 1] by a little; nothing is clamped or rounded here.
+    - **Bicubic** is Keys' kernel with a = -0.5 (PyTorch's default has a = -0.75).
+    - **Bilinear** equals torchvision's antialiased bilinear, inside of the border.
+    - **Shrinking**: ``antialias`` widens the kernel by 1/scale.
+    - **Border**: the picture continues symmetrically beyond it.
+    - **Range**: bicubic overshoots at edges, so the output can leave [0, 1] by a little. Nothing is clamped or rounded.
+    - **Precision**: at least float32, whatever the autocast type, and not in TF32. Differentiable.
 
     Args:
-        images: Floating point, (N, C, H, W).
-        scale: Output size / input size, for both axes; the output is ceil(H scale) x ceil(W scale).
-        size: Output (height, width) in pixels, instead of ``scale``.
+        images: floating point, (N, C, H, W).
+        scale: output size / input size, for both axes. The output is ceil(H scale) x ceil(W scale).
+        size: output (height, width) in pixels, in place of ``scale``.
         method: "bicubic" or "bilinear".
-        antialias: Whether shrinking averages over the pixels that it drops.
+        antialias: whether shrinking averages over the pixels that it drops.
 
     Returns:
         (N, C, height, width) of the type of ``images``.
 
     Raises:
-        InputError: Not a floating-point batch, neither or both of ``scale`` and ``size``, or a size below 1.
+        InputError: for something that is no floating-point batch, neither or both of ``scale`` and ``size``, or a size
+            below 1.
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", 1981; MATLAB's imresize.
 

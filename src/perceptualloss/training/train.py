@@ -52,25 +52,28 @@ def train(
     command: str = "",
     configuration: str = "",
 ) -> dict[str, float]:
-    """Train as the recipe says; write ``run.json``, TensorBoard's files, checkpoints and ``network.safetensors``.
+    """Train as a recipe says, and return the scores of the last validation.
 
-    The decoder of an autoencoder of diffusers is written into a folder ``autoencoder`` in place of that file.
+    It writes into ``folder``: ``run.json`` (what made the run), files for TensorBoard, checkpoints, and at the end
+    ``network.safetensors``. The decoder of an autoencoder of diffusers is written into a folder ``autoencoder``
+    instead.
 
     Args:
-        recipe: what to train and how. Seed the random generators before building its network.
+        recipe: what to train and how (:func:`build_recipe` makes one of plain settings). Seed the random generators
+            before you build its network.
         folder: for everything that is written.
-        resume: whether to go on from the folder's newest whole checkpoint; a run that was stopped before its first
-            one begins anew.
-        progress: whether to show a progress bar.
+        resume: go on from the folder's newest whole checkpoint. A run that was stopped before its first one begins
+            anew.
+        progress: show a progress bar.
         command: the command line, for the record.
         configuration: the recipe as YAML, to be written as ``config.yaml``.
 
     Returns:
-        The last validation's scores.
+        The last validation's scores by name, such as ``PSNR`` in dB.
 
     Raises:
-        InputError: for unusable settings, photos, weights or checkpoints, another network or critic than the run to
-            resume has, a full disk, or processes that would not train the same thing into one folder.
+        InputError: for unusable settings, photos, weights or checkpoints; to resume, another network or critic than the
+            run has; a full disk; or processes that would not train the same thing into one folder.
         TrainingInterrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
     """
     check_recipe(recipe)

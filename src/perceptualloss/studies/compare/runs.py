@@ -77,7 +77,7 @@ def compare_runs(
     *,
     say: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
-    """Measure the results of finished trainings on their validation photos, draw and report.
+    """Measure the results of finished trainings on their validation photos, and write a report.
 
     Args:
         runs: folders of trainings with degradations, on the same photos and with the same degradation.
@@ -86,8 +86,9 @@ def compare_runs(
         say: is called with a line of text before each stage.
 
     Returns:
-        The scores of all runs; where an input is another picture than its target, of that (enlarged, if it is smaller)
-        first.
+        The scores of all runs. Where an input is another picture than its target, the input comes first (enlarged, if
+            it
+        is smaller).
 
     Raises:
         InputError: for fewer than two runs, one that is not finished, one of styles, pairs or masks, or runs on other

@@ -48,36 +48,41 @@ def evaluate(
 ) -> Evaluation:
     """Measure candidates on the same pictures, and compare each with the first one.
 
+    A candidate is a file, a folder of pictures, or a network. All are measured against the same targets.
+
     Args:
-        outputs: candidates: picture files, or folders whose pictures have the targets' names but for common
-            suffixes such as ``_SR`` or ``x4``.
+        outputs: candidates: picture files, or folders whose pictures have the targets' names, but for common suffixes
+            such as ``_SR`` or ``x4``.
         targets: the picture or folder that they are measured against.
-        networks: more candidates: saved networks or names of those that ship, or "bicubic" or "bilinear", which get the
-            targets shrunk to 1/scale (bicubic, 8 bits) and enlarge them as :func:`perceptualloss.upscale` does; what
-            a PNG of the result holds is measured.
+        networks: more candidates: saved networks, names of those that ship, "bicubic" or "bilinear". They get the
+            targets shrunk to 1/scale (bicubic, 8 bits) and enlarge them as :func:`perceptualloss.upscale` does. What a
+            PNG of the result holds is measured.
         scale: how many times larger than their inputs the outputs are; by default the networks' own.
-        protocol: sr (luminance, a border of scale pixels left out, 8 bits), course (RGB in [0, 1], neither border
-            nor rounding) or rgb (RGB, 8 bits, no border); by default sr where a scale is known, else rgb.
+        protocol: "sr" (luminance, without a border of scale pixels, 8 bits), "course" (RGB in [0, 1], neither border
+            nor rounding) or "rgb" (RGB, 8 bits, no border); by default "sr" where a scale is known, else "rgb".
         metrics: names with parameters (see :func:`perceptualloss.metrics.registry.metric_function`); by default the
             protocol's, with LPIPS, ST-LPIPS and SSIMULACRA 2 where their weights and packages are at hand.
         crop_border: another border than the protocol's, in pixels at each side.
         masks: which pixels count: "alpha" for the targets' transparency, or a folder with grey pictures of their names
-            and sizes, white where a pixel counts; None for all.
-        masking: what a mask means: "area", a position of a network counts as much as the pixels under it, or "exact",
+            and sizes, white where a pixel counts; by default all count.
+        masking: what a mask means. "area": a position of a network counts as much as the pixels under it. "exact": only
             those count that see white pixels alone.
         suffix: what else stands behind the outputs' names, before the ending, such as ``_mymodel``.
-        device: auto, cpu, cuda or mps; for the networks.
-        precision: of networks that make pictures, as upscale's: bf16 and fp16 have layers in 16 bits; auto is fp16 on
-            CUDA, else fp32.
-        tile: side of the tiles that these do large pictures in, in input pixels; None chooses.
-        backend: what runs networks: "torch", or "onnx" for onnxruntime; see :func:`perceptualloss.upscale`.
+        device: where networks run: "auto", "cpu", "cuda" or "mps".
+        precision: of networks that make pictures: "fp32", or "bf16" and "fp16" with layers in 16 bits; "auto" is fp16
+            on CUDA, else fp32.
+        tile: longest side of the tiles of large pictures, in input pixels; by default it is chosen.
+        backend: what runs networks: "torch", or "onnx" for onnxruntime (see :func:`perceptualloss.upscale`).
         workers: threads that read pictures; by default one for each core, at most 8.
-        seed: of the bootstrap.
-        progress: is called with the number of finished pictures and of all.
+        seed: the seed of the bootstrap, which gives the intervals.
+        progress: is called with the number of pictures that are done, and of all.
+
+    Returns:
+        The values of every picture, their means with intervals, and the differences to the first candidate.
 
     Raises:
-        InputError: for files that do not pair, unknown names, weights that cannot be had, or if no picture at
-            all could be measured.
+        InputError: for files that do not pair, unknown names, weights that cannot be had, or if no picture at all could
+            be measured.
     """
     if not networks:
         check_idle(
