@@ -182,14 +182,22 @@ def metric_table(first: str, metrics: Sequence[Metric], **options: Any) -> Table
     return table
 
 
+def add_device_option(parser: ArgumentParser) -> None:
+    """Add where a network runs."""
+    help = "where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1"
+    parser.add_argument("--device", type=str, default="auto", help=help)
+
+
+def add_loss_network_options(parser: ArgumentParser) -> None:
+    """Add which network looks at pictures."""
+    help = "the loss network: compact, vgg16, timm/convnext_tiny, ..."
+    parser.add_argument("--loss_network", type=str, default="compact", help=help)
+    parser.add_argument("--weights", type=str, default="default", help="default, or a file with the network's weights")
+
+
 def add_computing_options(parser: ArgumentParser) -> None:
     """Add where and in which number format a network runs, for commands that use one."""
-    parser.add_argument(
-        "--device",
-        type=str,
-        default="auto",
-        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
-    )
+    add_device_option(parser)
     parser.add_argument(
         "--precision",
         type=Precision,

@@ -9,7 +9,16 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.table import Table
 
 from perceptualloss.apply.device import find_device
-from perceptualloss.cli.console import add_reading_options, command_parser, console, inform, make_folder, say
+from perceptualloss.cli.console import (
+    add_device_option,
+    add_loss_network_options,
+    add_reading_options,
+    command_parser,
+    console,
+    inform,
+    make_folder,
+    say,
+)
 from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
 from perceptualloss.files import whole_file
@@ -29,17 +38,11 @@ def build_parser() -> ArgumentParser:
         default=["relu1_1", "relu2_2", "relu3_3"],
         help="layers of the network, a map for each",
     )
-    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
-    parser.add_argument("--weights", type=str, default="default", help="default, or a file with the network's weights")
+    add_loss_network_options(parser)
     parser.add_argument(
         "--distance", type=Literal["mse", "l1", "unit"], default="mse", help="distance of features; unit is as in LPIPS"
     )
-    parser.add_argument(
-        "--device",
-        type=str,
-        default="auto",
-        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
-    )
+    add_device_option(parser)
     add_reading_options(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/loss-map.png"), help="the PNG file to write")
     add_overwrite(parser)

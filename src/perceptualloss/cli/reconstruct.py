@@ -11,7 +11,16 @@ from perceptualloss.apply.device import find_device
 from perceptualloss.apply.optimize_picture import Space, Step
 from perceptualloss.apply.stylist import with_longer_side
 from perceptualloss.bars import bars
-from perceptualloss.cli.console import add_reading_options, command_parser, console, errors, inform, make_folder
+from perceptualloss.cli.console import (
+    add_device_option,
+    add_loss_network_options,
+    add_reading_options,
+    command_parser,
+    console,
+    errors,
+    inform,
+    make_folder,
+)
 from perceptualloss.cli.targets import add_overwrite, new_place
 from perceptualloss.errors import InputError
 from perceptualloss.pictures.images import read_image
@@ -34,8 +43,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--kind", type=Kind, default="feature", help="what is matched: features, or Gram matrices (style)"
     )
-    parser.add_argument("--loss_network", type=str, default="compact", help="compact, vgg16, timm/convnext_tiny, ...")
-    parser.add_argument("--weights", type=str, default="default", help="default, or a file with the network's weights")
+    add_loss_network_options(parser)
     parser.add_argument("--steps", type=int, default=100, help="steps of L-BFGS for each layer")
     parser.add_argument("--size", type=int, default=192, help="the picture's longer side is shrunk to it")
     parser.add_argument(
@@ -45,12 +53,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--space", type=Space, default="frequencies", help="what is moved: pixels, or their frequencies"
     )
-    parser.add_argument(
-        "--device",
-        type=str,
-        default="auto",
-        help="where to compute: auto (a GPU if there is one), cpu, cuda, mps or cuda:1",
-    )
+    add_device_option(parser)
     add_reading_options(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/reconstruct"), help="the folder for results")
     add_overwrite(parser)
