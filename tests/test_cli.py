@@ -165,7 +165,7 @@ def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
             run(*words)
         assert stop.value.code == 0
     shown = capsys.readouterr().out
-    assert "optimiser steps (default: 10000)" in shown
+    assert "how many steps the optimiser takes (default: 10000)" in shown
     assert "--warm-up-steps" in shown
     assert not re.search(r"--\w+_|``|:\w+:`|0x[0-9a-f]{6}|<class|type: |null", shown)
 
