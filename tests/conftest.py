@@ -1,4 +1,7 @@
-"""What several tests need, and what a run says of those that fail."""
+"""What several tests need, and what a run says of those that fail.
+
+Slow packages are imported where they are used: the process that hands the tests out to others needs none of them.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,13 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from _pytest.doctest import DoctestModule
 from hypothesis import HealthCheck, settings
-from torch import multiprocessing
-
-from perceptualloss.data.folder import builtin_photos
-from perceptualloss.pictures.images import read_image, write_image
 
 # The same examples in every run, so that a change breaks a test and not chance; HYPOTHESIS_PROFILE=search draws others.
 _UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no fault
@@ -37,12 +36,19 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch.manual_seed(0)
+    import torch  # noqa: PLC0415 (slow)
+
+    torch.default_generator.manual_seed(0)  # torch.manual_seed writes down the whole stack for every kind of device
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
 
 
 @pytest.fixture(scope="session")
 def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with four small photos, pieces of those that scikit-image ships."""
+    from perceptualloss.data.folder import builtin_photos  # noqa: PLC0415 (slow)
+    from perceptualloss.pictures.images import read_image, write_image  # noqa: PLC0415 (slow)
+
     folder = tmp_path_factory.mktemp("photos")
     for i, file in enumerate(builtin_photos()[:4]):
         piece = read_image(file)[:, :, 100:148, 100 : 152 + 4 * i]
@@ -60,6 +66,8 @@ def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
     """
     if sys.platform != "linux":
         pytest.skip("processes are forked, because a fresh one imports torch for seconds")
+    from torch import multiprocessing  # noqa: PLC0415 (slow)
+
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["pytest", "hypothesis", "lightning", "perceptualloss.training.run"])
 
@@ -129,6 +137,13 @@ class AtOnce:
     def _write(self, lines: list[str]) -> None:
         for line in lines:
             self._reporter().write_line(line[:200])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for no examples in the docstrings of tests, which have none; the package's are tests."""
+    found = yield
+    return [collector for collector in found if not isinstance(collector, DoctestModule)]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import inspect
 import json
 import re
 import shutil
@@ -11,12 +12,14 @@ import torch
 from perceptualloss import cli, training
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.networks.named import load_network
+from perceptualloss.networks.registry import NETWORKS
 from perceptualloss.networks.residual import ResidualUpscaler
 from perceptualloss.studies.loss_network import report as network_report
 from perceptualloss.training.recipe import Recipe, smoke
 
 FOLDER = Path(training.__file__).parent / "recipes"
 RECIPES = sorted(file for file in FOLDER.glob("*.yaml") if not file.stem.startswith("loss-network"))
+WITH_WIDTH = [name for name, kind in NETWORKS.items() if "width" in inspect.signature(kind).parameters]
 SMALL = ["--crop", "16", "--batch-size", "2", "--validation", "1", "--device", "cpu"]
 
 
@@ -46,7 +49,7 @@ def test_every_recipe_trains(recipe: Path, small_photos: Path, tmp_path: Path) -
         words += ["--critic.init_args.width", 4]
     if "ProjectedCritic" in text:
         words += ["--critic.init_args.network", "compact"]
-    if re.search(r"(network|class_path): (Generator|Autoencoder|StyleTransferNetwork)\n", text):
+    if re.search(rf"(network|class_path): ({'|'.join(WITH_WIDTH)})\n", text):
         words += ["--network.init_args.width", 4]
     assert run("train", recipe, *words) == 0
     network = load_network(tmp_path / recipe.stem / "network.safetensors")

@@ -1,4 +1,4 @@
-"""The yardstick that benchmarks/style_error.py prints, with a VGG-16 and a small style network of random weights."""
+"""The yardstick that benchmarks/style_error.py prints: a thin VGG-16 and a small network, both of random weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from types import ModuleType
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
 
-from perceptualloss.features.architectures import vgg16_features
+from perceptualloss.features.architectures import ARCHITECTURES
 from perceptualloss.features.network import loss_network
 from perceptualloss.losses.style import gram_matrix
 from perceptualloss.losses.style_objective import objective_note, style_picture
@@ -23,19 +25,29 @@ from perceptualloss.pictures.images import write_image
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
+def thin() -> nn.Module:
+    """Return a VGG-16 of a sixteenth of the channels, whose features do not shrink from layer to layer."""
+    features: nn.Sequential = make_layers([n if n == "M" else n // 16 for n in cfgs["D"]], batch_norm=False)
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+    return features
+
+
 @pytest.fixture(scope="module", name="benchmark")
 def _benchmark() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, "vgg16", thin)
         patch.syspath_prepend(str(BENCHMARKS))
         yield importlib.import_module("style_error")
 
 
 @pytest.fixture(scope="module", name="places")
-def _places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def _places(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Random weights of VGG-16, a style picture of 40 x 48, and a network for it."""
     folder = tmp_path_factory.mktemp("style-error")
     torch.manual_seed(0)
-    save_file(vgg16_features().state_dict(), folder / "vgg16.safetensors")
+    save_file(thin().state_dict(), folder / "vgg16.safetensors")
     (folder / "styles").mkdir()
     write_image(torch.rand(3, 40, 48), folder / "styles" / "grain.png")
     note = objective_note({"PerceptualLoss": {"style_layers": ["relu1_1"]}}, ["grain"], 32, 1.0)
