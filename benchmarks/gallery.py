@@ -1,6 +1,6 @@
 """Make the pictures of the documentation anew, each by the script that it came from.
 
-    make gallery                            those that need nothing beside the package: fifteen minutes of a core
+    make gallery                            those that need nothing beside the package; each says how long it took
     make gallery GALLERY='start losses'     those named
     make gallery GALLERY=--list             what there is, what makes it, and what it needs
     make gallery GALLERY=--check            fail where a picture has no entry, an entry no picture, or is stale
@@ -98,11 +98,8 @@ GALLERY = {
     "balance": Entry(("balance.png",), "balance.py", "a copy: it writes runs/balance/shares.png", (COMPACT,)),
     "course-runs": Entry(
         ("course.jpg", "course-curves.png"),
-        "course.py --runs runs/course-upscale2x-mse runs/course-upscale2x-vgg --photos PHOTOS",
-        "the two finished runs of docs/course/results.md, and their validation photos for PHOTOS",
-    ),
-    "optimisation": Entry(
-        ("against_optimisation.png",), "style_transfer.py", "an hour, and a copy of its objectives.png"
+        "course.py",
+        f"{SHARED_PHOTOS}, and the two runs of docs/course/results.md in runs/, with checkpoints set aside in kept/",
     ),
     "page": Entry(
         ("page.jpg", "page-phone.jpg"), "page.py", "chromium, and a choice among the screenshots in runs/page"
@@ -160,6 +157,7 @@ def make(name: str) -> bool:
         print(f"error: {name}: {', '.join(old)} in docs/images is as it was{needs}", file=sys.stderr)
         return False
     accept([name])
+    print(f"{name}: made in {time.time() - started:.0f} s", flush=True)
     return True
 
 
@@ -194,7 +192,9 @@ def main(words: list[str] | None = None) -> None:
             if entry.needs:
                 print(f"{name}: left as it is, needs {entry.needs}")
         chosen = options.names or [name for name, entry in GALLERY.items() if not entry.needs]
+        started = time.time()
         made = [make(name) for name in chosen]
+        print(f"{sum(made)} of {len(made)} made, in {(time.time() - started) / 60:.1f} minutes")
         sys.exit(None if all(made) else 1)
 
 

@@ -20,6 +20,7 @@ from torch.nn.functional import avg_pool2d
 from torch.utils.tensorboard import SummaryWriter
 
 from perceptualloss.data.distortions import STRENGTHS
+from perceptualloss.pictures.images import write_image
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -224,3 +225,12 @@ def test_a_row_of_the_courses_details_ends_with_the_truth(benchmarks: pytest.Mon
     side = course.DETAIL * course.ZOOM
     assert drawn.shape == (1, 3, side, 3 * side)  # bicubic, the network's, the truth
     assert torch.equal(drawn[..., -side:][..., ::3, ::3], target[..., 10:82, 20:92])
+
+
+def test_the_courses_pictures_say_what_is_missing(benchmarks: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    course = importlib.import_module("course")
+    write_image(torch.rand(3, 100, 100), tmp_path / "photo.png")
+    with pytest.raises(SystemExit, match=r"a run's checkpoints in .*kept, got none. Copy"):
+        course.main(["--photos", str(tmp_path), "--runs", str(tmp_path), str(tmp_path)])
+    with pytest.raises(SystemExit, match="a folder with pictures"):
+        course.main(["--photos", str(tmp_path / "nowhere")])

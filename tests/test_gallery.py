@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
+
+from perceptualloss.data.registry import DEGRADATIONS
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,11 +64,13 @@ def test_a_picture_is_made_and_recorded_and_a_failure_is_told(
     gallery: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gallery, "RECORD", tmp_path / "gallery.json")
+    monkeypatch.setattr(gallery, "SCRIPTS", tmp_path)
+    (tmp_path / "draw.py").write_text("import sys\nopen(sys.argv[1], 'w').close()\n")
     entries = {
-        "figures": gallery.Entry(("a.svg",), f"guide_figures.py --out {tmp_path}"),
-        "broken": gallery.Entry(("b.svg",), "guide_figures.py --no-such-option"),
-        "elsewhere": gallery.Entry(("old.jpg",), f"guide_figures.py --out {tmp_path}", "a copy"),
-        "far": gallery.Entry(("c.jpg",), "guide_figures.py", "a telescope"),
+        "figures": gallery.Entry(("a.svg",), f"draw.py {tmp_path / 'a.svg'}"),
+        "broken": gallery.Entry(("b.svg",), "draw.py"),
+        "elsewhere": gallery.Entry(("old.jpg",), f"draw.py {tmp_path / 'new.jpg'}", "a copy"),
+        "far": gallery.Entry(("c.jpg",), "draw.py c.jpg", "a telescope"),
     }
     monkeypatch.setattr(gallery, "GALLERY", entries)
     (tmp_path / "old.jpg").write_bytes(b"")
@@ -76,8 +82,10 @@ def test_a_picture_is_made_and_recorded_and_a_failure_is_told(
     assert ended.value.code == 1
     said = capfd.readouterr()
     assert "far: left as it is, needs a telescope" in said.out
-    assert "error: broken was not made: its command ended with 2" in said.err
-    assert (tmp_path / "degradations.jpg").is_file()
+    assert "error: broken was not made: its command ended with 1" in said.err
+    assert re.search(r"figures: made in \d+ s\n", said.out)
+    assert re.search(r"1 of 2 made, in \d+\.\d minutes\n", said.out)
+    assert (tmp_path / "a.svg").is_file()
     assert gallery.stale() == ["broken", "elsewhere", "far"]
     assert not gallery.make("elsewhere")
     assert "error: elsewhere: old.jpg in docs/images is as it was; it needs a copy" in capfd.readouterr().err
@@ -87,6 +95,17 @@ def test_a_picture_is_made_and_recorded_and_a_failure_is_told(
         gallery.main(["--accept"])
     assert "takes the names" in capfd.readouterr().err
     gallery.main(["--list"])
-    assert "broken (stale): python benchmarks/guide_figures.py --no-such-option" in capfd.readouterr().out
+    assert "broken (stale): python benchmarks/draw.py\n" in capfd.readouterr().out
     with pytest.raises(SystemExit, match="broken: stale"):
         gallery.main(["--check"])
+
+
+def test_the_guides_figures_show_every_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    figures = importlib.import_module("guide_figures")
+    shown: list[str] = []
+    monkeypatch.setattr(figures, "text_cell", lambda names, *_, **__: shown.extend(names) or Image.new("RGB", (8, 8)))
+    monkeypatch.setattr("sys.argv", ["guide_figures.py", "--out", str(tmp_path)])
+    figures.main()
+    assert {file.name for file in tmp_path.iterdir()} == {"degradations.jpg", "training-step.svg"}
+    assert sorted(shown[1:]) == sorted(DEGRADATIONS.keys() - set(figures.PARTS))

@@ -1,4 +1,4 @@
-"""The comparison that benchmarks/style_transfer.py prints, with a small random network."""
+"""What benchmarks/style_transfer.py and stylize.py print, with a small random network."""
 
 from __future__ import annotations
 
@@ -65,3 +65,15 @@ def test_objectives_of_network_and_optimisation_are_written(
 def test_a_style_picture_that_is_missing_is_named(benchmark: ModuleType, small_photos: Path) -> None:
     with pytest.raises(InputError, match="style picture udnie"):
         benchmark.style_file("udnie", small_photos)
+
+
+def test_flicker_of_a_video_and_what_smoothing_leaves_of_it(benchmark: ModuleType, tmp_path: Path) -> None:
+    stylize = importlib.import_module("stylize")
+    file = save_network(StyleTransferNetwork(width=2, blocks=1), tmp_path / "net.safetensors")
+    photo = torch.rand(1, 3, 24, 32)
+    frames = [0.9 * photo + torch.rand_like(photo) / 255 for _ in range(4)]
+    name, itself, *figures = stylize.row(str(file), frames, "cpu")
+    assert name == f"`{file}`, 32 x 24"
+    assert float(itself) == pytest.approx(1 / 3, abs=0.02)  # two numbers of [0, 1] are as far apart, in the mean
+    assert len(figures) == len(stylize.SMOOTH)
+    assert float(figures[0]) > float(figures[-1])
