@@ -1,12 +1,10 @@
-"""What each critic costs, and what a short training against each gives beside none.
+"""What a short training against each critic gives beside none.
 
-    python benchmarks/critics.py cost [--size 128] [--rounds 5]
-    python benchmarks/critics.py train [--steps 150] [--photos FOLDER] [--out runs/critics]
+    python benchmarks/critics.py [--steps 150] [--photos FOLDER] [--out runs/critics]
 
-``cost`` times a step of each critic as its paper has it, in turn: its update on two real and two generated pictures,
-and the gradient that the generated ones get from it. ``train`` trains the x4 upscaler that ships with MSE on, for
-equally many steps beside L1 and a perceptual loss: against no critic, and against each, small ones. A run that is
-stopped goes on where it was. It prints PSNR and ST-LPIPS of the held-out photos, the last six by name.
+trains the x4 upscaler that ships with MSE on, for equally many steps beside L1 and a perceptual loss: against no
+critic, and against each, small ones. A run that is stopped goes on where it was. It prints PSNR and ST-LPIPS of the
+held-out photos, the last six by name. What critics cost, ``network_costs.py`` says.
 """
 
 from __future__ import annotations
@@ -24,29 +22,20 @@ from torch import Tensor, nn
 from loss_network_photos import PHOTOS, validation_photos
 from perceptualloss.data.degrade import Downscale
 from perceptualloss.files import write_json
-from perceptualloss.losses.adversarial import GANLoss, Kind
+from perceptualloss.losses.adversarial import Kind
 from perceptualloss.metrics.psnr import psnr
 from perceptualloss.metrics.st_lpips import st_lpips
 from perceptualloss.networks.course import Critic
 from perceptualloss.networks.critics import MultiScaleCritic, PatchCritic
 from perceptualloss.networks.named import load_network, shipped
 from perceptualloss.networks.projected_critic import ProjectedCritic
-from perceptualloss.networks.residual import ResidualUpscaler
+from perceptualloss.networks.sub_pixel import SubPixelUpscaler
 from perceptualloss.networks.unet_critic import UNetCritic
 from perceptualloss.training.game import Game
 from perceptualloss.training.recipe import Recipe
 from perceptualloss.training.train import train
-from timing import side_by_side
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3")
-PAPERS: dict[str, Callable[[], nn.Module]] = {  # at the papers' widths
-    "Critic": Critic,
-    "PatchCritic": PatchCritic,
-    "MultiScaleCritic": MultiScaleCritic,
-    "UNetCritic": UNetCritic,
-    "ProjectedCritic, compact": ProjectedCritic,
-    "ProjectedCritic, vgg16": partial(ProjectedCritic, "vgg16", weights=None),  # random: time does not depend on them
-}
 SMALL: dict[str, tuple[Callable[[], nn.Module] | None, Kind]] = {
     "none": (None, "hinge"),
     "Critic(8)": (partial(Critic, 8), "relativistic_average"),
@@ -62,30 +51,6 @@ LOSS = {
 HELD_OUT, SIZE = 6, 256
 
 
-def one_step(critic: nn.Module, real: Tensor, fake: Tensor) -> None:
-    """Do the work of a step: the critic's gradient, and the generated pictures'."""
-    loss = GANLoss("hinge")
-    loss.critic_loss(critic(real), critic(fake)).backward()
-    critic.requires_grad_(False)
-    loss.generator_loss(critic(fake.clone().requires_grad_())).backward()
-    critic.requires_grad_(True)
-    critic.zero_grad()
-
-
-def cost(size: int, rounds: int) -> None:
-    """Print each critic's trained parameters and time, over the course's."""
-    torch.manual_seed(0)
-    real, fake = torch.rand(2, 2, 3, size, size)
-    critics = {name: build() for name, build in PAPERS.items()}
-    for critic in critics.values():
-        critic.to(memory_format=torch.channels_last)
-    seconds = side_by_side({name: partial(one_step, critic, real, fake) for name, critic in critics.items()}, rounds)
-    print("| critic | parameters that learn, millions | a step over Critic's |\n|---|---:|---:|")
-    for name, critic in critics.items():
-        count = sum(parameter.numel() for parameter in critic.parameters()) / 1e6
-        print(f"| `{name}` | {count:.2f} | {seconds[name] / seconds['Critic']:.2f} |")
-
-
 def trained(name: str, photos: Path | None, steps: int, out: Path) -> Path:
     """Train against one critic, or go on with it, or find it done; return the network's file."""
     folder = out / name.replace(" ", "")
@@ -95,7 +60,7 @@ def trained(name: str, photos: Path | None, steps: int, out: Path) -> Path:
     build, kind = SMALL[name]
     torch.manual_seed(0)
     recipe = Recipe(
-        network=ResidualUpscaler(4),
+        network=SubPixelUpscaler(4),
         loss=LOSS,
         degradation=Downscale(4),
         photos=photos,
@@ -145,19 +110,13 @@ def train_all(photos: Path | None, steps: int, out: Path) -> None:
 
 
 def main() -> None:
-    """Time, or train and measure."""
+    """Train and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["cost", "train"])
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--out", type=Path, default=Path("runs/critics"))
     options = parser.parse_args()
-    if options.part == "cost":
-        cost(options.size, options.rounds)
-    else:
-        train_all(options.photos, options.steps, options.out)
+    train_all(options.photos, options.steps, options.out)
 
 
 if __name__ == "__main__":

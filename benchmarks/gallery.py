@@ -83,6 +83,8 @@ GALLERY = {
     "loss-map": Entry(("loss-map.jpg",), "gallery_pictures.py --only loss-map", networks=(COMPACT,)),
     "layers": Entry(("layers.jpg",), "gallery_pictures.py --only layers", networks=(COMPACT,)),
     "losses": Entry(("losses/*.jpg",), "loss_effects.py --no-costs", networks=(COMPACT,)),
+    "network-figures": Entry(("networks/*.svg",), "network_figures.py"),
+    "network-effects": Entry(("networks/*.jpg",), "network_effects.py"),
     "guides": Entry(("degradations.jpg", "training-step.svg"), "guide_figures.py"),
     "rooms": Entry(("rooms.svg",), "room_figure.py"),
     "course-figures": Entry(("course/*.svg",), "course_figures.py"),

@@ -40,6 +40,7 @@ from perceptualloss.networks.named import load_network
 from perceptualloss.pictures.encode import write_still
 from perceptualloss.pictures.kinds import kind_of
 from perceptualloss.pictures.rows import Rows, Samples
+from resident import forget_peak, memory_now, memory_peak
 
 KINDS = ("png", "tif", "jpg")
 SMALL = 256
@@ -100,19 +101,15 @@ def measure(source: Path, name: str, scale: int, share: float) -> None:
             size = sum(part.stat().st_size for part in source.parent.glob(f".{target.name}*.part"))
             raise Enough
 
-    Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak
-    before, clock, start = _status("VmRSS"), time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    forget_peak()
+    before, clock, start = memory_now(), time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     with contextlib.suppress(Enough):
         tool.file(source, target, told)
         size = target.stat().st_size
     end = resource.getrusage(resource.RUSAGE_SELF)
     used = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
-    print(_status("VmHWM") - before, time.perf_counter() - clock, used, size / 1e6)
+    print(memory_peak() - before, time.perf_counter() - clock, used, size / 1e6)
     target.unlink()
-
-
-def _status(entry: str) -> float:
-    return int(Path("/proc/self/status").read_text().split(f"{entry}:")[1].split()[0]) / 1024
 
 
 def row(source: Path, megapixels: float, scale: int, name: str, share: float) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flicker import pan
@@ -78,9 +78,9 @@ def network() -> ResidualUpscaler:
     return ResidualUpscaler(SCALE, width=24, blocks=2, detail=12)
 
 
-def trained(loss: Step, steps: int = STEPS) -> Tensor:
-    """Return the cat as the network enlarges it after a short training."""
-    upscaler = network()
+def trained(loss: Step, steps: int = STEPS, build: Callable[[], nn.Module] = network) -> Tensor:
+    """Return the cat as a network, the small one unless ``build`` gives another, enlarges it after a short training."""
+    upscaler = build()
     optimizer = torch.optim.Adam(upscaler.parameters(), lr=RATE)
     for low, target in batches()[:steps]:
         optimizer.zero_grad()
@@ -90,7 +90,7 @@ def trained(loss: Step, steps: int = STEPS) -> Tensor:
 
 
 @torch.no_grad()
-def enlarged(upscaler: ResidualUpscaler) -> Tensor:
+def enlarged(upscaler: nn.Module) -> Tensor:
     """Return what a network makes of the small cat."""
     large: Tensor = upscaler.eval()(resize(cat(), 1 / SCALE).clamp(0, 1))
     return large.clamp(0, 1)

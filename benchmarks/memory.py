@@ -36,6 +36,7 @@ from torchvision.models import vgg16
 
 from perceptualloss.losses.feature import FeatureReconstructionLoss
 from perceptualloss.losses.lpips import LPIPS
+from resident import forget_peak, memory_now, memory_peak
 from timing import Row
 
 Call = Callable[[Tensor, Tensor], Tensor]
@@ -98,15 +99,11 @@ def measure(kind: str, way: str, file: Path, count: int, size: int) -> None:
     output = (target + 0.1 * torch.randn_like(target)).clamp(0, 1)
     step(call, output[..., :64, :64], target[..., :64, :64])
     goal = call.prepare(target) if way.startswith("prepared") else target
-    Path("/proc/self/clear_refs").write_text("5")  # the kernel forgets the peak
-    before, start = _status("VmRSS"), resource.getrusage(resource.RUSAGE_SELF)
+    forget_peak()
+    before, start = memory_now(), resource.getrusage(resource.RUSAGE_SELF)
     step(call, output, goal)
     end = resource.getrusage(resource.RUSAGE_SELF)
-    print(_status("VmHWM") - before, end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
-
-
-def _status(entry: str) -> float:
-    return int(Path("/proc/self/status").read_text().split(f"{entry}:")[1].split()[0]) / 1024
+    print(memory_peak() - before, end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
 
 
 def of_a_process(kind: str, way: str, file: Path, count: int, size: int) -> tuple[float, float]:

@@ -41,6 +41,7 @@ from perceptualloss.data.degrade import Unchanged
 from perceptualloss.data.module import PhotoData
 from perceptualloss.pictures.images import read_image
 from perceptualloss.pictures.samples import to_8_bits
+from resident import memory_now, memory_peak
 
 CROP, BATCH, KINDS, MOST = 96, 16, 200, 40_000
 
@@ -79,15 +80,15 @@ def large_photos(folder: Path, count: int, width: int, height: int) -> Path:
 def start(folder: Path) -> None:
     """Print clock and processor seconds to the first batch, and MiB that memory grew until then and in the end."""
     torch.set_num_threads(1)
-    before, clock, used = _status("VmRSS"), time.perf_counter(), _processor()
+    before, clock, used = memory_now(), time.perf_counter(), _processor()
     found = PhotoData(Unchanged(), folder, crop=CROP, batch_size=BATCH)
     crops = found.crops
     for number in range(BATCH):
         crops[number]
-    print(time.perf_counter() - clock, _processor() - used, _status("VmHWM") - before, end=" ")
+    print(time.perf_counter() - clock, _processor() - used, memory_peak() - before, end=" ")
     for number in range(min(2 * len(found.training_photos), MOST)):
         crops[number]
-    print(_status("VmHWM") - before)
+    print(memory_peak() - before)
 
 
 def start_table(folder: Path, count: int, side: int, beside: Path | None) -> None:
@@ -164,10 +165,6 @@ def _row(name: str, work: Callable[[int], object], numbers: Iterable[int]) -> No
 def _processor() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _status(entry: str) -> float:
-    return int(Path("/proc/self/status").read_text().split(f"{entry}:")[1].split()[0]) / 1024
 
 
 def main() -> None:

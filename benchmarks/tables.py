@@ -58,6 +58,7 @@ from perceptualloss.networks.named import (
     shipped,
     shipped_restorers,
 )
+from perceptualloss.networks.registry import NETWORKS
 from perceptualloss.pictures.pairing import target_files
 from perceptualloss.pictures.resize import resize
 from perceptualloss.studies.evaluate.candidates import Task, load
@@ -68,7 +69,9 @@ from published import BICUBIC
 from timing import side_by_side
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
-ELSEWHERE = ("speed", "weights", "packages")  # which speed.py --write and licences.py fill, not this
+# Which speed.py --write, licences.py, network_effects.py and network_costs.py fill, not this.
+NETWORK_COSTS = ("networks", "critic-costs", *(f"network-{name}" for name in NETWORKS))
+ELSEWHERE = ("speed", "weights", "packages", "network-effects", *NETWORK_COSTS)
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
 TIMED = ("upscaler-times", "inference", *ELSEWHERE)

@@ -23,7 +23,7 @@ from perceptualloss.training.shipped_recipes import shipped_recipes
 
 DOCS = Path(__file__).parents[1] / "docs"
 LISTS = {
-    "network": (NETWORKS, "upscaling.md"),
+    "network": (NETWORKS, "networks.md"),
     "critic": (CRITICS, "critics.md"),
     "degradation": (DEGRADATIONS, "training-data.md"),
 }
