@@ -30,7 +30,14 @@ def restorer(
     precision: Precision = "auto",
     backend: Backend = "torch",
 ) -> Transformer:
-    """Load networks, with which any number of pictures are then restored; arguments of :func:`restore`."""
+    """Load networks once, to restore many pictures, files or clips with them.
+
+    It takes the arguments of :func:`restore`. The tool that it returns has ``picture`` for tensors, ``file`` for files
+    of any size, and ``video`` for clips (see :class:`Tool`).
+
+    Raises:
+        InputError: for something else to take away, a network that does not ship, or a strength beyond [0, 1].
+    """
     names = [_network_name(word) for word in ([of] if isinstance(of, str) else of)]
     if not names:
         raise InputError("what to take away: noise, jpeg or blur", "nothing")

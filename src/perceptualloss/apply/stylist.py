@@ -152,7 +152,14 @@ def stylist(
     device: str | None = None,
     precision: Precision = "auto",
 ) -> Stylist:
-    """Load a style, in which any number of pictures are then painted; arguments of ``stylize``."""
+    """Load a style once, to paint many pictures, files or clips in it.
+
+    It takes the arguments of :func:`stylize` that are about networks. The tool that it returns has ``picture`` for
+    tensors, ``file`` for files, and ``video`` for clips (see :class:`Tool`).
+
+    Raises:
+        InputError: for a style or network that cannot be used, or settings out of range.
+    """
     model = _load(style) if network is None else _choose(network, style)
     if getattr(model, "scale", 1) != 1:
         raise InputError("a network that keeps the size", f"one of scale {model.scale}", "Use perceptualloss upscale.")

@@ -19,7 +19,11 @@ Frames = Callable[[Tensor], Tensor]
 
 
 class Tool(ABC):
-    """Makes one picture of another with a network; a :class:`Transformer` and a :class:`Stylist` are such."""
+    """What makes one picture of another with a network, or a file of a file, or a clip of a clip.
+
+    :func:`upscaler`, :func:`restorer` and :func:`transformer` return a :class:`Transformer`, :func:`stylist` a
+    :class:`Stylist`; both are such.
+    """
 
     @abstractmethod
     def size_of(self, height: int, width: int) -> tuple[int, int]:

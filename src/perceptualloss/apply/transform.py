@@ -27,7 +27,14 @@ def transformer(
     precision: Precision = "auto",
     backend: Backend = "torch",
 ) -> Transformer:
-    """Load a network, through which any number of pictures then go; arguments of :func:`transform`."""
+    """Load any network once, to put many pictures, files or clips through it.
+
+    It takes the arguments of :func:`transform`. The tool that it returns has ``picture`` for tensors, ``file`` for
+    files of any size, and ``video`` for clips (see :class:`Tool`).
+
+    Raises:
+        InputError: for a network that cannot be used, or a strength beyond [0, 1].
+    """
     own = isinstance(network, nn.Module)
     model = network if isinstance(network, nn.Module) else load_network(network)
     place = device_for(model, device if own else device or "auto")

@@ -73,7 +73,19 @@ def upscaler(
     megapixels: float | None = None,
     backend: Backend = "torch",
 ) -> Transformer:
-    """Load a network, with which any number of pictures are then enlarged; arguments of :func:`upscale`."""
+    """Load a network once, to enlarge many pictures, files or clips with it.
+
+    It takes the arguments of :func:`upscale`. The tool that it returns has ``picture`` for tensors, ``file`` for files
+    of any size, and ``video`` for clips (see :class:`Tool`).
+
+    Raises:
+        InputError: for a network that cannot be used or does not ship, several sizes, or a scale that is not above 1.
+
+    >>> from perceptualloss.networks.residual import ResidualUpscaler
+    >>> tool = upscaler(network=ResidualUpscaler(2, width=4, blocks=1))
+    >>> tool.size_of(100, 150)
+    (200, 300)
+    """
     size = ResultSize(scale, width, height, megapixels)
     if scale is not None and scale <= 1:
         raise InputError("a scale above 1", f"{scale:g}", "perceptualloss.resize makes pictures smaller.")

@@ -15,12 +15,13 @@ from perceptualloss.pictures.resize import Method, resize
 
 
 class Degradation(ABC):
-    """What happened to a good picture: a function of the picture and a random generator.
+    """What happened to a good picture, as a function of the picture and a random generator.
 
-    Subclasses take their settings as typed arguments of ``__init__``, so that a recipe can name them.
+    A network learns to undo it. Subclasses take their settings as typed arguments of ``__init__``, so that a recipe can
+    name them, and define ``__call__``.
 
     Attributes:
-        scale: Target size / input size, for both axes.
+        scale: target size / input size, for both axes.
     """
 
     scale: int = 1
@@ -87,9 +88,13 @@ class Downscale(BatchDegradation):
     """Shrink by a whole number, antialiased, and clamp what overshoots.
 
     Args:
-        scale: How many times smaller.
+        scale: how many times smaller.
         method: "bicubic" as in super-resolution papers, or "bilinear".
-        blur: Standard deviation in pixels of a Gaussian blur before it, 0 for none; Johnson et al. 2016 take 1.0.
+        blur: standard deviation in pixels of a Gaussian blur before it, 0 for none; Johnson et al. 2016 take 1.0.
+
+    Raises:
+        InputError: for a scale that is no whole number from 1, a blur beyond 0 to 20 pixels, or another method; when
+            called, for a height or width that is no multiple of the scale.
 
     >>> import torch
     >>> Downscale(2)(torch.rand(1, 3, 8, 6), np.random.default_rng(0)).shape

@@ -25,12 +25,12 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Convention:
-    """What of a picture is measured.
+    """What of a picture is measured: luminance or RGB, with or without a border, rounded or not.
 
     Args:
-        y_channel: Pixel measures see the luminance alone, rounded to 8 bits if ``eight_bits``.
-        crop_border: Pixels left out at each side, for every measure.
-        eight_bits: Values are rounded to what a file with 8 bits a channel keeps.
+        y_channel: measures of pixels see the luminance alone, rounded to 8 bits if ``eight_bits``.
+        crop_border: pixels left out at each side, for every measure.
+        eight_bits: values are rounded to what a file with 8 bits a channel keeps.
 
     >>> Convention(crop_border=2).pixels(torch.full((1, 3, 8, 8), 0.5)).shape
     torch.Size([1, 3, 4, 4])

@@ -35,45 +35,43 @@ GENERATOR, CRITIC = 0, 1  # the order of the optimisers
 
 
 class Adversarial(Supervised):
-    r"""Train a network against a critic, which learns to tell its pictures from real ones.
+    r"""A Lightning task: train a network against a critic, which learns to tell its pictures from real ones.
 
     A step takes one batch of inputs and real pictures (source: the course "Adversarial Loss"):
 
-    1. the generator makes pictures of the inputs;
-    2. ``n_critic`` times: the critic, with the generator frozen, minimises :math:`E\,C(fake) - E\,C(real)` (or
-       its loss of another kind), with penalties of its slope and scores, or with its weights clipped after it;
-    3. at every ``generator_every``-th step: the generator, with the critic frozen, minimises
+    1. The generator makes pictures of the inputs.
+    2. ``n_critic`` times: the critic, with the generator frozen, minimises :math:`E\,C(fake) - E\,C(real)` (or its loss
+       of another kind), with penalties of its slope and scores, or with its weights clipped after it.
+    3. At every ``generator_every``-th step: the generator, with the critic frozen, minimises
        :math:`\lambda_w(-E\,C(fake)) + \ell(fake, real)`, with :math:`\ell` any sum of losses: perceptual, total
        variation, pixels; and with ``feature_matching`` the distance in the critic's layers.
 
-    The course makes generated pictures anew for each of the critic's updates and for the generator's; ``fresh_fakes``
-    does so. By default one set of them serves all, because generator and batch are the same meanwhile, and so are the
-    pictures; only the averages that a batch norm keeps of its statistics move once instead of n_critic + 1 times.
-
-    During ``warm_up_steps`` the generator alone is trained, with MSE; until ``start`` steps after, with
-    :math:`\ell`. Steps count batches.
+    - **Warm-up**: during ``warm_up_steps`` the generator alone is trained, with MSE; until ``start`` steps after, with
+      :math:`\ell`. Steps count batches.
+    - **Fresh pictures**: the course makes generated pictures anew for each of the critic's updates and for the
+      generator's; ``fresh_fakes`` does so. By default one set of them serves all. Generator and batch are the same
+      meanwhile, and so are the pictures; only the averages that a batch norm keeps of its statistics move once instead
+      of n_critic + 1 times.
+    - **Several processes**: gradients are those of one process with the joined batch. Each update's are averaged, the
+      scores of all are the adversarial loss's and LeCam's, and the penalty's places are those of the joined batch.
+    - **Logs**, beside what :class:`Supervised` does: "Loss/adversarial" and "Loss/feature_matching" (weighted),
+      "generator/gradient norm", and "critic/" loss, penalty, r1, r2, lecam, gap (mean score of real minus generated
+      pictures), ranked right (averaged over about 100 steps) and gradient norm.
+    - **A warning** comes when one side has won, as :func:`verdict` defines it.
 
     Args:
         network: the generator.
         critic: scores pictures (N, 3, H, W) in [0, 1], high is real: numbers, a map, or a list of maps, of which it
             says with ``maps`` how many.
         loss: :math:`\ell`.
-        game: the rules.
-        seed: of the places of the gradient penalty.
+        game: the rules (see :class:`Game`).
+        seed: the seed of the places of the gradient penalty.
         options: as :class:`Supervised`; ``gradient_clip`` is the generator's.
 
     Raises:
         InputError: for rules that do not go together (:meth:`Game.check`), or a weight of the game where a balance
             gives the adversarial loss its share; when run, in fp16, or on several processes with batch norm that knows
             its own part of the batch alone; for masks.
-
-    On several processes, gradients are those of one process with the joined batch: each update's are averaged, the
-    scores of all are the adversarial loss's and LeCam's, and the penalty's places are those of the joined batch.
-
-    Logs, beside what :class:`Supervised` does: "Loss/adversarial" and "Loss/feature_matching" (weighted),
-    "generator/gradient norm", and "critic/" loss, penalty, r1, r2, lecam, gap (mean score of real minus generated
-    pictures), ranked right (see :func:`ranked_right`, averaged over about 100 steps) and gradient norm. Warns when one
-    side has won, as :func:`verdict` defines it.
     """
 
     def __init__(

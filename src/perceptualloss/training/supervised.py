@@ -35,39 +35,38 @@ def check_reduced(loss: Loss) -> None:
 
 
 class Supervised(L.LightningModule):
-    r"""Minimise :math:`\ell(f_W(x), y)` over pairs of input and target with Adam.
+    r"""A Lightning task: train a network on pairs of input and target, by any loss, with Adam.
 
-    What the network itself adds to the loss (:meth:`TransformationNetwork.with_terms`), such as the term of an
-    autoencoder's code, joins :math:`\ell`.
+    It minimises :math:`\ell(f_W(x), y)` for inputs x and targets y. What the network itself adds to the loss, such as
+    the term of an autoencoder's code, joins :math:`\ell` (:meth:`TransformationNetwork.with_terms`).
+
+    It logs at each step "Loss" and its terms, and "Weight/" of those whose weights follow gradients. Over the
+    validation photos it logs MSE, PSNR, SSIM, LPIPS (where its weights are at hand) and the embedded judge's distance.
 
     Args:
         network: the transformation network :math:`f_W`.
         loss: the loss :math:`\ell`.
-        learning_rate: Adam's, after a short rise times what ``schedule`` says.
-        warm_up_steps: the first steps are trained with MSE: from random weights, a perceptual loss finds
-            its way to sharp detail much later than from a network that already interpolates well. Adam then
-            forgets its moments and the learning rate rises anew over 20 steps, because the new loss has
-            gradients of another size.
-        betas: Adam's two decays.
-        schedule: how the learning rate changes, by default falling to zero along half a cosine.
-        gradient_clip: the largest norm of the whole gradient, which is shortened to it; 0 for any.
-        ema: decay of a moving average of the weights (see :func:`moving_average`), which then is what is
-            validated, and the result; 0 for none. Its batch norms have statistics of their own
-            (:class:`AverageStatistics`).
-        freeze: names of the network's submodules that are not trained; their batch norms keep their statistics.
+        learning_rate: the learning rate of Adam, after a short rise times what ``schedule`` says.
+        warm_up_steps: the first steps are trained with MSE. From random weights, a perceptual loss finds its way to
+            sharp detail much later than from a network that already interpolates well. After the warm-up Adam forgets
+            its moments and the learning rate rises anew over 20 steps, because the new loss has gradients of another
+            size.
+        betas: the two decays of Adam.
+        schedule: how the learning rate changes; by default it falls to zero along half a cosine.
+        gradient_clip: the largest norm of the whole gradient, which is shortened to it; 0 allows any.
+        ema: decay of a moving average of the weights (see :func:`moving_average`); 0 for none. The average is then what
+            is validated, and the result. Its batch norms have statistics of their own.
+        freeze: names of the network's submodules that are not trained. Their batch norms keep their statistics.
         balance: shares of the gradient's norm that weigh the terms of the loss, after the warm-up.
         masking: what the masks in batches (input, target, mask) mean, "area" or "exact" (see :class:`Loss`). Loss and
-            validation are then those under the mask; a picture of which nothing counts gives no gradient.
+            validation are then those under the mask. A picture of which nothing counts gives no gradient.
 
     Attributes:
         result: the network that the training made: the average, where there is one.
 
     Raises:
-        InputError: for a loss that is not reduced, an unknown submodule, a negative gradient_clip, an
-            impossible ema, or a balance of a layer that is not there or not trained.
-
-    Logs "Loss" and its terms at each step, "Weight/" of those whose weights follow gradients, and MSE, PSNR, SSIM,
-    LPIPS (where its weights are at hand) and the embedded judge's distance over the validation photos.
+        InputError: for a loss that is not reduced, an unknown submodule, a negative gradient_clip, an impossible ema,
+            or a balance of a layer that is not there or not trained.
     """
 
     def __init__(

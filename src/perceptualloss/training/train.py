@@ -69,7 +69,7 @@ def train(
         configuration: the recipe as YAML, to be written as ``config.yaml``.
 
     Returns:
-        The last validation's scores by name, such as ``PSNR`` in dB.
+        The last validation's scores by name, such as ``psnr`` in dB.
 
     Raises:
         InputError: for unusable settings, photos, weights or checkpoints; to resume, another network or critic than the

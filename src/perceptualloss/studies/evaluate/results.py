@@ -36,21 +36,21 @@ class Mean:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured.
+    """What an evaluation found: values of every picture, means with intervals, and comparisons.
 
     Attributes:
-        metrics: The measures in the order asked for.
-        values: Candidate, then metric's key, then picture, to a value. All candidates have the same pictures.
-        convention: In words, what of the pictures was measured.
-        look: Reads a picture by its name again, with every candidate's output.
-        means: Candidate, then metric's key, to the mean over the pictures with its interval.
-        pairs: For every candidate after the first, metric's key to its comparison with the first one.
-        settings: What was measured and how.
-        missing: Why a usual metric could not be had, by its name.
-        unmatched: Files without a partner in every candidate.
-        problems: What could not be measured, and why: a picture, or one measure of it.
-        failed: The pictures of which nothing could be measured, because a file does not open or does not fit.
-        verdict: What came out, in sentences.
+        metrics: the measures, in the order asked for.
+        values: by candidate, metric's key and picture, a value. All candidates have the same pictures.
+        convention: what of the pictures was measured, in words.
+        look: reads a picture by its name again, with every candidate's output.
+        means: by candidate and metric's key, the mean over the pictures with its interval.
+        pairs: by candidate after the first, and metric's key, its comparison with the first one.
+        settings: what was measured, and how.
+        missing: why a usual metric could not be had, by its name.
+        unmatched: files without a partner in every candidate.
+        problems: what could not be measured, and why: a picture, or one measure of it.
+        failed: the pictures of which nothing could be measured, because a file does not open or does not fit.
+        verdict: what came out, in sentences.
     """
 
     metrics: list[Metric]
