@@ -69,9 +69,9 @@ from published import BICUBIC
 from timing import side_by_side
 
 SHARED = Path(os.environ.get("PERCEPTUALLOSS_SHARED", ROOT.parent / "shared"))
-# Which speed.py --write, licences.py, network_effects.py and network_costs.py fill, not this.
+# Which speed.py --write, licences.py, network_effects.py, network_costs.py and outside_upscalers.py fill, not this.
 NETWORK_COSTS = ("networks", "critic-costs", *(f"network-{name}" for name in NETWORKS))
-ELSEWHERE = ("speed", "weights", "packages", "network-effects", *NETWORK_COSTS)
+ELSEWHERE = ("speed", "weights", "packages", "network-effects", "outside-x4", "outside-x2", *NETWORK_COSTS)
 SETS = ("Set5", "Set14")
 METRICS = tuple(name for name in list_metrics("sr") if not name.startswith("lpips"))  # whose weights few machines have
 TIMED = ("upscaler-times", "inference", *ELSEWHERE)
@@ -224,9 +224,9 @@ def times_table() -> str:
 
 
 def lattice_table() -> str:
-    """Return the lattice figures of the truth, bicubic and what ships."""
+    """Return the lattice figures of the truth, bicubic and what ships; rasters are beside others', in outside.md."""
     rows = [row for scale in upscalers() for row in lattice.rows_of([lattice.SET14, lattice.PHOTOS], scale)]
-    return markdown(["", "Set14", "20 validation photos"], rows)
+    return markdown(["", "Set14", "20 validation photos"], [[name, *cells[::2]] for name, *cells in rows])
 
 
 def mean_cells(found: Evaluation, candidate: str) -> list[str]:

@@ -92,7 +92,8 @@ def test_figures_of_networks_of_the_truth_and_of_bicubic(module: ModuleType, tmp
     file = save_network(ResidualUpscaler(2, width=4, blocks=1, detail=2), tmp_path / "mine.safetensors")
     found = module.figures(folder, [str(file)], 2)
     assert list(found) == ["truth", "bicubic", "mine"]
-    assert found["bicubic"] < 3 < found["truth"]
+    assert found["bicubic"].lattice < 3 < found["truth"].lattice
+    assert found["bicubic"].raster == found["truth"].raster == 0
     assert module.figures(folder, [], 2, last=1) != module.figures(folder, [], 2)
     with pytest.raises(InputError, match="at least 32 x 32"):
         module.lattice(*torch.rand(2, 1, 3, 31, 40))
@@ -105,7 +106,8 @@ def test_rows_have_a_figure_for_each_place(module: ModuleType, tmp_path: Path, m
         write_image(grainy(size=64), tmp_path / place / "a.png")
     truth, bicubic = module.rows_of([tmp_path / "one", tmp_path / "two"], 2)
     assert (truth[0], bicubic[0]) == ("truth x2", "bicubic x2")
-    assert truth[1] == truth[2] == f"{module.lattice(*2 * [read_image(tmp_path / 'two' / 'a.png')]):.1f}"
+    assert truth[1] == truth[3] == f"{module.lattice(*2 * [read_image(tmp_path / 'two' / 'a.png')]):.1f}"
+    assert truth[2] == truth[4] == "0.0%"
 
 
 def test_networks_that_ship_come_in_the_order_of_their_kinds(module: ModuleType) -> None:
