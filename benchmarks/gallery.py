@@ -25,15 +25,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filling import ROOT
+from notebooks import code_cells
 
 IMAGES = ROOT / "docs" / "images"
 RECORD = IMAGES / "gallery.json"
 SCRIPTS = ROOT / "benchmarks"
 PACKAGE = ROOT / "src" / "perceptualloss"
 TRAINED, COMPACT = "networks/trained/", "features/embedded/compact.safetensors"
+EMBEDDED = "features/embedded/*.safetensors"
 IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
 SHOWN = re.compile(r"images/([\w./-]+\.(?:jpg|png|svg))")
 SHARED_PHOTOS = "the photos of ../shared"
+VGG16 = "VGG-16's weights, in torch.hub's cache or in the folder that PERCEPTUALLOSS_WEIGHTS names"
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,18 @@ class Entry:
 
     def state(self) -> str:
         """Return a hash of what the pictures are made from: the scripts, and the networks."""
-        sources = sorted(imported(SCRIPTS / self.command.split()[0]))
+        script, *words = self.command.split()
+        sources = sorted(imported(SCRIPTS / script))
+        sources += [ROOT / word for word in words if word.endswith(".ipynb")]
         sources += sorted(file for pattern in self.networks for file in PACKAGE.glob(pattern))
-        return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sources)).hexdigest()
+        return hashlib.sha256(b"".join(hashlib.sha256(content(file)).digest() for file in sources)).hexdigest()
+
+
+def content(file: Path) -> bytes:
+    """Return what is in a file; of a notebook its code."""
+    if file.suffix != ".ipynb":
+        return file.read_bytes()
+    return json.dumps([cell["source"] for cell in code_cells(file)]).encode()
 
 
 def imported(script: Path, known: frozenset[Path] = frozenset()) -> frozenset[Path]:
@@ -93,6 +105,10 @@ GALLERY = {
         ("upscaling.jpg",), "upscaling_sheet.py", SHARED_PHOTOS, (f"{TRAINED}subpixel4x-*.safetensors",)
     ),
     "styles": Entry(("styles.jpg",), "style_sheet.py", SHARED_PHOTOS, (f"{TRAINED}style-*.safetensors",)),
+    "notebook-1": Entry(("notebooks/1-*",), "notebooks.py notebooks/1-plain-loop.ipynb", networks=(EMBEDDED,)),
+    "notebook-2": Entry(("notebooks/2-*",), "notebooks.py notebooks/2-lightning.ipynb", networks=(EMBEDDED,)),
+    "notebook-3": Entry(("notebooks/3-*",), "notebooks.py notebooks/3-layers-and-networks.ipynb", VGG16, (EMBEDDED,)),
+    "notebook-4": Entry(("notebooks/4-*",), "notebooks.py notebooks/4-own-loss-network.ipynb", VGG16, (EMBEDDED,)),
     "masks": Entry(("masks.jpg",), "masks.py --out docs/images", networks=(COMPACT,)),
     "autoencoders": Entry(
         ("autoencoders.jpg",), "autoencoders.py --runs runs", f"{SHARED_PHOTOS}, and six finished runs in runs/"
@@ -113,7 +129,7 @@ GALLERY = {
 def faults() -> list[str]:
     """Return what is wrong: pictures that no entry or two make, entries without a picture, pictures of no document."""
     there = {file for file in IMAGES.rglob("*") if file.suffix in (".jpg", ".png", ".svg")}
-    texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
     shown = {place for file in texts for place in SHOWN.findall(file.read_text(encoding="utf-8"))}
     makers: dict[Path, list[str]] = {file: [] for file in there}
     found = []
