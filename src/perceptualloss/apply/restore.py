@@ -128,8 +128,7 @@ def restore(
 
     Returns:
         A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
-            Pillow
-        picture, which has 8 bits unless it is grey.
+        Pillow picture, which has 8 bits unless it is grey.
 
     Raises:
         InputError: for a picture that cannot be used, something else to take away, a network that does not ship, or a

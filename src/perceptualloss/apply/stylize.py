@@ -111,8 +111,7 @@ def stylize(
 
     Returns:
         A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
-            Pillow
-        picture of 8 bits.
+        Pillow picture of 8 bits.
 
     Raises:
         InputError: for a picture, style or network that cannot be used, too little memory, or an option that does

@@ -107,8 +107,7 @@ def transform(
 
     Returns:
         A picture of the type of ``image``, with values in [0, 1] if they are in floating point. For a path it is a
-            Pillow
-        picture, which has 8 bits unless it is grey.
+        Pillow picture, which has 8 bits unless it is grey.
 
     Raises:
         InputError: for a picture or network that cannot be used, or a strength beyond [0, 1].

@@ -201,8 +201,7 @@ def upscale(
     Returns:
         A picture of the type of ``image``, of the size that was asked for, with values in [0, 1] if they are in
         floating point. For a path it is a Pillow picture, which has 8 bits unless it is grey, with EXIF data, XMP and
-            dpi in
-        its ``info``.
+        dpi in its ``info``.
 
     Raises:
         InputError: for a picture or network that cannot be used, a network that does not ship, several sizes, or a size

@@ -87,8 +87,7 @@ def compare_runs(
 
     Returns:
         The scores of all runs. Where an input is another picture than its target, the input comes first (enlarged, if
-            it
-        is smaller).
+        it is smaller).
 
     Raises:
         InputError: for fewer than two runs, one that is not finished, one of styles, pairs or masks, or runs on other
