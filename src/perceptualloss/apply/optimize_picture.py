@@ -1,4 +1,4 @@
-"""A picture as the thing that is trained: its pixels are moved until a loss is low."""
+"""A picture by optimisation: not a network but the picture's own pixels are changed until a loss is low."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LEARNING_RATES: Mapping[str, float] = {"lbfgs": 0.1, "adam": 0.02}
 
 @dataclass(frozen=True)
 class Step:
-    """Where an optimisation stands.
+    """Where an optimisation stands after a step.
 
     Attributes:
         number: how many steps were taken; 0 is the start.
-        loss: the sum of the terms at this picture.
-        terms: each of them.
-        evaluations: how often the loss and its gradient were computed up to here.
-        seconds: the time that took, without what the callback did.
+        loss: the loss of this picture, the sum of its terms.
+        terms: the value of each term by name.
+        evaluations: how often the loss and its gradient were computed so far.
+        seconds: how long that took so far, without the time of ``progress``.
         picture: (N, 3, H, W) in [0, 1].
     """
 
@@ -47,9 +47,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Optimized:
-    """A picture that was optimised, (N, 3, H, W) in [0, 1], and the course of it.
+    """A picture that was optimised, and how its loss fell.
 
-    ``losses``, ``terms``, ``evaluations`` and ``seconds`` are those of each :class:`Step`, the start first.
+    The tuples have one entry for the start and one for each step (see :class:`Step`).
+
+    Attributes:
+        picture: (N, 3, H, W) in [0, 1].
+        losses: the loss at each step.
+        terms: the terms of the loss at each step, by name.
+        evaluations: how often the loss and its gradient were computed up to each step.
+        seconds: the time up to each step.
     """
 
     picture: Tensor
@@ -68,24 +75,36 @@ def optimize_picture(
     space: Space = "pixels",
     progress: Callable[[Step], None] | None = None,
 ) -> Optimized:
-    r"""Minimise a loss :math:`\ell(x)` over the picture x with values in [0, 1], to which each step returns.
+    r"""Change a picture until a loss is low.
 
-    A step is one iteration. Adam evaluates the loss and its gradient once in each; L-BFGS as often as its line
-    search needs, usually once: ``evaluations`` counts them. L-BFGS never raises the loss and ends early where no
-    step lowers it.
+    .. math:: \min_{x \in [0, 1]^{N \times 3 \times H \times W}} \ell(x)
+
+    x is the picture and :math:`\ell` the loss. After each step the values are brought back into [0, 1].
+
+    **Methods.** A step is one iteration of the method:
+
+    - "lbfgs", as Gatys et al. and Johnson et al. do. It never raises the loss, and ends early if no step lowers it. A
+      step computes loss and gradient as often as its line search needs, usually once; ``evaluations`` counts them.
+    - "adam" computes both once a step. It may raise the loss.
+
+    **Spaces.** What is changed are the "pixels", or the "frequencies", the picture's Fourier coefficients
+    (see :func:`to_frequencies`). The latter change colours and large areas sooner.
 
     Args:
-        terms: gives the named, weighted parts of the loss of a picture, each a scalar, such as ``loss.terms``.
-        start: (N, 3, H, W), clipped to [0, 1] first.
-        steps: at least 0.
-        method: "lbfgs", as Gatys et al. and Johnson et al. do, or "adam".
-        learning_rate: of Adam (default 0.02), or how far L-BFGS moves the first time (default 0.1).
-        space: what is moved, "pixels" or "frequencies" (see :mod:`perceptualloss.apply.optimize_picture`).
-        progress: called with each :class:`Step`, the start among them.
+        terms: given a picture, returns the named, weighted terms of its loss, each a scalar, such as ``loss.terms``.
+        start: the picture to begin with, (N, 3, H, W) in [0, 1]. It is clipped to that range.
+        steps: how many iterations, from 0.
+        method: "lbfgs" or "adam".
+        learning_rate: Adam's (default 0.02); or how far L-BFGS moves in its first step (default 0.1).
+        space: "pixels" or "frequencies".
+        progress: is called with each :class:`Step`, and with the start.
+
+    Returns:
+        The picture of the last step, and the course of the loss.
 
     Raises:
-        InputError: for an unknown method or space, steps or a learning rate out of range, a start that is no
-            batch of pictures, or a loss that is not finite.
+        InputError: for an unknown method or space, steps or a learning rate out of range, a start that is no batch of
+            pictures in [0, 1], or a loss or gradient that is not finite.
 
     Source: Gatys et al., CVPR 2016; Johnson et al., ECCV 2016, section 4.1 (projected L-BFGS).
 
@@ -185,17 +204,34 @@ def _same(parameters: Tensor, size: Size) -> Tensor:
 
 
 def from_frequencies(parameters: Tensor, size: Size) -> Tensor:
-    """Return the picture (N, 3, H, W) of :func:`to_frequencies`."""
+    """Return the picture of its Fourier coefficients, the inverse of :func:`to_frequencies`.
+
+    Args:
+        parameters: (N, 3, H, W // 2 + 1, 2).
+        size: (H, W), which the coefficients alone do not tell.
+
+    Returns:
+        The picture, (N, 3, H, W).
+    """
     spectrum = torch.view_as_complex(parameters) * _usual(size).to(parameters)
     picture: Tensor = torch.fft.irfft2(spectrum, s=size, norm="ortho")
     return 0.5 + picture
 
 
 def to_frequencies(picture: Tensor) -> Tensor:
-    """Return a picture's Fourier coefficients, each in units of what photos have there, (N, 3, H, W // 2 + 1, 2).
+    r"""Return a picture's Fourier coefficients, each divided by what is usual for photos.
 
-    Photos have about 1 / frequency. From pixels, an optimiser finds edges long before colours; from these it
-    finds all scales at the same pace.
+    .. math:: c(f) = \frac{\mathcal{F}(x - 0.5)(f)}{0.1 / \max(|f|, 1 / \max(H, W))}
+
+    :math:`\mathcal{F}` is the orthonormal Fourier transform and f the frequency in cycles a pixel. In photos,
+    coefficients are about as large as 1 / f. If an optimiser changes pixels, it finds edges long before colours. If it
+    changes these coefficients, it finds all scales at the same pace.
+
+    Args:
+        picture: (N, 3, H, W) in [0, 1].
+
+    Returns:
+        Real and imaginary parts, (N, 3, H, W // 2 + 1, 2).
 
     Source: Olah et al., "Feature Visualization", Distill 2017 (a decorrelated, spatially whitened space).
     """
@@ -205,9 +241,14 @@ def to_frequencies(picture: Tensor) -> Tensor:
 
 
 def noise(size: Size, seed: int, space: Space = "pixels") -> Tensor:
-    """Return grey with noise that is as strong in everything that is moved, (1, 3, H, W).
+    """Return grey with noise, (1, 3, H, W), as a start. It is as strong in each value that the optimiser changes.
 
-    White in "pixels" (standard deviation 0.1); in "frequencies" as rough as a photo.
+    For "pixels" the noise is white, with standard deviation 0.1. For "frequencies" it is as rough as a photo.
+
+    Args:
+        size: (H, W).
+        seed: of the noise.
+        space: "pixels" or "frequencies".
     """
     white = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed))
     if space == "pixels":
@@ -216,7 +257,7 @@ def noise(size: Size, seed: int, space: Space = "pixels") -> Tensor:
 
 
 def _usual(size: Size) -> Tensor:
-    """Return what photos have at each frequency, (H, W // 2 + 1)."""
+    """Return how large photos' coefficients usually are at each frequency, (H, W // 2 + 1)."""
     height, width = size
     down, across = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
     return 0.1 / torch.hypot(down[:, None], across).clamp(min=1 / max(height, width))

@@ -28,26 +28,28 @@ _SMALLEST = 64  # pixels of the short side of the coarsest scale
 @renamed("StyleOptimization")
 @dataclass(frozen=True)
 class StyleOptimization:
-    """How a style is transferred by optimisation.
+    """Settings of :func:`optimize_style`.
 
     Attributes:
-        loss_network: "compact" (embedded), "vgg16" or "vgg19".
-        content_layers: the weight of every layer whose features are kept.
-        style_layers: the weight of every layer whose Gram matrices are matched.
-        content_distance: of features (see :class:`FeatureReconstructionLoss`).
-        style_distance: of Gram matrices (see :class:`StyleReconstructionLoss`).
-        style_scales: at how many sizes Gram matrices are compared (see :class:`PerceptualLoss`).
-        total_variation: the weight of the total variation (mean of squared differences).
+        loss_network: "compact" (ships with the package), "vgg16" or "vgg19".
+        content_layers: layers whose features are to stay those of the content, with their weights.
+        style_layers: layers whose Gram matrices are to become those of the style, with their weights.
+        content_distance: how features are compared (see :class:`FeatureReconstructionLoss`).
+        style_distance: how Gram matrices are compared (see :class:`StyleReconstructionLoss`).
+        style_scales: at how many sizes of the pictures Gram matrices are compared (see :class:`PerceptualLoss`).
+        total_variation: the weight of the total variation, the mean of squared differences, from 0.
         steps: iterations at each scale.
-        method: "lbfgs" or "adam".
-        learning_rate: None for the method's own.
-        start: from the "content" or from "noise".
-        scales: how many sizes, each twice the one before; the last is the picture's own.
-        keep_colors: change the luminance alone (Gatys et al., "Preserving Color in Neural Artistic Style
-            Transfer", 2016).
-        style_size: long side of the style picture in pixels at the last scale; None for the content's.
-        space: what is moved: "pixels" as in the papers, or "frequencies", which change colours and large areas sooner.
-        seed: of the noise.
+        method: "lbfgs" or "adam" (see :func:`optimize_picture`).
+        learning_rate: of the method; None is its default.
+        start: begin with the "content" or with "noise".
+        scales: at how many sizes the picture is painted, one after the other. Each is twice as large as the one before;
+            the last is the content's own. Sizes with a side below 64 pixels are left out.
+        keep_colors: change only the luminance, and keep the content's colours (Gatys et al., "Preserving Color in
+            Neural Artistic Style Transfer", 2016).
+        style_size: the longer side of the style picture in pixels at the last scale, from 64; None is the content's.
+        space: what is changed: "pixels", as in the papers, or "frequencies", which change colours and large areas
+            sooner.
+        seed: of the noise, if it starts with "noise".
     """
 
     loss_network: str = "compact"
@@ -72,9 +74,14 @@ class StyleOptimization:
 
 @dataclass(frozen=True)
 class StyleProgress:
-    """Where :func:`optimize_style` stands: ``step`` of scale number ``scale`` (from 0) of ``scales``.
+    """Where :func:`optimize_style` stands.
 
-    ``done`` and ``total`` count steps over all scales; ``step.picture`` has the size of the scale.
+    Attributes:
+        step: the step of this scale; its picture has the size of the scale.
+        scale: the number of the scale, from 0.
+        scales: how many scales there are.
+        done: steps that were taken, over all scales.
+        total: steps that there are at most, over all scales.
     """
 
     step: Step
@@ -86,7 +93,14 @@ class StyleProgress:
 
 @dataclass(frozen=True)
 class StyleOptimized:
-    """The picture, (1, 3, H, W) in [0, 1]; for each scale the loss after each step; evaluations and seconds of all."""
+    """What :func:`optimize_style` made.
+
+    Attributes:
+        picture: (1, 3, H, W) in [0, 1].
+        losses: for each scale, the loss at the start and after each step.
+        evaluations: how often the loss and its gradient were computed, over all scales.
+        seconds: how long that took.
+    """
 
     picture: Tensor
     losses: tuple[tuple[float, ...], ...]
@@ -95,7 +109,12 @@ class StyleOptimized:
 
 
 def objective_of(settings: StyleOptimization, style: Tensor) -> Loss:
-    """Return features + style + total variation, with the Gram matrices of ``style`` (1, 3, h, w) computed once."""
+    """Return the loss, features + style + total variation. The Gram matrices of the style are computed once.
+
+    Args:
+        settings: layers, distances and weights.
+        style: (1, 3, h, w) in [0, 1].
+    """
     perceptual = PerceptualLoss(
         settings.loss_network,
         settings.content_layers,
@@ -116,16 +135,24 @@ def optimize_style(
     settings: StyleOptimization | None = None,
     progress: Callable[[StyleProgress], None] | None = None,
 ) -> StyleOptimized:
-    """Paint ``content`` in the manner of ``style`` by moving the pixels of one picture.
+    r"""Paint ``content`` in the manner of ``style``, by changing the pixels of one picture.
 
-    Minimises features + style + total variation, as the training of a feed-forward style network does, for this
-    picture alone. By default distances are relative, so that weights mean the same for any painting and loss network.
+    .. math:: \min_x \ell_{content}(x, c) + \ell_{style}(x, s) + \lambda\, TV(x)
+
+    c is the content and s the style. The first term keeps the features of the content, the second one brings the Gram
+    matrices to those of the style, and the total variation keeps noise down. The training of a style network minimises
+    the same sum over many photos; here it is minimised for this picture alone.
+
+    By default the distances are relative. So weights mean the same for any painting and any loss network.
 
     Args:
-        content: (1, 3, H, W) in [0, 1].
-        style: (1, 3, h, w) in [0, 1], of any size.
-        settings: by default those of :class:`StyleOptimization`.
-        progress: called with every step, for bars and intermediate pictures.
+        content: the photo, (1, 3, H, W) in [0, 1].
+        style: the painting, (1, 3, h, w) in [0, 1], of any size.
+        settings: see :class:`StyleOptimization`; None is its defaults.
+        progress: is called with every step, such as for a bar or for pictures on the way.
+
+    Returns:
+        The picture, in the size of the content, and the course of the loss.
 
     Raises:
         InputError: for pictures or settings that cannot be used.
@@ -178,7 +205,7 @@ def _over_scales(
 
 
 def _sizes(content: Tensor, scales: int) -> list[tuple[int, int]]:
-    """Return the sizes from coarse to fine; those with a side below :data:`_SMALLEST` are left out."""
+    """Return (height, width) of each scale, from coarse to fine, without those that have a side below 64 pixels."""
     height, width = content.shape[-2:]
     sizes = [(round(height / 2**n), round(width / 2**n)) for n in reversed(range(scales))]
     return [size for size in sizes[:-1] if min(size) >= _SMALLEST] + sizes[-1:]

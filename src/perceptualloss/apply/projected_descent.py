@@ -1,4 +1,4 @@
-"""Optimisers within bounds, for pixels that stay in [0, 1]: L-BFGS, as Gatys et al. take it, and Adam."""
+"""Optimisers that keep to bounds, for pixels that stay in [0, 1]: L-BFGS, as Gatys et al. take it, and Adam."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ _SUFFICIENT = 1e-4  # of the decrease that the slope promises
 
 
 class ProjectedLBFGS:
-    r"""Minimise f over a convex set: :math:`x_{k+1} = P(x_k - t\, H_k\, \nabla f(x_k))`.
+    r"""L-BFGS that minimises a function f over a convex set, such as pictures in [0, 1].
 
-    :math:`H_k` is the inverse Hessian as the last steps tell it, restricted to the elements that can move: where
-    x stands at a bound and the gradient, 0 by the caller's doing, asks for nothing, the direction is 0 too. The
-    step length t starts at 1 and shrinks until f falls (Armijo's rule, along the projected path), so that no
-    step ever raises f. Where no t helps, the curvature is forgotten and steepest descent tried once.
+    .. math:: x_{k+1} = P(x_k - t\, H_k\, \nabla f(x_k))
+
+    - P brings x back into the set.
+    - :math:`H_k` approximates the inverse Hessian from the last ten steps. It covers only elements that can move. An
+      element that stands at a bound has the gradient 0, which ``evaluate`` sees to, and does not move.
+    - t is the length of the step. It starts at 1 and shrinks until f falls (Armijo's rule, along the projected path).
+      So no step raises f.
+
+    If no t lowers f, the approximation is dropped, and the step goes along the gradient once.
 
     Args:
-        evaluate: gives f and its gradient, 0 for elements that are held by a bound.
+        evaluate: given x, returns f and its gradient, which is 0 for elements that a bound holds.
         project: brings x back into the set.
-        start: x at the beginning, within the set.
-        first: how far the largest element moves in a step along the gradient alone.
+        start: x at the beginning, in the set.
+        first: how far the largest element moves in a step along the gradient.
+
+    Attributes:
+        x: where it stands.
+        value: f at x.
+        gradient: of f at x.
 
     Source: Nocedal, Mathematics of Computation 1980; Bertsekas, SIAM J. Control 1982 (two-metric projection);
     Schmidt, Kim and Sra, "Projected Newton-type methods in machine learning", 2011.
@@ -41,7 +51,7 @@ class ProjectedLBFGS:
         self._pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=_HISTORY)
 
     def step(self) -> bool:
-        """Take one step; return False, and stay, where none lowers f."""
+        """Take one step and return True; if no step lowers f, stay and return False."""
         if self._search(self._direction()):
             return True
         if not self._pairs:
@@ -90,13 +100,18 @@ class ProjectedLBFGS:
 
 
 class ProjectedAdam:
-    """Adam whose x is brought back into the set after each step; a step may raise f.
+    """Adam that brings x back into a set after each step. A step may raise f.
 
     Args:
-        evaluate: gives f and its gradient.
+        evaluate: given x, returns f and its gradient.
         project: brings x back into the set.
-        start: x at the beginning, within the set.
+        start: x at the beginning, in the set.
         rate: the learning rate.
+
+    Attributes:
+        x: where it stands.
+        value: f at x.
+        gradient: of f at x.
     """
 
     def __init__(self, evaluate: Evaluate, project: Project, start: Tensor, rate: float) -> None:

@@ -18,19 +18,25 @@ from perceptualloss.pictures.pairing import match_names
 from perceptualloss.pictures.samples import to_8_bits
 
 MaskSource = Literal["alpha"] | Path
-"""Where masks come from: the photos' own transparency, or a folder."""
+"""Where masks come from: "alpha", the photos' own transparency, or a folder."""
 
 
 class Masks:
-    """The masks of photos: white, or opaque, counts, and black, or transparent, does not.
+    """The masks that go with photos.
+
+    They come from one of two sources:
+
+    - "alpha": the photos' own transparency. What is opaque counts. A photo without transparency counts as a whole.
+    - a folder of grey pictures. White counts, black does not, and grey counts in part. A mask has the size and the name
+      of its photo: ``photo.jpg`` has the mask ``photo.png`` or ``photo_mask.png``
+      (see :func:`perceptualloss.pictures.pairing.match_names`).
 
     Args:
-        source: "alpha" for the photos' own transparency, where a photo without any counts whole; or a folder with grey
-            pictures of the photos' sizes and names (see :func:`perceptualloss.pictures.pairing.match_names`).
-        photos: the photos.
+        source: "alpha", or the path of the folder.
+        photos: the files of the photos.
 
     Raises:
-        InputError: a folder without a mask for any photo, or with several that fit one equally well.
+        InputError: for a folder that has no mask for any photo, or several that fit one photo equally well.
     """
 
     def __init__(self, source: MaskSource, photos: Sequence[Path]) -> None:
@@ -47,11 +53,18 @@ class Masks:
                 )
 
     def files(self, photo: Path) -> list[Path]:
-        """Return the file of a photo's mask, if it has one of its own."""
+        """Return the file of a photo's mask in a list; an empty list if it has none."""
         return [self._files[photo]] if photo in self._files else []
 
     def fault(self, photo: Path, size: tuple[int, int]) -> str | None:
-        """Return why a photo's mask in the folder cannot be used, or None; transparency shows when it is decoded."""
+        """Return why a photo's mask cannot be used, or None if it can.
+
+        Only masks in a folder are looked at. "alpha" gives None: transparency is seen only when a photo is decoded.
+
+        Args:
+            photo: the file of the photo.
+            size: its height and width in pixels.
+        """
         if self.source == "alpha":
             return None
         try:
@@ -63,9 +76,13 @@ class Masks:
     def of(self, photo: Path, size: tuple[int, int]) -> Tensor:
         """Return how much each pixel of a photo counts, (1, 1, H, W) in [0, 1].
 
+        Args:
+            photo: the file of the photo.
+            size: its height and width in pixels.
+
         Raises:
-            InputError: a photo without a mask in the folder, or a mask of another size than ``size``, with colours, or
-                in which nothing counts.
+            InputError: for a photo without a mask in the folder; or a mask of another size, with colours, or in which
+                nothing counts.
         """
         if self.source == "alpha":
             alpha = open_picture(photo).alpha
@@ -107,12 +124,17 @@ def _grey(file: Path) -> Tensor:
 
 
 def with_mask(photo: Tensor, mask: Tensor) -> Tensor:
-    """Return a photo (3, H, W) of 8 bits and its mask (1, 1, H', W'), reduced to its size, as one of four channels."""
+    """Return a photo and its mask as one picture of 8 bits with four channels, (4, H, W).
+
+    Args:
+        photo: of 8 bits, (3, H, W).
+        mask: (1, 1, H', W') in [0, 1]. If its size is another, it is reduced to the photo's by means over areas.
+    """
     if mask.shape[-2:] != photo.shape[-2:]:
         mask = F.interpolate(mask, size=photo.shape[-2:], mode="area")
     return torch.cat([photo, to_8_bits(mask[0])])
 
 
 def parted(photo: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return a photo (3 or 4, H, W) and its mask (1, H, W), None where it has none."""
+    """Return the two parts of a picture (3 or 4, H, W): the photo (3, H, W), and its mask (1, H, W) or None."""
     return photo[:3], photo[3:] if len(photo) > 3 else None

@@ -1,4 +1,4 @@
-"""Masks: how much each pixel counts, and what that means for the positions of a layer, which see many pixels."""
+"""Masks: how much each pixel counts, and how much each position of a layer counts, which sees many pixels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ ALMOST = 1e-5  # interpolated weights of ones are ones but for rounding
 
 
 class Weights(NamedTuple):
-    """How much each position of a grid counts, and what sums over the positions are divided by.
+    """How much each position of a grid counts, and what a sum over the positions is divided by.
+
+    The grid may be a picture's pixels or a layer's positions.
 
     Attributes:
-        positions: (N, 1, h, w) or (1, 1, h, w), at least 0.
-        total: (N,) or (1,): their sum. Of a part of a picture, a tile, that of the whole: then what
-            :func:`weighted_mean` gives for the parts adds up to what it gives for the whole.
+        positions: the weight of each position, (N, 1, h, w), or (1, 1, h, w) for all pictures; at least 0.
+        total: the sum of the weights, (N,) or (1,). For a tile it is the sum over the whole picture. Then the results
+            of :func:`weighted_mean` for all tiles add up to its result for the whole.
     """
 
     positions: Tensor
@@ -32,24 +34,28 @@ class Weights(NamedTuple):
 
     @classmethod
     def of(cls, positions: Tensor) -> Weights:
-        """Return the weights of a whole picture."""
+        """Return the weights of whole pictures, given each position's, (N, 1, h, w) or (1, 1, h, w)."""
         return cls(positions, positions.sum(dim=(1, 2, 3)))
 
     def scale(self) -> Tensor:
-        """Return the number of positions over the total, (N,) or (1,): 1 for ones; 0 where nothing counts, not NaN."""
+        """Return the number of positions over the total, (N,) or (1,).
+
+        It is 1 if all weights are 1. It is 0, and not NaN, if nothing counts.
+        """
         some = self.total > 0
         count = torch.full_like(self.total, self.positions[0].numel())  # a number over a tensor is rounded twice
         return torch.where(some, count / torch.where(some, self.total, 1), 0)
 
 
 def weighted_mean(values: Tensor, weights: Weights | None = None) -> Tensor:
-    r"""Return :math:`\frac{\sum_p w_p v_p}{\sum_p w_p}` of each picture, (N,), and over the channels if there are any.
+    r"""Return each picture's weighted mean, :math:`\frac{\sum_p w_p v_p}{\sum_p w_p}`, (N,).
 
-    Weights of ones give the plain mean bit for bit, in value and gradient: they multiply by 1 and nothing else.
+    v are the values and w the weights of the positions p. If there are channels, the mean is over them, too. If all
+    weights are 1, value and gradient are those of the plain mean, bit for bit.
 
     Args:
-        values: (N, C, h, w) or (N, h, w).
-        weights: of the positions; None for the plain mean.
+        values: (N, C, h, w), or (N, h, w) without channels.
+        weights: how much each position counts; None for the plain mean.
 
     >>> weighted_mean(torch.tensor([[[1.0, 3.0]]]), Weights.of(torch.tensor([[[[1.0, 0.5]]]])))
     tensor([1.6667])
@@ -61,28 +67,34 @@ def weighted_mean(values: Tensor, weights: Weights | None = None) -> Tensor:
 
 
 def weighted(values: Tensor, weights: Weights | None) -> Tensor:
-    """Return values (N, C, h, w) or (N, h, w) times the weights of their positions."""
+    """Return values, (N, C, h, w) or (N, h, w), times the weights of their positions; None leaves them as they are."""
     if weights is None:
         return values
     return values * (weights.positions if values.ndim == 4 else weights.positions.squeeze(1))
 
 
 class Mask:
-    """What ``loss(output, target, weight=mask)`` hands on: how much each pixel counts, and what that means.
+    """How much each pixel of a picture counts.
 
-    Where values can be read, positions that count are looked for; where they cannot (torch.compile, torch.func, a
-    captured CUDA graph; on a GPU after the first call), a picture of which nothing counts gives neither NaN nor a
-    gradient.
+    ``loss(output, target, weight=tensor)`` makes a mask of the tensor (see :func:`checked_mask`). ``_per_image`` of the
+    loss gets it, and asks it how much each position of a grid counts.
+
+    - "area": a position counts as much as the pixels under it, on average.
+    - "exact": a position counts if it sees only pixels of weight 1. All others do not count.
+
+    **Nothing counts.** If values can be read, a picture of which no position counts is an error. They cannot be read
+    under torch.compile, under torch.func, in a captured CUDA graph, and on a GPU after the first call. Then such a
+    picture adds 0, without NaN, and has no gradient.
 
     Attributes:
-        pixels: (N, 1, H, W) or (1, 1, H, W) in [0, 1], without a gradient; in an exact mask 1 or 0.
-        exact: whether positions count that see nothing of what is outside (``masking="exact"``), and no others;
-            otherwise a position counts as much as the pixels that lie under it ("area").
+        pixels: the weight of each pixel, (N, 1, H, W) or (1, 1, H, W), in [0, 1], without a gradient. In an exact mask
+            it is 1 or 0.
+        exact: whether the mask is "exact".
 
     Args:
-        pixels: see above.
-        masking: "area" or "exact"; this counts pixels of full weight as inside, and no others.
-        readable: whether values may be read, for which a GPU waits.
+        pixels: the weight of each pixel, as above. "exact" takes weights below 1 as 0.
+        masking: "area" or "exact".
+        readable: whether values may be read. A GPU waits for that.
     """
 
     def __init__(self, pixels: Tensor, masking: Masking, readable: bool) -> None:
@@ -91,11 +103,11 @@ class Mask:
         self._side, self._step = 1, 1  # of its pixels, in those of the pictures that came first
 
     def part(self, part: slice) -> Mask:
-        """Return the mask of some pictures of the batch."""
+        """Return the mask of some pictures of the batch, given as a slice."""
         return self if len(self.pixels) == 1 else self._like(self.pixels[part])
 
     def repeated(self, times: int) -> Mask:
-        """Return the mask of a batch in which each picture stands so many times, one after the other."""
+        """Return the mask of a batch in which each picture comes ``times`` times in a row."""
         return self if len(self.pixels) == 1 else self._like(self.pixels.repeat_interleave(times, dim=0))
 
     def _like(self, pixels: Tensor) -> Mask:
@@ -104,10 +116,10 @@ class Mask:
         return mask
 
     def shown(self, images: Tensor, input_range: InputRange) -> Tensor:
-        """Return images as losses may see them: for an exact mask, grey outside.
+        """Return the pictures, (N, C, H, W), as losses may see them: under an exact mask, grey outside.
 
-        No position that counts sees it, but fast convolutions compute several positions at once, and round by what
-        the others see.
+        No position that counts sees the grey. But fast convolutions compute several positions at once, and how they
+        round depends on all of these.
         """
         if not self.exact:
             return images
@@ -115,12 +127,16 @@ class Mask:
         return torch.where(self.pixels > 0, images, (low + high) / 2)
 
     def windows(self, radius: int, what: str, whole: bool = True) -> Weights:
-        """Return the weights of windows of 2 ``radius`` + 1 pixels a side.
+        """Return the weights of windows of 2 ``radius`` + 1 pixels a side, such as those of SSIM.
 
         Args:
-            radius: pixels on each side of the middle.
-            what: what looks through them, for messages.
-            whole: whether there are windows only where they fit wholly into the picture, (N, 1, H - 2 r, W - 2 r).
+            radius: r, pixels on each side of the middle.
+            what: what looks through the windows, for messages.
+            whole: only windows that fit into the picture, (N, 1, H - 2 r, W - 2 r). Otherwise there is one around every
+                pixel, (N, 1, H, W).
+
+        Raises:
+            InputError: for a picture of which no window counts, if values can be read.
         """
         if not self.exact:
             height, width = self.pixels.shape[-2:]
@@ -132,12 +148,12 @@ class Mask:
         return self.counted(1 - outside, what, 2 * radius + 1)
 
     def passed(self, average: Callable[[Tensor], Tensor], side: int = 1, step: int = 1) -> Mask:
-        """Return the mask of pictures that went through a filter that averages, such as one that halves them.
+        """Return the mask of filtered pictures, for a filter that averages, such as one that halves them.
 
         Args:
-            average: the filter.
-            side: of the window that it looks through, in pixels.
-            step: from window to window.
+            average: the filter, which takes (N, 1, H, W).
+            side: height and width of its window in pixels.
+            step: pixels from one window to the next.
         """
         if self.exact:
             mask = self._like((average(1 - self.pixels) == 0).to(self.pixels.dtype))
@@ -148,16 +164,19 @@ class Mask:
         return mask
 
     def reduced(self, size: tuple[int, int]) -> Tensor:
-        """Return the weights of a grid of that size, (N, 1, h, w): the mean of the pixels in each of its cells."""
+        """Return the weights of a grid of h x w cells, (N, 1, h, w): the mean of the pixels in each cell."""
         return F.interpolate(self.pixels, size=size, mode="area")
 
     def counted(self, positions: Tensor, what: str, side: int = 1) -> Weights:
-        """Return the weights of positions; raise InputError, where values can be read, if a picture has none.
+        """Return positions with their total.
 
         Args:
-            positions: (N, 1, h, w) or (1, 1, h, w).
-            what: whose they are, for messages.
-            side: pixels of this mask, a side, that one of them sees.
+            positions: the weight of each position, (N, 1, h, w) or (1, 1, h, w).
+            what: what has the positions, for messages.
+            side: height and width in pixels of this mask of what one position sees.
+
+        Raises:
+            InputError: for a picture of which no position counts, if values can be read.
         """
         weights = Weights.of(positions)
         if self._readable and bool((weights.total <= 0).any()):
@@ -176,7 +195,7 @@ _unread: ContextVar[bool] = ContextVar("unread", default=False)
 
 @contextmanager
 def unread_masks() -> Iterator[None]:
-    """Leave the values of masks unread inside: a picture of which nothing counts gives no error and no gradient."""
+    """Read no values of masks inside: a picture of which nothing counts is no error, and has no gradient."""
     token = _unread.set(True)
     try:
         yield
@@ -185,22 +204,23 @@ def unread_masks() -> Iterator[None]:
 
 
 def each(mask: Mask | None) -> Weights | None:
-    """Return the weights of the pixels, for what looks at each by itself; None without a mask."""
+    """Return the weights of the pixels, for a loss that looks at each pixel alone; None without a mask."""
     return None if mask is None else mask.counted(mask.pixels, "each pixel")
 
 
 def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = True) -> Mask:
-    """Return the mask of a call.
+    """Return the :class:`Mask` that a tensor means, after checking it.
 
     Args:
-        weight: (N, 1, H, W), or (1, 1, H, W) for all pictures; floating point in [0, 1], or booleans.
-        output: the pictures, (N, C, H, W).
-        masking: see :class:`Mask`.
-        read: whether to read the values where they can be read.
+        weight: how much each pixel counts, (N, 1, H, W), or (1, 1, H, W) for all pictures. Floating point in [0, 1], or
+            booleans.
+        output: the pictures that it goes with, (N, C, H, W).
+        masking: "area" or "exact" (see :class:`Mask`).
+        read: whether to read the values, if they can be read.
 
     Raises:
-        InputError: for another shape, type, device or meaning, values outside [0, 1] or that are not finite, or a
-            picture of which nothing counts.
+        InputError: for an unknown masking; a tensor of another shape or type, or on another device than the pictures;
+            or, if values are read, for values outside [0, 1], NaN, or a picture of which nothing counts.
     """
     check_choice("masking", masking, get_args(Masking))
     check_mask_shape(weight, output)
@@ -221,7 +241,7 @@ def checked_mask(weight: Tensor, output: Tensor, masking: Masking, read: bool = 
 
 
 def check_mask_shape(weight: Tensor, output: Tensor) -> None:
-    """Raise unless a mask has the shape and type that go with the pictures; reads no values."""
+    """Raise InputError unless a mask has the shape, type and device that go with the pictures; read no values."""
     wanted = (len(output), 1, *output.shape[-2:])
     if not isinstance(weight, Tensor):
         raise InputError(f"a mask (weight), a tensor of shape {wanted}", type(weight).__name__)

@@ -12,12 +12,20 @@ GREY = 0.5  # what comes in from outside
 
 
 def differentiable_augmentation(images: Tensor) -> Tensor:
-    """Change colour, place and a hole of each picture of (N, 3, H, W) in [0, 1] at random; differentiable.
+    """Change colours and place of each picture at random, and cover a part of it; the result has a gradient.
 
-    Brightness by up to 0.25, saturation by a factor from 0 to 2, contrast by one from 0.5 to 1.5; a shift of up to an
-    eighth of each side; and a rectangle of half of each side grey, at any place, also partly outside. In 32 bits or
-    more; values may leave [0, 1]. Drawn by torch's generator of the pictures' device. Give a critic real and generated
-    pictures that were both changed, in its own updates and in the generator's.
+    - **Colours**: brightness by up to 0.25 up or down, saturation by a factor from 0 to 2, contrast by a factor from
+      0.5 to 1.5.
+    - **Place**: a shift of up to an eighth of each side.
+    - **Cover**: a grey rectangle, half as high and half as wide as the picture, at any place, also partly outside.
+
+    Show a critic real and generated pictures after such changes, in its own updates and in the generator's.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1]. Their device's generator of torch gives the random numbers.
+
+    Returns:
+        (N, 3, H, W), in 32 bits or more. Values may leave [0, 1].
 
     Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, for pictures in
     [-1, 1].

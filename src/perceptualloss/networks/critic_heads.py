@@ -15,13 +15,17 @@ REACH = 4  # tokens to either side that a token's score depends on
 
 
 class PatchHead(nn.Module):
-    """Scores maps (N, C, h, w): convolutions with spectral norm, each with a norm over the picture and LeakyReLU(0.2).
+    """Scores features (N, C, h, w) with convolutions, and gives a map of scores, (N, 1, h', w').
 
-    One of 3 x 3, then so many of 4 x 4 that halve the map (none of a map of one pixel), and one of 3 x 3 to a score.
+    1. A convolution of 3 x 3 to ``width`` channels.
+    2. ``halvings`` convolutions of 4 x 4 with stride 2, each of which halves the map. A map of one pixel a side stays.
+    3. A convolution of 3 x 3 to one score a place.
+
+    All have spectral norm. All but the last have a norm over the picture and LeakyReLU(0.2).
 
     Args:
-        channels: C.
-        width: channels within.
+        channels: C, the channels of the features.
+        width: channels within the head.
         halvings: how often the map is halved.
     """
 
@@ -44,7 +48,7 @@ class PatchHead(nn.Module):
 
 
 class SpectralConv1d(nn.Conv1d):
-    """A convolution of sequences that are closed to rings, with spectral norm (see :class:`SpectralConv2d`)."""
+    """A convolution of sequences with spectral norm (see :class:`SpectralConv2d`); the end is followed by the start."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2, padding_mode="circular")
@@ -59,14 +63,18 @@ class SpectralConv1d(nn.Conv1d):
 
 
 class TokenHead(nn.Module):
-    """Scores tokens, given as maps (N, C, h, w), in the order of rows: StyleGAN-T's head.
+    r"""StyleGAN-T's head: scores the tokens of a transformer, and gives a map of scores, (N, 1, h, w).
 
-    A convolution of one token; one of nine beside what it gets, over the square root of two; each with spectral norm, a
-    norm over the picture's tokens and LeakyReLU(0.2); and one of one token to a score. The paper's norm is over eight
-    pictures of the batch; this one leaves pictures independent of each other.
+    It takes the tokens as maps (N, C, h, w) and reads them row by row, as a sequence x:
+
+    .. math:: a = f_1(x), \quad b = \frac{f_9(a) + a}{\sqrt 2}, \quad \text{score} = g_1(b)
+
+    f and g are convolutions over as many tokens as the number says, with spectral norm. f has a norm over the picture's
+    tokens and LeakyReLU(0.2) behind it. The paper's norm is over eight pictures of the batch; here pictures stay
+    independent of each other.
 
     Args:
-        channels: C.
+        channels: C, the channels of the tokens.
 
     Raises:
         InputError: when called, for fewer tokens than 5.

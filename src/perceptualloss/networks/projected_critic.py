@@ -1,4 +1,4 @@
-"""A critic that looks through a frozen loss network, whose features are mixed at random before they are scored."""
+"""A critic that scores what a frozen network sees, after its features were mixed at random."""
 
 from __future__ import annotations
 
@@ -23,42 +23,52 @@ SIDE = 64  # of the picture by which the layers' sizes are learned
 
 
 class ProjectedCritic(CriticNetwork):
-    r"""Scores what a frozen network sees in several layers, after random projections of their features.
+    r"""Scores what a frozen network sees in several of its layers.
 
-    Only the heads learn, one for each layer. The network, which knows natural pictures already, stays out of
-    ``parameters()`` and ``state_dict()``; the projections are fixed and in ``state_dict()``, as buffers. Without them
-    the heads look at a few strong channels alone:
+    It takes pictures (N, 3, H, W) in [0, 1] and gives a list with a map of scores for each layer, high for real. The
+    pictures must be as large as the network needs them for its deepest layer.
 
-    - "channels": each layer's channels are mixed by a random 1 x 1 convolution to as many;
-    - "scales": that, and then from the deepest layer upwards, features are brought to the next layer's width by a
-      random 3 x 3 convolution, enlarged, and added to it;
-    - "none": as they are.
+    1. The network, which knows natural pictures already, gives the features of the layers. It does not learn, and is in
+       neither ``parameters()`` nor ``state_dict()``.
+    2. The features are mixed at random. Unmixed, a head looks at a few strong channels only. The random weights are
+       fixed; they are buffers, so ``state_dict()`` has them.
+    3. One head for each layer scores the features. Only the heads learn.
 
-    Heads: "patch", convolutions with spectral norm that halve the earlier layers' maps down to the deepest's, so that
-    all score about as large patches (:class:`PatchHead`); "tokens", for networks whose maps are all of one size, as
-    vision transformers' (:class:`TokenHead`). StyleGAN-T's critic looks at several blocks of a DINO:
-    ``ProjectedCritic("timm/vit_small_patch16_224.dino", ["blocks.2", "blocks.5", "blocks.8", "blocks.11"],
-    mixing="none", heads="tokens")``.
+    How features are mixed:
 
-    Gives a list with a map of scores for each layer. Needs pictures as large as the network does for its deepest layer.
+    - "channels": a random 1 x 1 convolution mixes a layer's channels into as many new ones.
+    - "scales": the same, and then layers are joined, from the deepest upwards. A random 3 x 3 convolution brings the
+      deeper features to the width of the layer before. They are enlarged and added to it.
+    - "none": they stay as they are.
+
+    The heads:
+
+    - "patch": convolutions with spectral norm (:class:`PatchHead`). They halve the maps of earlier layers down to the
+      size of the deepest, so all heads score patches of about one size.
+    - "tokens": for networks whose maps all have one size, such as vision transformers (:class:`TokenHead`). The critic
+      of StyleGAN-T looks at several blocks of a DINO: ``ProjectedCritic("timm/vit_small_patch16_224.dino",
+      ["blocks.2", "blocks.5", "blocks.8", "blocks.11"], mixing="none", heads="tokens")``.
 
     Args:
         network: the frozen network: a name that :func:`loss_network` takes, or a :class:`LossNetwork` for pictures in
-            [0, 1], whose layers go deep enough.
-        layers: those that it looks at, from the first to the deepest.
-        width: channels within the heads; "tokens" has those of the layers.
-        mixing: of the features, as above.
-        heads: as above.
-        augment: whether pictures are changed at random in training (:func:`differentiable_augmentation`), as the paper
-            does. Features (``critic(images, features=True)``) then cannot be had, as two calls see different changes.
-        weights: of a network by name; None for random ones, always the same, for experiments.
+            [0, 1] that has the layers.
+        layers: the layers that it looks at, from the first to the deepest.
+        width: channels within a "patch" head. A "tokens" head has as many as its layer.
+        mixing: "scales", "channels" or "none", as above.
+        heads: "patch" or "tokens", as above.
+        augment: change pictures at random in training, as the paper does (:func:`differentiable_augmentation`). Then
+            features (``critic(images, features=True)``) cannot be had in training, because two calls see different
+            changes.
+        weights: "default", the path of a weights file, or None for random weights, always the same, for experiments.
+            For a network by name.
 
     Raises:
-        InputError: for what :func:`loss_network` refuses, layers not in order, or a width below 1; when called, for
-            pictures that are too small, or features under ``augment``.
+        InputError: for what :func:`loss_network` refuses, layers that are not in order or come twice, or a width below
+            1; when called, for pictures that are too small, or features in training with ``augment``.
 
-    Source: Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021; Sauer et al., "StyleGAN-T", ICML 2023. Theirs
-    looks through an EfficientNet, and norms within heads are over the batch; here each picture has its own.
+    Source: Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021; Sauer et al., "StyleGAN-T", ICML 2023. The
+    critic of Projected GANs looks through an EfficientNet, and the norms in its heads are over the batch. Here each
+    picture has its own.
 
     >>> critic = ProjectedCritic(width=4)
     >>> print(*(tuple(scores.shape) for scores in critic(torch.rand(2, 3, 64, 64))))
@@ -95,7 +105,7 @@ class ProjectedCritic(CriticNetwork):
         )
 
     def _draw_projections(self, widths: Sequence[int]) -> None:
-        """Draw the fixed convolutions; buffers, which no optimiser and no thaw of the critic reaches."""
+        """Draw the fixed convolutions. They are buffers: neither an optimiser nor a thaw of the critic reaches them."""
         for n, channels in enumerate(widths):
             self.register_buffer(f"mix{n}", nn.init.kaiming_normal_(torch.empty(channels, channels, 1, 1)))
             if self.mixing == "scales" and n + 1 < len(widths):
@@ -109,7 +119,7 @@ class ProjectedCritic(CriticNetwork):
         return super().forward(images, features=features)
 
     def look(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return each layer's scores, and the features within the heads."""
+        """Return each layer's map of scores, and the features within the heads."""
         if self.augment and self.training:
             images = differentiable_augmentation(images)
         seen = self.frozen(images, self.layers)
@@ -122,7 +132,7 @@ class ProjectedCritic(CriticNetwork):
         return all_scores, features
 
     def project(self, seen: Sequence[Tensor]) -> list[Tensor]:
-        """Return the features of all layers, mixed."""
+        """Return the features of all layers, (N, C, h, w) each, after mixing; their shapes stay."""
         if self.mixing == "none":
             return list(seen)
         mixed = [F.conv2d(maps, self.get_buffer(f"mix{n}")) for n, maps in enumerate(seen)]
@@ -135,7 +145,7 @@ class ProjectedCritic(CriticNetwork):
 
 
 def _frozen(network: str | LossNetwork, layers: tuple[str, ...], weights: str | Path | None) -> LossNetwork:
-    """Return the network that is looked through."""
+    """Return the frozen network, built by its name unless it is given."""
     if isinstance(network, LossNetwork):
         network.check_layers(layers)
         if network.input_range != (0.0, 1.0):
@@ -153,7 +163,7 @@ def _frozen(network: str | LossNetwork, layers: tuple[str, ...], weights: str | 
 
 
 def _sizes(frozen: LossNetwork, layers: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Return the height and the width in channels of the layers' maps for a small picture."""
+    """Return the height and the channels of each layer's map for a small picture."""
     step = getattr(frozen.body, "multiple", 1)
     side = getattr(frozen.body, "only_size", None) or step * max(1, round(SIDE / step))
     like = frozen.mean

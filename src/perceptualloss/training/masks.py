@@ -17,20 +17,20 @@ log = logging.getLogger(__name__)
 
 
 def mask_in(batch: Sequence[Tensor]) -> Tensor | None:
-    """Return the mask of a batch (input, target) or (input, target, mask)."""
+    """Return the mask of a batch (input, target, mask); None for a batch (input, target)."""
     return batch[2] if len(batch) > 2 else None
 
 
 def masked_terms(
     loss: Loss, output: Tensor, target: Tensor, mask: Tensor | None, masking: Masking
 ) -> dict[str, Tensor]:
-    """Return a loss's terms under a mask, if there is one; a crop of which nothing counts gives no gradient."""
+    """Return a loss's terms, under the mask if there is one; a crop of which nothing counts gives no gradient."""
     with unread_masks():  # and does not end the training
         return loss.terms(output, target, mask, masking="area" if mask is None else masking)
 
 
 def say_what_counts(loss: Loss, output: Tensor, target: Tensor, mask: Tensor | None, masking: Masking) -> None:
-    """Warn in the log if nothing counts in a picture of a batch, with what it would take."""
+    """Warn in the log if nothing counts in a picture of a batch, and say what it would take."""
     if mask is not None:
         try:
             with torch.no_grad():

@@ -34,21 +34,21 @@ log = logging.getLogger(__name__)
 GROUP = 2**31  # bytes of the shards whose pictures are shuffled together
 _KEPT = 2**28  # bytes of validation pieces that stay in memory
 Choice = Callable[[int, int], Box]
-"""Which part of a picture of that height and width."""
+"""Given a picture's height and width in pixels, returns which part of it to take."""
 
 
 class ShardPictures:
-    """The pictures of shards that are large enough, by shard and number.
+    """The pictures of shards that are large enough, found by the number of the shard and a number in it.
 
     Args:
-        store: where the shards' bytes are had from.
-        shards: their names.
-        min_size: pixels that each side must have, after the shrinking.
+        store: gives the bytes of the shards.
+        shards: their paths or addresses.
+        min_size: pixels that each side must have, after shrinking.
         shorter_side: pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
 
     Attributes:
-        indexes: of the shards.
-        usable: for each shard, the numbers in its index of the pictures that are large enough.
+        indexes: the index of each shard.
+        usable: for each shard, which pictures of its index are large enough.
 
     Raises:
         InputError: for shards that are missing or broken, no picture that is large enough, or a shorter side below
@@ -80,12 +80,12 @@ class ShardPictures:
         return sum(map(len, self.usable))
 
     def piece(self, shard: int, number: int, choose: Choice) -> Tensor | None:
-        """Return a part of a picture as uint8, (3, H, W); of one that does not decode, log why once: None.
+        """Return a part of a picture, uint8 (3, H, W); None if the picture does not decode, with one warning.
 
         Args:
-            shard: number of the shard.
-            number: which of its usable pictures.
-            choose: given height and width, returns the part.
+            shard: the number of the shard, from 0.
+            number: which of its usable pictures, from 0.
+            choose: returns the part, given height and width of the picture.
         """
         place = int(self.usable[shard][number])
         if (shard, place) in self._bad:
@@ -114,13 +114,13 @@ class ShardPictures:
 
 @dataclass(frozen=True)
 class _Member(Request):
-    """A picture of a shard, whose own name is looked up where something is said of it."""
+    """A picture of a shard. Its own name is looked up only if something is said of it."""
 
     index: Index | None = None
     number: int = 0
 
     def say(self, remark: str) -> None:
-        """Say it of the picture."""
+        """Log a remark, with the picture's name."""
         own = "" if self.index is None else f"{self.index.name(self.number)} in "
         Request(f"{own}{self.name}", file=self.file).say(remark)
 
@@ -130,25 +130,25 @@ def _colours(stored: Stored, box: Box) -> Tensor:
 
 
 def _large_enough(index: Index, side: int) -> Numbers:
-    """Return the numbers of an index's pictures of which each side has so many pixels."""
+    """Return the numbers of an index's pictures whose sides have at least ``side`` pixels."""
     shorter = np.minimum(index.heights, index.widths)
     return np.flatnonzero(shorter >= side)  # none is shrunk below the crop
 
 
 class ShardCrops(CropSource):
-    """Random crops of shards' pictures; sample n is a pure function of (seed, n), whoever asks for it and when.
+    """Random crops of the pictures of shards. Sample n is a pure function of (seed, n).
 
-    In each epoch every picture comes once (see :class:`Order`). One that does not decode is skipped with a warning, and
-    the next in the order takes its place.
-
-    Args:
-        pictures: of the shards.
-        counts: how many of each shard's usable pictures, the first ones, are for training.
-        degradation: makes the input from the crop.
-        crop: height and width of the target, a multiple of the degradation's scale.
-        seed: whole number from 0.
+    In each epoch every picture comes once (see :class:`Order`). If a picture does not decode, it is skipped with a
+    warning, and the next one of the order takes its place.
 
     A sample is (input, target): float32 in [0, 1], (3, crop / scale, crop / scale) and (3, crop, crop).
+
+    Args:
+        pictures: the pictures of the shards.
+        counts: how many usable pictures of each shard are for training; they are its first ones.
+        degradation: makes the input from the crop.
+        crop: height and width of the target in pixels, a multiple of the degradation's scale.
+        seed: a whole number from 0.
 
     Raises:
         InputError: for a crop that is no multiple of the scale.
@@ -165,7 +165,7 @@ class ShardCrops(CropSource):
         self._furthest = (-1, -1)
 
     def __len__(self) -> int:
-        """Return the number of samples: as many as are asked for."""
+        """Return the number of samples. There is no end, so it is the largest that Python has."""
         return sys.maxsize
 
     def clean(self, index: int) -> Clean:
@@ -191,7 +191,7 @@ class ShardCrops(CropSource):
         return Clean(cut[None].contiguous(), (index,))
 
     def _look_ahead(self, group: Group) -> None:
-        """Begin to fetch the shards of a group that is new, and of the next one."""
+        """Begin to fetch the shards of a new group, and of the group after it."""
         if (group.epoch, group.number) > self._furthest:
             self._furthest = group.epoch, group.number
             pictures = self.pictures
@@ -201,19 +201,21 @@ class ShardCrops(CropSource):
 
 
 def shards_in_group(indexes: Sequence[Index]) -> int:
-    """Return how many shards are shuffled together: as many as have 2 GiB, at least one."""
+    """Return how many shards are shuffled together: as many as have about 2 GiB, at least one."""
     mean = sum(index.size for index in indexes) / len(indexes)
     return max(1, round(GROUP / mean))
 
 
 class HeldOut(Dataset[Sample]):
-    """The middles of pictures that are not trained on, and their inputs; those that do not decode are left out.
+    """The validation pictures of shards: the middles of pictures that are not trained on, and their inputs.
+
+    A picture that does not decode is left out.
 
     Args:
-        pictures: of the shards.
-        chosen: (shard, number) of each.
+        pictures: the pictures of the shards.
+        chosen: (shard, number) of each validation picture.
         degradation: makes the input from the target.
-        size: the largest height and width of the middles.
+        size: the largest height and width of a middle in pixels.
     """
 
     def __init__(
@@ -228,7 +230,7 @@ class HeldOut(Dataset[Sample]):
         return len(self.chosen)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return (input, target) of one."""
+        """Return (input, target) of one picture, float32 in [0, 1], (3, h, w) and (3, H, W)."""
         middle = self._middle(self.chosen[index])
         if middle is None:
             raise InputError("a validation picture that decodes as before", "none")

@@ -1,4 +1,4 @@
-"""The index of a shard: where its pictures lie and how large they are, so that any is read without the others."""
+"""The index of a shard: where each picture lies and how large it is, so that one is read without the others."""
 
 from __future__ import annotations
 
@@ -37,16 +37,18 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Index:
-    """The pictures of a shard, in its order.
+    """Where the N pictures of a shard lie, in the order of the shard.
+
+    It is stored beside the shard, as ``photos-000000.tar.index.json``.
 
     Attributes:
-        size: the bytes of the shard.
-        offsets: where each picture begins, (N,).
-        lengths: their bytes, (N,).
-        heights: in pixels, of the picture as it is read, upright, (N,).
-        widths: the same.
-        names: of the members, a line each.
-        left_out: what else is in the shard, by kind.
+        size: the size of the shard in bytes.
+        offsets: at which byte each picture begins, (N,).
+        lengths: the size of each picture in bytes, (N,).
+        heights: the height of each picture in pixels, upright, as it is read, (N,).
+        widths: the width, likewise, (N,).
+        names: the pictures' names in the shard, a line each.
+        left_out: how many other things are in the shard, by kind.
     """
 
     size: int
@@ -61,16 +63,16 @@ class Index:
         return len(self.offsets)
 
     def name(self, number: int) -> str:
-        """Return the name of a picture."""
+        """Return the name in the shard of picture ``number``, from 0."""
         return self.names.split("\n")[number]
 
     def digest(self) -> str:
-        """Return a hash of the names and sizes."""
+        """Return a hash of names and sizes, 16 hexadecimal digits."""
         told = f"{self.size}\n{self.names}\n".encode(errors="surrogateescape")
         return hashlib.sha256(told + self.lengths.tobytes()).hexdigest()[:16]
 
     def to_json(self) -> bytes:
-        """Return it as it is stored."""
+        """Return the index as JSON, as it is stored."""
         columns = {name: getattr(self, name).tolist() for name in _COLUMNS}
         names = self.names.split("\n") if len(self) else []
         told = {"version": _VERSION, "bytes": self.size, "left_out": dict(self.left_out), "names": names, **columns}
@@ -78,10 +80,14 @@ class Index:
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Index:
-        """Read what :meth:`to_json` wrote; whoever wrote it, what it says is checked.
+        """Read what :meth:`to_json` wrote. All that it says is checked, because anyone may have written it.
+
+        Args:
+            data: the content of the index.
+            where: where it is from, for messages.
 
         Raises:
-            InputError: for anything else, or places beyond the shard's end.
+            InputError: for anything else, or a picture that would end behind the shard's end.
         """
         try:
             told = json.loads(data)
@@ -119,15 +125,15 @@ def _lines(names: list[str]) -> str:
 
 
 def make_index(file: BinaryIO, size: int, shard: str) -> Index:
-    """Make the index of a shard by going through its headers, and the heads of its pictures.
+    """Make the index of a shard. Of the shard it reads the headers, and the beginning of each picture.
 
     Args:
-        file: the shard, opened.
-        size: its bytes.
-        shard: its name.
+        file: the shard, opened for reading bytes.
+        size: its size in bytes.
+        shard: its name, for messages.
 
     Raises:
-        InputError: for what is no tar, one that is compressed, or one that is broken or cut off.
+        InputError: for a file that is no tar, or a tar that is compressed, broken or cut off.
     """
     rows, names, left_out = list[tuple[int, int, int, int]](), list[str](), Counter[str]()
     for name, offset, length in _members(file, size, shard, left_out):
@@ -156,7 +162,7 @@ class _Headers:
 
 
 def _members(file: BinaryIO, size: int, shard: str, left_out: Counter[str]) -> Iterator[tuple[str, int, int]]:
-    """Go through the files of a tar that may be pictures: name, offset and length."""
+    """Go through the files of a tar that may be pictures: name, first byte, and size in bytes."""
     try:
         with tarfile.open(fileobj=_Headers(file), mode="r:") as tar:  # type: ignore[call-overload]
             while (member := tar.next()) is not None:
@@ -181,7 +187,7 @@ def _members(file: BinaryIO, size: int, shard: str, left_out: Counter[str]) -> I
 
 
 def _why_not(member: tarfile.TarInfo) -> str:
-    """Return what a member is that is no picture to read, "" for others."""
+    """Return what a member is if it cannot be a picture, and "" if it may be one."""
     ending = PurePosixPath(member.name).suffix.lower()
     if not member.isreg():
         return "folder" if member.isdir() else "link or device"
@@ -195,14 +201,14 @@ def _why_not(member: tarfile.TarInfo) -> str:
 
 
 class _Silent(Request):
-    """What is odd about a picture is said when it is read."""
+    """Says nothing of what is odd about a picture: that is said when the picture is read."""
 
     def say(self, remark: str) -> None:
         """Say nothing."""
 
 
 def _sides(file: BinaryIO, offset: int, length: int, name: str) -> tuple[int, int] | None:
-    """Return height and width of a picture in a shard; None for none."""
+    """Return height and width in pixels of a picture in a shard; None, and a warning, if it is no picture."""
     for size in sorted({min(_HEAD, length), length}):
         file.seek(offset)
         data = file.read(size)

@@ -1,4 +1,4 @@
-"""Which shards a user names: a folder of tar files, a pattern of their names, or an address in an object store."""
+"""Which shards a user names: by a folder of tar files, a pattern of their names, or an address in an object store."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EXAMPLE = "Such as photos-{000000..000099}.tar."
 
 
 def is_address(shard: str | os.PathLike[str]) -> bool:
-    """Return whether that is an address and no path.
+    """Return whether ``shard`` is an address, such as one in an object store, and not a path.
 
     >>> is_address("s3://photos/000.tar"), is_address(Path("photos/000.tar"))
     (True, False)
@@ -49,18 +49,18 @@ def is_address(shard: str | os.PathLike[str]) -> bool:
 
 
 def shards_in(photos: str | Path | None) -> list[str] | None:
-    """Return the shards that ``photos`` names, sorted; None where it is a folder of pictures, or nothing.
+    """Return the paths or addresses of the shards that ``photos`` names, sorted; None if it names no shards.
 
-    A folder counts as one of shards if tar files and no pictures lie in it; folders within are left out with a warning.
+    ``photos`` is one of these:
 
-    Args:
-        photos: a folder with tar files; a path or an address of one, with ranges such as ``{000..099}``, which stand
-            for every number from the one to the other, or with ``*`` and ``?`` in its name; or an address under which
-            tar files lie.
+    - a folder in which tar files lie, and no pictures. Folders in it are left out with a warning;
+    - the path or address of a tar file. A range such as ``{000..099}`` stands for every number from the first to the
+      last. The name may contain ``*`` and ``?``;
+    - an address under which tar files lie.
 
     Raises:
-        InputError: for a pattern that cannot be or names nothing, compressed shards, a shard on this
-            machine that is missing, an address of an unknown kind, or one that needs a package that is not installed.
+        InputError: for a pattern that cannot be or names nothing; compressed shards; a missing shard on this machine;
+            an address of an unknown kind; or one that needs a package that is not installed.
     """
     if photos is None:
         return None
@@ -86,7 +86,7 @@ def shards_in(photos: str | Path | None) -> list[str] | None:
 
 
 def expanded(pattern: str) -> list[str]:
-    """Return the names that a pattern with ranges stands for; numbers are as wide as their first is written.
+    """Return the names that a pattern with ranges stands for. All numbers have at least as many digits as the first.
 
     Raises:
         InputError: for a brace that is no range, a range that falls, or more than a million names.
@@ -113,7 +113,7 @@ def expanded(pattern: str) -> list[str]:
 def file_system(address: str) -> tuple[Any, str]:
     """Return fsspec's file system of an address, and the path in it.
 
-    Made anew in each process, for these are not to be used after a fork; fsspec keeps them.
+    Ask for it anew in each process: a file system must not be used after a fork. fsspec keeps those that it made.
 
     Raises:
         InputError: for an address of an unknown kind, or one that needs a package that is not installed.
@@ -129,7 +129,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 def _options(protocol: str) -> dict[str, Any]:
-    """Return what a file system is made with: a server may take long for a shard, but not for its next bytes."""
+    """Return options of a file system: a shard may take any time, but its next bytes at most a minute."""
     if protocol not in ("http", "https"):
         return {}
     from aiohttp import ClientTimeout  # noqa: PLC0415
@@ -139,11 +139,11 @@ def _options(protocol: str) -> dict[str, Any]:
 
 @contextmanager
 def reaching(shard: str) -> Iterator[None]:
-    """Within it, what goes wrong on the way to a shard is an error of use that names it.
+    """Inside, make any error on the way to a shard an InputError that names the shard.
 
     Raises:
         InputError: for any exception.
-        OSError: for a full disk here.
+        OSError: for a full disk on this machine.
     """
     try:
         yield
@@ -195,7 +195,7 @@ def _in_folder(folder: Path) -> list[str] | None:
 
 
 def _named(pattern: str, find: Callable[[str], Iterable[str]]) -> list[str]:
-    """Return what a pattern names, its ranges written out and then looked up where it has ``*`` or ``?``."""
+    """Return what a pattern names: its ranges are written out, and names with ``*`` or ``?`` looked up."""
     names = expanded(pattern)
     if not {*"*?"} & {*pattern}:
         return names

@@ -1,8 +1,8 @@
-"""The order of training samples: which picture sample n is of, by arithmetic alone.
+"""The order of training samples: which picture sample n shows, by arithmetic alone.
 
-In each epoch every picture comes once. The shards are permuted; so many in a row make a group, and the pictures of a
-group are permuted together. So a group of shards is all that is read from at a time, and any sample's place is found
-without those before it.
+In each epoch every picture comes once. The shards are permuted, and several in a row make a group. The pictures of a
+group are permuted together. So only one group of shards is read from at a time, and a sample's place is found without
+the samples before it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Group:
     """Shards whose pictures are shuffled together.
 
     Attributes:
-        epoch: in which they are.
-        number: of the group in its epoch, from 0.
-        shards: their numbers.
-        ends: how many pictures the shards up to each have.
-        first: the place of the group's first picture in its epoch.
-        order: the pictures, permuted.
+        epoch: the epoch, from 0.
+        number: the group's number in its epoch, from 0.
+        shards: the numbers of its shards.
+        ends: for each shard, how many pictures it and the shards before it in the group have.
+        first: the place in the epoch of the group's first picture.
+        order: the numbers of the group's pictures, permuted.
     """
 
     epoch: int
@@ -41,7 +41,7 @@ class Group:
     order: Numbers
 
     def pictures(self, place: int) -> Iterator[tuple[int, int]]:
-        """Go through the group's pictures, (shard, picture), from a place of its epoch on, and then from the start."""
+        """Go through all pictures of the group as (shard, picture), beginning at a place of the epoch."""
         for later in range(len(self.order)):
             chosen = int(self.order[(place - self.first + later) % len(self.order)])
             which = int(np.searchsorted(self.ends, chosen, side="right"))
@@ -49,15 +49,17 @@ class Group:
 
 
 class Order:
-    """Which picture each training sample is of: a pure function of (seed, n) and the number of pictures in the shards.
+    """Which picture each training sample shows.
+
+    This is a pure function of the seed, of the sample's number, and of how many pictures each shard has.
 
     Args:
         counts: how many pictures each shard has.
-        shards_in_group: how many shards are shuffled together.
-        seed: whole number from 0.
+        shards_in_group: how many shards are shuffled together, from 1.
+        seed: a whole number from 0.
 
     Raises:
-        InputError: for no pictures at all.
+        InputError: for no pictures at all, or no shard in a group.
     """
 
     def __init__(self, counts: Sequence[int], shards_in_group: int, seed: int) -> None:
@@ -72,7 +74,7 @@ class Order:
         self._groups: OrderedDict[tuple[int, int], Group] = OrderedDict()
 
     def find(self, sample: int) -> tuple[Group, int]:
-        """Return the group that sample ``sample`` is of, and its place in the epoch.
+        """Return the group of a sample, and the sample's place in its epoch; samples are counted from 0.
 
         >>> group, place = Order([2, 3], 1, seed=0).find(6)
         >>> group.epoch, place, len(list(group.pictures(place))) in (2, 3)
@@ -83,7 +85,7 @@ class Order:
         return self.group(epoch, int(np.searchsorted(ends, place, side="right"))), place
 
     def group(self, epoch: int, number: int) -> Group:
-        """Return a group of an epoch; one behind the last is the next epoch's first."""
+        """Return a group of an epoch; the one after the last is the first of the next epoch."""
         epoch, number = epoch + number // self.groups, number % self.groups
         if (known := self._groups.get((epoch, number))) is not None:
             return known
@@ -106,6 +108,12 @@ class Order:
 
 
 def permutation(length: int, seed: int, *where: int) -> Numbers:
-    """Return a permutation by sorting raw draws, which NumPy promises to be the same in every version."""
+    """Return a permutation of 0 to ``length`` - 1, by sorting raw draws, which are the same in every version of NumPy.
+
+    Args:
+        length: how many numbers.
+        seed: of the draws.
+        where: numbers that tell this permutation from others of the same seed.
+    """
     draws = np.random.Philox(np.random.SeedSequence(seed, spawn_key=where)).random_raw(length)
     return np.argsort(draws, kind="stable")

@@ -1,4 +1,4 @@
-"""Pack a folder of pictures into shards: plain tar files, each with its index."""
+"""Pack a folder of pictures into shards: plain tar files, each with an index beside it."""
 
 from __future__ import annotations
 
@@ -42,19 +42,21 @@ Member = tuple[str, bytes]
 
 @dataclass(frozen=True)
 class Packing:
-    """How pictures are packed.
+    """How :func:`pack` packs pictures.
+
+    Pictures that are neither shrunk nor cut are stored as their files are, byte for byte.
 
     Args:
-        shard_size: bytes of a shard, which one picture alone may exceed.
+        shard_size: the most bytes of a shard. A single larger picture gets a shard of its own.
         shorter_side: pixels to which the shorter side of larger pictures is shrunk (bicubic); None leaves them.
-        tile: pixels; larger pictures are cut into pieces, each of so many to less than twice as many on a side; None
+        tile: larger pictures are cut into pieces whose sides have from ``tile`` to less than twice as many pixels; None
             leaves them whole.
-        quality: JPEG's, without subsampling of colours, of pictures that were shrunk or cut; None takes PNG, which
-            loses nothing. All others stay as their files are, to the byte.
-        seed: of the order in which pictures are packed.
+        quality: JPEG quality, 1 to 100, of pictures that were shrunk or cut. Their colours are not subsampled. None
+            writes PNG, which loses nothing.
+        seed: of the order in which pictures are packed, from 0.
 
     Raises:
-        InputError: for sizes below 1, or another quality than 1 to 100.
+        InputError: for a size below 1, a seed below 0, or a quality outside 1 to 100.
     """
 
     shard_size: int = 256 * 10**6
@@ -75,14 +77,14 @@ class Packing:
 
 @dataclass
 class Packed:
-    """What was packed.
+    """What :func:`pack` did, in numbers.
 
     Attributes:
-        shards: how many there are.
-        pictures: in them.
-        bytes: of them.
-        skipped: files that were not packed, in this call.
-        found: shards among them that an interrupted call had packed before.
+        shards: how many shards there are.
+        pictures: how many pictures are in them.
+        bytes: the size of all shards.
+        skipped: files that could not be packed, in this call.
+        found: how many of the shards an earlier, interrupted call had packed.
     """
 
     shards: int = 0
@@ -92,7 +94,7 @@ class Packed:
     found: int = 0
 
     def count(self, index: Index) -> None:
-        """Count a shard."""
+        """Add a shard, given its index."""
         self.shards += 1
         self.pictures += len(index)
         self.bytes += index.size
@@ -101,21 +103,22 @@ class Packed:
 def pack(
     folder: Path, out: Path, packing: Packing, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> Packed:
-    """Pack the pictures of a folder, and those within, into ``out/photos-000000.tar`` and so on.
+    """Pack the pictures of a folder, and of folders in it, into ``out/photos-000000.tar`` and so on.
 
-    They are shuffled first, so that a shard is like all others; but the last ones by name, a tenth of up to 256, stay
-    last, in the last shards: these are what a training keeps for validation. Names in the shards begin with the number
-    in this order. A file that cannot be used is skipped with a warning. An interrupted call goes on when it is called
-    again.
+    - **Order**: pictures are shuffled, so that shards are alike. The last tenth by name, at most 256, stay last, in the
+      last shards. A training keeps these for validation.
+    - **Names** in a shard begin with the picture's number in this order.
+    - **Files that cannot be used** are skipped with a warning.
+    - **After an interruption**, the same call goes on where the first one stopped.
 
     Args:
-        folder: the pictures.
-        out: a new or empty folder, or that of an interrupted call.
-        packing: how.
+        folder: where the pictures are.
+        out: a new or empty folder, or the one of an interrupted call.
+        packing: sizes, quality and seed.
         tell: is called with how many files are done, and how many there are.
 
     Raises:
-        InputError: for a folder without pictures, or one to write into that holds something else.
+        InputError: for a ``folder`` without pictures that can be used, or an ``out`` that holds something else.
     """
     listed = picture_files(folder)
     files, record = in_order(listed, packing.seed), {"packing": asdict(packing), "pictures": _digest(folder, listed)}
@@ -139,7 +142,7 @@ def pack(
 
 
 def in_order(files: Sequence[Path], seed: int) -> list[Path]:
-    """Return files shuffled, but for the last ones by name, which are last."""
+    """Return files shuffled; the last tenth by name, at most 256, stay last in the order of their names."""
     named = sorted(files, key=lambda path: (path.name, path))
     last = len(named) - min(HELD_OUT, len(named) // 10)
     return [*(named[n] for n in permutation(last, seed, 3)), *named[last:]]
@@ -170,7 +173,7 @@ def _begun(out: Path, record: dict[str, Any]) -> tuple[Packed, int]:
 
 
 def _check_same(record: dict[str, Any], noted: Path) -> None:
-    """Raise if what was being packed, as a file has it, is not what is to be packed now."""
+    """Raise InputError if the record of an earlier call says something else than is to be packed now."""
     try:
         before = json.loads(noted.read_text(encoding="utf-8"))
         how, pictures = dict(before["packing"]), before["pictures"]
@@ -203,7 +206,7 @@ def _bytes(entry: list[Member]) -> int:
 def _entries(
     files: list[Path], first: int, packing: Packing, packed: Packed, tell: Callable[[int, int], None]
 ) -> Iterator[list[Member]]:
-    """Go through the members that come of each file; of several they stay in one shard."""
+    """Go through the files, and give the members that each becomes; these stay in one shard."""
     numbered = ((number, files[number]) for number in range(first, len(files)))
     for done, members in enumerate(on_all_cores(partial(_members, packing=packing), numbered), first + 1):
         tell(done, len(files))
@@ -214,7 +217,7 @@ def _entries(
 
 
 def _members(numbered: tuple[int, Path], packing: Packing) -> list[Member]:
-    """Return what a file becomes; of one that cannot be used, log why: nothing."""
+    """Return the members that a file becomes; none, and a warning, for a file that cannot be used."""
     number, path = numbered
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:60]  # a dot would begin the ending, for WebDataset
     key = f"{number:09d}-{stem}".rstrip("-")
@@ -238,7 +241,9 @@ def _members(numbered: tuple[int, Path], packing: Packing) -> list[Member]:
 
 
 def _pieces(size: tuple[int, int], tile: int | None) -> list[Box]:
-    """Return equal parts of a picture, of ``tile`` to less than twice as many pixels on a side, or all of it.
+    """Cut a picture of (height, width) into equal parts whose sides have ``tile`` to less than twice as many pixels.
+
+    None for ``tile`` gives one part, the whole.
 
     >>> _pieces((5, 2), 2)
     [Box(top=0, bottom=2, left=0, right=2), Box(top=2, bottom=5, left=0, right=2)]

@@ -1,4 +1,4 @@
-"""Shards within reach: those on this machine where they lie, those from afar in a folder of copies of bounded size."""
+"""Shards within reach: on this machine they are read where they lie; of others there are copies in a folder."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _PAUSES = (1, 4, 16, 0)  # seconds between tries, for networks fail for moments
 
 
 class Store:
-    """Where the bytes of shards are had from.
+    """Gives the bytes of shards, wherever they lie.
 
-    A shard from afar is fetched whole, under a temporary name, and gets its own when its length is right; several
-    processes and machines may share the folder. When all would be more than ``limit``, those go that were used least
-    recently.
+    A shard from afar is copied whole into a folder. It has a temporary name there until its length is right, so several
+    processes and machines may share the folder. If the copies would take more than ``limit``, those that were not used
+    for the longest time are deleted.
 
     Args:
         folder: for copies, and for indexes that have to be made.
-        limit: bytes of the copies.
+        limit: the most bytes of all copies.
     """
 
     def __init__(self, folder: Path, limit: float) -> None:
         self.folder, self.limit = folder, limit
 
     def indexes(self, shards: Sequence[str]) -> list[Index]:
-        """Return the index of each shard: the one beside it, else one that is made, and kept in the folder.
+        """Return the index of each shard: the one that lies beside it, or one that is made and kept in the folder.
 
         Raises:
-            InputError: for a shard that is missing or no tar, or an index that cannot be.
+            InputError: for a shard that is missing or no tar, or an index that does not go with it.
         """
         if not shards:
             return []
@@ -68,7 +68,7 @@ class Store:
         return found
 
     def index(self, shard: str) -> Index:
-        """Return the index of a shard."""
+        """Return the index of a shard (see :meth:`indexes`)."""
         beside = self._beside(shard)
         if beside is not None:
             index = Index.from_json(beside, shard + ENDING)
@@ -80,10 +80,15 @@ class Store:
         return self._made(shard)
 
     def read(self, shard: str, index: Index, number: int) -> bytes:
-        """Return the bytes of a picture, fetching its shard first if it is not here.
+        """Return the bytes of a picture; fetch its shard first if it is not here.
+
+        Args:
+            shard: its path or address.
+            index: its index.
+            number: the picture's number in the index, from 0.
 
         Raises:
-            InputError: where the shard is out of reach, or not the one that its index is of.
+            InputError: if the shard cannot be reached, or does not go with its index.
         """
         offset, length = int(index.offsets[number]), int(index.lengths[number])
         while True:
@@ -101,10 +106,14 @@ class Store:
             return data
 
     def path(self, shard: str, size: int) -> Path:
-        """Return where a shard lies, after it was fetched if it was not here.
+        """Return the path of a shard; fetch it first if it is not here.
+
+        Args:
+            shard: its path or address.
+            size: its size in bytes, as its index says.
 
         Raises:
-            InputError: where it is out of reach, or not of that size.
+            InputError: if it cannot be reached, or has another size.
         """
         if not is_address(shard):
             return Path(shard)
@@ -117,7 +126,7 @@ class Store:
         return file
 
     def ahead(self, shards: Iterable[tuple[str, int]]) -> None:
-        """Begin to fetch shards, given with their sizes, that will be read soon, and return at once."""
+        """Begin to fetch shards that will be read soon, given as (shard, bytes), and return at once."""
         missing: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         for shard, size in shards:
             if is_address(shard):
@@ -141,7 +150,7 @@ class Store:
                     log.debug("not fetched: %s", error)
 
     def _fetch(self, shard: str, size: int, wait: bool) -> None:
-        """Fetch a shard; where another thread or process does, wait for it, or leave it to that one."""
+        """Fetch a shard; if another thread or process does so already, wait for it, or return at once."""
         file = self._copy(shard)
         with _folder_for_copies(self.folder), _alone(file, wait) as mine:
             if not mine or file.exists():
@@ -184,7 +193,7 @@ class Store:
         return self.folder / f"{hashlib.sha256(shard.encode()).hexdigest()[:20]}.tar"
 
     def _beside(self, shard: str) -> bytes | None:
-        """Return the content of the index beside a shard; None where there is none."""
+        """Return the content of the index beside a shard; None if there is no index."""
         if not is_address(shard):
             file = Path(shard + ENDING)
             return file.read_bytes() if file.is_file() else None
@@ -199,7 +208,7 @@ class Store:
         return None
 
     def _made(self, shard: str) -> Index:
-        """Make the index of a shard, which from afar reads all of it, and keep it for the next time."""
+        """Make the index of a shard, and keep it for the next time; a shard from afar is read whole for it."""
         found, path = file_system(shard) if is_address(shard) else (None, shard)
         with reaching(shard):
             told = found.info(path) if found else None
@@ -218,7 +227,7 @@ class Store:
 
 
 class _NoMore(Callback):  # type: ignore[misc]
-    """Stops a download that is longer than it should be, whatever the server says of its length."""
+    """Stops a download once it is longer than it should be, whatever the server says of its length."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -232,7 +241,7 @@ class _NoMore(Callback):  # type: ignore[misc]
 
 
 def _download(shard: str, part: Path, size: int) -> None:
-    """Write a shard into a file, of which no more is taken than its size."""
+    """Write a shard into a file, and take no more bytes than its size."""
     with reaching(shard):
         found, path = file_system(shard)
         found.get_file(path, str(part), callback=_NoMore(size))
@@ -243,10 +252,10 @@ def _download(shard: str, part: Path, size: int) -> None:
 
 @contextmanager
 def _folder_for_copies(folder: Path) -> Iterator[None]:
-    """Make the folder; within it, a disk that is full or forbidden is an error of use.
+    """Make the folder; inside, make any error of the disk an InputError.
 
     Raises:
-        InputError: for one.
+        InputError: if the disk is full, or must not be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -259,7 +268,10 @@ def _folder_for_copies(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone(file: Path, wait: bool) -> Iterator[bool]:
-    """Keep other threads and processes from making ``file``; yield whether that was possible without a wait."""
+    """Keep others from making ``file`` inside.
+
+    Yields True if no other thread or process makes it now; with ``wait`` always, after waiting. False if another does.
+    """
     if fcntl is None:
         yield True
         return

@@ -28,30 +28,39 @@ _GROUPS = 3  # that the folder of copies must hold: the one that is read, the ne
 
 
 class ShardData(TrainingData):
-    """Training crops and validation pictures out of shards, on this machine or in an object store.
+    """Training crops and validation pictures out of shards.
 
-    Sample n depends on (seed, n) alone: on neither the number of processes and machines nor of workers, nor on where
-    the run was interrupted. Every machine reads all shards of a group.
+    A shard is a tar file with many pictures. It lies on this machine or in an object store. :func:`pack` makes shards
+    of a folder.
+
+    **The same samples on any machine.** Sample n depends on (seed, n) alone. It does not depend on how many processes,
+    machines or workers there are, or on where a run was interrupted.
+
+    **Order.** In each epoch every picture comes once. Shards are read in groups of about 2 GiB, and the pictures of a
+    group are shuffled together. Every machine reads all shards of a group.
+
+    A sample is (input, target), float32 in [0, 1]: (3, crop / scale, crop / scale) and (3, crop, crop).
 
     Args:
-        degradation: what makes the input from the target.
+        degradation: makes the input from the target.
         shards: their paths or addresses.
-        validation: how many of the pictures, the last ones of the last shards, are for validation and never trained on;
-            below 1, what share, but at most ``HELD_OUT``.
+        validation: how many pictures are kept for validation and never trained on. They are the last ones of the last
+            shards. A number below 1 is a share of all, at most 256 pictures.
         crop: height and width of the training targets in pixels.
-        batch_size: samples a step (on each device).
-        validation_size: the largest height and width of the validation pictures' middles, which are measured.
+        batch_size: samples a step, on each device.
+        validation_size: of each validation picture the middle is measured; this is its largest height and width in
+            pixels.
         shorter_side: pixels to which the shorter side of larger pictures is shrunk first; None leaves them.
-        seed: of the order, crops, flips and degradations.
+        seed: of the order, the crops, the flips and the degradation.
         workers: processes that load samples.
-        epoch_samples: as :class:`PhotoData`; unless given, one crop for each picture.
-        cache_gib: the most GiB of copies of shards from afar.
-        folder: where those are kept.
-        degrade_on: as :class:`TrainingData`.
+        epoch_samples: as in :class:`PhotoData`; by default one crop for each picture.
+        cache_gib: copies of shards from afar take at most this many GiB.
+        folder: where these copies are kept; None is a folder of the package's cache.
+        degrade_on: as in :class:`TrainingData`.
 
     Raises:
-        InputError: for shards that are missing, broken or without usable pictures, no room for copies, or impossible
-            sizes.
+        InputError: for shards that are missing, broken or without pictures that can be used; too little room for
+            copies; or sizes that cannot be.
     """
 
     faster = "pictures that are packed smaller (pack --shorter-side, or --tile) are read faster"
@@ -85,11 +94,11 @@ class ShardData(TrainingData):
 
     @property
     def files(self) -> list[Path]:
-        """The shards on this machine; :meth:`record` has all that is trained on."""
+        """The shards that lie on this machine; :meth:`record` names all."""
         return [Path(shard) for shard in self.pictures.shards if not is_address(shard)]
 
     def record(self) -> dict[str, Any]:
-        """Return what a run notes of its data: where the shards are, how many, and a hash of all names and sizes."""
+        """Return what a run notes of its data: folders of the shards, numbers, and a hash of all names and sizes."""
         shards, indexes = self.pictures.shards, self.pictures.indexes
         named = [shard if is_address(shard) else str(Path(shard).resolve()) for shard in shards]
         digest = hashlib.sha256("\n".join(index.digest() for index in indexes).encode()).hexdigest()[:16]
@@ -98,21 +107,29 @@ class ShardData(TrainingData):
 
     @property
     def usual_samples(self) -> int:
-        """One for each picture."""
+        """How many samples an epoch has by default: one for each picture."""
         return self.crops.order.pictures
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Return the middle of each validation picture, one at a time because their sizes may differ."""
+        """Return the middles of the validation pictures, one at a time because their sizes may differ.
+
+        Raises:
+            InputError: if none of them decodes.
+        """
         if not self.held_out:
             raise InputError("validation pictures that decode", "none")
         return DataLoader(self.held_out, batch_size=1)
 
 
 def held_out(pictures: int, validation: float) -> int:
-    """Return how many of so many pictures are kept for validation.
+    """Return how many pictures are kept for validation.
+
+    Args:
+        pictures: how many there are.
+        validation: a number from 1; or a share below 1, of which at most 256 are kept.
 
     Raises:
-        InputError: if nothing would be left for training or for validation.
+        InputError: if nothing is left for training, or for validation.
 
     >>> held_out(50, 0.1), held_out(50, 3), held_out(10**6, 0.1)
     (5, 3, 256)
@@ -129,7 +146,11 @@ def held_out(pictures: int, validation: float) -> int:
 
 
 def training_counts(usable: Sequence[int], held: int) -> list[int]:
-    """Return how many pictures of each shard are for training, when so many of the last ones are not.
+    """Return how many pictures of each shard are for training.
+
+    Args:
+        usable: how many pictures each shard has.
+        held: how many of the last ones are kept for validation.
 
     >>> training_counts([4, 3, 2], 3)
     [4, 2, 0]
@@ -140,7 +161,7 @@ def training_counts(usable: Sequence[int], held: int) -> list[int]:
 
 
 def _check_room(shards: Sequence[str], indexes: Sequence[Index], cache_gib: float) -> None:
-    """Raise if the groups of shards that are needed at once do not fit into the folder of copies."""
+    """Raise InputError if the groups of shards that are needed at once do not fit into the folder of copies."""
     sizes = sorted(
         (index.size for shard, index in zip(shards, indexes, strict=True) if is_address(shard)), reverse=True
     )
