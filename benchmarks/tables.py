@@ -6,7 +6,7 @@
 Tables:
 
 - bicubic: plain interpolation on Set5 and Set14 against the published figures;
-- upscalers: every upscaler that ships, against bicubic, on the same sets;
+- upscalers-SET: every upscaler that ships, against bicubic, on one of the same sets;
 - perception: what --perception gives between the MSE and the perceptual one, on Set14;
 - flicker: what losses see of errors that come and go (``flicker.py``), on a photo that scikit-image ships;
 - lattice: the strongest ripple in smooth areas (``lattice.py``), on Set14 and the validation photos;
@@ -116,17 +116,16 @@ def three(grey: Tensor) -> Tensor:
     return grey.expand(-1, 3, -1, -1)
 
 
-def upscaler_table(benchmarks: Path) -> str:
-    """Bicubic and every shipped network at each of their scales, on each set; the best of each column in bold."""
+def upscaler_table(benchmarks: Path, name: str) -> str:
+    """Bicubic and every shipped network at each of their scales, on a set; the best of each scale in bold."""
     rows: list[list[str]] = []
     heads: list[str] = []
     for scale, networks in upscalers().items():
-        found = {name: measured(benchmarks, name, scale) for name in SETS}
-        heads = [f"{m.title} {m.arrow} {name}" for name, each in found.items() for m in each.metrics]
-        for candidate, label in zip(next(iter(found.values())).candidates, ["bicubic", *networks], strict=True):
-            cells = [cell for each in found.values() for cell in mean_cells(each, candidate)]
-            rows.append([f"{label} x{scale}", *cells])
-    return markdown(["", *heads], rows)
+        found = measured(benchmarks, name, scale)
+        heads = [f"{m.title} {m.arrow}" for m in found.metrics]
+        for candidate, label in zip(found.candidates, ["bicubic", *networks], strict=True):
+            rows.append([f"{label} x{scale}", *mean_cells(found, candidate)])
+    return markdown([name, *heads], rows)
 
 
 def card_table(benchmarks: Path, scale: int, kind: str) -> str:
@@ -257,7 +256,7 @@ def main() -> None:
     tables: Tables = {
         **loss_effects.tables(),
         "bicubic": lambda: bicubic_table(options.benchmarks),
-        "upscalers": lambda: upscaler_table(options.benchmarks),
+        **{f"upscalers-{name}": partial(upscaler_table, options.benchmarks, name) for name in SETS},
         "perception": lambda: perception_table(options.benchmarks),
         "upscaler-times": times_table,
         "inference": lambda: markdown(*inference.rows()),

@@ -65,7 +65,7 @@ def test_every_place_in_the_documents_has_a_table(tables: ModuleType, filling: M
     cards = {f"card-{card.name}" for card in shipped.list_networks()}
     assert set(names) <= {
         "bicubic",
-        "upscalers",
+        *(f"upscalers-{name}" for name in tables.SETS),
         "perception",
         "upscaler-times",
         "inference",
@@ -115,10 +115,10 @@ def test_table_of_the_networks_that_ship(
         network = ResidualUpscaler(int(name[8]), width=4, blocks=1, detail=2)
         save_network(network, trained / f"{name}.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", trained)
-    rows = tables.upscaler_table(tmp_path).splitlines()
+    rows = tables.upscaler_table(tmp_path, "Set14").splitlines()
     heads = [row.split("|")[1].strip() for row in rows]
-    assert heads == ["", "---", "bicubic x2", "mse x2", "bicubic x4", "mse x4", "perceptual x4"]
-    assert "PSNR (dB) ↑ Set14" in rows[0]
+    assert heads == ["Set14", "---", "bicubic x2", "mse x2", "bicubic x4", "mse x4", "perceptual x4"]
+    assert "PSNR (dB) ↑" in rows[0]
     assert any("**" in row for row in rows[2:4])
     card = tables.card_table(tmp_path, 2, "mse").splitlines()
     heads = [row.split("|")[1].strip() for row in card[2:]]
@@ -127,13 +127,13 @@ def test_table_of_the_networks_that_ship(
     tables.measured.cache_clear()
     between = [row.split("|")[1:-1] for row in tables.perception_table(tmp_path).splitlines()[2:]]
     assert [row[0].strip() for row in between] == [f"x{s}, {a}" for s in (2, 4) for a in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    ends = [row.split("|")[-len(between[0]) : -1] for row in tables.upscaler_table(tmp_path).splitlines()]
-    assert [cell.strip() for cell in between[0][1:]] == [cell.strip(" *") for cell in ends[3]]  # mse x2 on Set14
+    ends = [row.split("|")[2:-1] for row in tables.upscaler_table(tmp_path, "Set14").splitlines()]
+    assert [cell.strip() for cell in between[0][1:]] == [cell.strip(" *") for cell in ends[3]]  # mse x2
     assert [cell.strip() for cell in between[9][1:]] == [cell.strip(" *") for cell in ends[7]]  # perceptual x4
     tables.measured.cache_clear()
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="trained networks"):
-        tables.upscaler_table(tmp_path)
+        tables.upscaler_table(tmp_path, "Set5")
 
 
 def test_a_network_that_no_kind_takes_has_its_row(
