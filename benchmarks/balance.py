@@ -1,11 +1,11 @@
 """What part of the gradient comes from each part of a loss, with fixed weights and with weights that follow gradients.
 
-    python benchmarks/balance.py [--steps 300] [--photos FOLDER] [--out runs/balance]
+    python benchmarks/balance.py [--steps 300] [--photos FOLDER] [--out runs/balance.png]
 
 Trains a small x2 upscaler with an L1 loss, a perceptual loss and a critic, in a loop of its own: with fixed weights,
 with the shares 1 : 1 : 0.5, and with these and an average over the steps. Prints the norm of each part's weighted
-gradient with respect to the output, beside that of the L1 loss, and draws it into OUT/shares.png. Then it prints what a
-step costs beside one with fixed weights, measured in turn: with respect to the output, and to the last layer's weight.
+gradient with respect to the output, beside that of the L1 loss, and draws it into OUT. Then it prints what a step costs
+beside one with fixed weights, measured in turn: with respect to the output, and to the last layer's weight.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
-    parser.add_argument("--out", type=Path, default=Path("runs/balance"))
+    parser.add_argument("--out", type=Path, default=Path("runs/balance.png"))
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     crops = PhotoData(Downscale(2), options.photos, validation=2, crop=64, batch_size=4).crops
     curves = {}
     for title, balance in balances().items():
@@ -116,7 +116,7 @@ def main() -> None:
         for low, target in DataLoader(crops, 4, sampler=range(4 * options.steps)):
             training.step(low, target, norms)
         curves[title] = relative(norms)
-    draw(curves, options.out / "shares.png")
+    draw(curves, options.out)
     tenth = max(1, options.steps // 10)
     print("| weights | part | first tenth | last tenth | smallest | largest |\n|---|---|---:|---:|---:|---:|")
     for title, each in curves.items():

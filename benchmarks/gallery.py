@@ -113,7 +113,7 @@ GALLERY = {
     "autoencoders": Entry(
         ("autoencoders.jpg",), "autoencoders.py --runs runs", f"{SHARED_PHOTOS}, and six finished runs in runs/"
     ),
-    "balance": Entry(("balance.png",), "balance.py", "a copy: it writes runs/balance/shares.png", (COMPACT,)),
+    "balance": Entry(("balance.png",), "balance.py --out docs/images/balance.png", SHARED_PHOTOS, (COMPACT,)),
     "course-runs": Entry(
         ("course.jpg", "course-curves.png"),
         "course.py",
