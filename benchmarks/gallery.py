@@ -104,6 +104,9 @@ GALLERY = {
     "upscaling": Entry(
         ("upscaling.jpg",), "upscaling_sheet.py", SHARED_PHOTOS, (f"{TRAINED}subpixel4x-*.safetensors",)
     ),
+    "outside": Entry(
+        ("outside.jpg",), "outside_sheet.py", "the packages of docs/outside.md", (f"{TRAINED}subpixel4x-*.safetensors",)
+    ),
     "styles": Entry(("styles.jpg",), "style_sheet.py", SHARED_PHOTOS, (f"{TRAINED}style-*.safetensors",)),
     "notebook-1": Entry(("notebooks/1-*",), "notebooks.py notebooks/1-plain-loop.ipynb", networks=(EMBEDDED,)),
     "notebook-2": Entry(("notebooks/2-*",), "notebooks.py notebooks/2-lightning.ipynb", networks=(EMBEDDED,)),

@@ -35,15 +35,18 @@ PLACES = {  # what is there, the file, and the window's top and left
 }
 
 
-def places(photos: Path) -> dict[str, tuple[Tensor, Box]]:
-    """Return each photo, cut to a multiple of the scale, and the window in it."""
-    own = builtin_photos("validation")[0].parent
-    found = {}
-    for words, (name, top, left) in PLACES.items():
-        picture = read_image(own / name if (own / name).is_file() else photos / name)
-        height, width = (side // SCALE * SCALE for side in picture.shape[-2:])
-        found[words] = picture[..., :height, :width], Box.at(top, left, SIDE, SIDE)
-    return found
+def place(words: str, photos: Path = PHOTOS) -> tuple[Tensor, Box]:
+    """Return a place's photo, cut to a multiple of the scale, and the window in it."""
+    name, top, left = PLACES[words]
+    own = builtin_photos("validation")[0].parent / name
+    picture = read_image(own if own.is_file() else photos / name)
+    height, width = (side // SCALE * SCALE for side in picture.shape[-2:])
+    return picture[..., :height, :width], Box.at(top, left, SIDE, SIDE)
+
+
+def shrunk(photo: Tensor) -> Tensor:
+    """Return what is enlarged: the photo, shrunk bicubically, in 8 bits."""
+    return (Downscale(SCALE)(photo, np.random.default_rng()) * 255).round() / 255
 
 
 @torch.no_grad()
@@ -52,8 +55,9 @@ def sheet(photos: Path, networks: list[str]) -> Image.Image:
     models = [load_network(name) for name in networks] or [shipped_network(SCALE, kind) for kind in KINDS]
     heads = ["bicubic", *(networks or KINDS), "original"]
     rows = [[text_cell([head], 15, WIDTH, bold=True) for head in heads]]
-    for photo, box in places(photos).values():
-        low = (Downscale(SCALE)(photo, np.random.default_rng()) * 255).round() / 255
+    for words in PLACES:
+        photo, box = place(words, photos)
+        low = shrunk(photo)
         outputs = [resize(low, SCALE), *(model(low) for model in models), photo]
         rows.append([detail_cell(output, box, WIDTH, "#ffffff") for output in outputs])
     return lay_out(rows, WIDTH)

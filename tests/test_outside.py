@@ -9,6 +9,7 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,6 +46,23 @@ def test_packages_that_are_missing_are_named_with_the_command(
     with pytest.raises(InputError, match=expected):
         outside.candidates(4)
     assert outside.candidates(2)[0].name == "bicubic"  # of x2 nothing is missing
+
+
+def test_the_sheet_shows_theirs_above_ours(networks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = importlib.import_module("outside_sheet")
+    seen = []
+
+    def three_greys(low: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(low.shape))
+        return torch.full((1, 3, 4 * low.shape[-2], 4 * low.shape[-1]), 0.5)
+
+    monkeypatch.setattr(networks.Outside, "load", lambda network: three_greys)
+    monkeypatch.setattr(sheet, "check_installed", lambda networks: None)
+    drawn = torch.from_numpy(np.asarray(sheet.sheet()).copy())
+    of_four = sum(network.scale == 4 for network in networks.OUTSIDE)
+    assert seen == [(1, 3, 75, 112)] * of_four + [(1, 3, 43, 112)] * of_four
+    grey = (drawn == 128).all(-1).sum().item()
+    assert grey >= 2 * of_four * 192 * 192
 
 
 def test_files_are_found_where_pip_put_them(
