@@ -6,6 +6,7 @@ Slow packages are imported where they are used: the process that hands the tests
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import sys
 import time
@@ -56,6 +57,12 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _as_a_program(rank: int, function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function with the start method that a program has: workers by a forkserver import torch for seconds."""
+    multiprocessing.set_start_method(None, force=True)
+    function(rank, *arguments)
+
+
 @pytest.fixture(scope="session")
 def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
     """Call a function of a test's module in processes of their own, with (rank, *arguments); what one raises, fails.
@@ -66,13 +73,15 @@ def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
     """
     if sys.platform != "linux":
         pytest.skip("processes are forked, because a fresh one imports torch for seconds")
-    from torch import multiprocessing  # noqa: PLC0415 (slow)
+    from torch.multiprocessing import start_processes  # noqa: PLC0415 (slow)
 
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["pytest", "hypothesis", "lightning", "perceptualloss.training.run"])
 
     def call(function: Callable[..., None], *arguments: Any, processes: int = 1, seconds: float = 300) -> None:
-        running = multiprocessing.start_processes(function, arguments, processes, join=False, start_method="forkserver")
+        running = start_processes(
+            _as_a_program, (function, *arguments), processes, join=False, start_method="forkserver"
+        )
         end = time.monotonic() + seconds
         while not running.join(timeout=1):
             if time.monotonic() > end:
