@@ -35,11 +35,11 @@ PLACES = {  # what is there, the file, and the window's top and left
 }
 
 
-def place(words: str, photos: Path = PHOTOS) -> tuple[Tensor, Box]:
+def place(words: str, photos: Path | None = PHOTOS) -> tuple[Tensor, Box]:
     """Return a place's photo, cut to a multiple of the scale, and the window in it."""
     name, top, left = PLACES[words]
     own = builtin_photos("validation")[0].parent / name
-    picture = read_image(own if own.is_file() else photos / name)
+    picture = read_image(own if own.is_file() or photos is None else photos / name)
     height, width = (side // SCALE * SCALE for side in picture.shape[-2:])
     return picture[..., :height, :width], Box.at(top, left, SIDE, SIDE)
 
@@ -50,7 +50,7 @@ def shrunk(photo: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sheet(photos: Path, networks: list[str]) -> Image.Image:
+def sheet(photos: Path | None, networks: list[str]) -> Image.Image:
     """Return a row for each place: bicubic, what the networks make, the original."""
     models = [load_network(name) for name in networks] or [shipped_network(SCALE, kind) for kind in KINDS]
     heads = ["bicubic", *(networks or KINDS), "original"]
