@@ -16,7 +16,7 @@ Parts, all by default:
 
 Random networks and mean squared error stand beside them. Photos: the last ones of --photos by name, which no
 training of the loss networks saw. Where other programs run too, set OMP_NUM_THREADS=1: threads that wait for each other
-are slower than one; only cost needs an idle machine.
+are slower than one. cost with one thread is timed by what the thread computes; with more it needs an idle machine.
 """
 
 from __future__ import annotations
