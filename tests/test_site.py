@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,6 +65,24 @@ def test_a_navigation_lists_the_pages_of_a_folder_and_no_empty_group(tmp_path: P
     entries = ["index.md", {"Losses": ["losses.md", "losses/*.md"]}, {"Notebooks": ["notebooks/*.md"]}]
     expected = ["index.md", {"Losses": ["losses.md", "losses/a.md", "losses/b.md"]}]
     assert hook("pages").expanded(entries, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "whole"),
+    [
+        ("--scale 2", True),
+        ("-o", True),
+        ("course-upscale4x-adversarial", True),
+        ("MSELoss", False),
+        ("perceptualloss compare --minutes 5", False),
+        ("runs/a-very-long-name/of-a-file/that-no-phone/has-room-for", False),
+    ],
+)
+def test_options_and_names_with_hyphens_stay_in_one_piece(code: str, whole: bool) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="recipes.md"))
+    content = hook("pages").on_page_content(f"<td><code>{code}</code></td>", page)
+    assert ('class="whole"' in content) == whole
+    assert code in content
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 INCLUDED = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
+WITH_HYPHENS = re.compile(r"<code>(-[^<]{1,30}|(?=[^<]{3,32}<)[^<\s]+-[^<\s]*)</code>")
 
 
 def on_config(config: Any) -> Any:
@@ -41,6 +42,6 @@ def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> str:
-    """Keep options in one piece, which browsers break at hyphens; say which language a translated page is in."""
-    content = re.sub(r"<code>(-[^<]{1,30})</code>", r'<code class="option">\1</code>', content)
+    """Keep options and names in one piece, which browsers break at hyphens; say which language a page is in."""
+    content = WITH_HYPHENS.sub(r'<code class="whole">\1</code>', content)
     return f'<div lang="de">{content}</div>' if page.file.src_uri.startswith("course/de/") else content
