@@ -85,6 +85,14 @@ def test_options_and_names_with_hyphens_stay_in_one_piece(code: str, whole: bool
     assert code in content
 
 
+def test_a_picture_opens_by_a_click_unless_it_is_a_link_or_one_of_two() -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="gallery.md"))
+    one = '<img alt="one" src="images/one.jpg" />'
+    linked, two = f'<p><a href="large.jpg">{one}</a></p>', f"<p>{one}\n{one}</p>"
+    content = hook("pages").on_page_content(f"<p>{one}</p>{linked}{two}", page)
+    assert content == f'<p><a href="images/one.jpg">{one}</a></p>{linked}{two}'
+
+
 @pytest.mark.parametrize(
     ("link", "loaded", "wrong"),
     [

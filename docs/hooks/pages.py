@@ -8,6 +8,7 @@ from typing import Any
 
 INCLUDED = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
 WITH_HYPHENS = re.compile(r"<code>(-[^<]{1,30}|(?=[^<]{3,32}<)[^<\s]+-[^<\s]*)</code>")
+PICTURE = re.compile(r'<p>(<img [^>]*src="([^"]+)"[^>]*>)</p>')
 
 
 def on_config(config: Any) -> Any:
@@ -42,6 +43,7 @@ def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> str:
-    """Keep options and names in one piece, which browsers break at hyphens; say which language a page is in."""
+    """Keep names in one piece, which browsers break at hyphens; open pictures by a click; say a page's language."""
     content = WITH_HYPHENS.sub(r'<code class="whole">\1</code>', content)
+    content = PICTURE.sub(r'<p><a href="\2">\1</a></p>', content)
     return f'<div lang="de">{content}</div>' if page.file.src_uri.startswith("course/de/") else content
