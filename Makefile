@@ -38,8 +38,9 @@ docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The site of a version into the local branch gh-pages, with a menu of versions: make docs-version VERSION=0.2
-docs-version: docs
+docs-version:
 	@test -n "$(VERSION)" || { echo 'Say which: make docs-version VERSION=0.2'; exit 1; }
+	$(MAKE) docs
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mike deploy --update-aliases $(VERSION) latest
 	$(BIN)/mike set-default latest
 	@echo 'git push origin gh-pages publishes it; $(BIN)/mike serve shows it here.'
