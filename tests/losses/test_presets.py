@@ -20,6 +20,7 @@ from perceptualloss.losses.settings import loss_from_settings
 from perceptualloss.pictures.ranges import InputRange, normalised
 
 NETWORK_FREE = ("mse", "l1")
+pytestmark = pytest.mark.usefixtures("thin_vggs")
 
 
 def built(name: str, **options: object) -> tuple[nn.Module, LossNetwork]:

@@ -49,6 +49,7 @@ def built(name: str, **options: Any) -> Loss:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.usefixtures("thin_vggs")
 def test_reductions_of_every_registered_loss_agree(name: str) -> None:
     output, target = pictures(2)
     each = built(name, reduction="none")

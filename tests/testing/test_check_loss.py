@@ -10,10 +10,8 @@ import lpips
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from perceptualloss.errors import InputError
-from perceptualloss.features import network as networks
 from perceptualloss.features.base import LossNetwork
 from perceptualloss.losses.base import Loss
 from perceptualloss.losses.feature import FeatureReconstructionLoss
@@ -41,18 +39,9 @@ MINIMUM = {"CharbonnierLoss": 1e-3, "johnson_style": None, "dped": None}  # thes
 SHAPE = (3, 24, 27)
 
 
-def thin(configuration: str) -> nn.Sequential:
-    """Return a VGG of a sixteenth of the channels, whose layers have the same names."""
-    features: nn.Sequential = make_layers(
-        [kind if kind == "M" else int(kind) // 16 for kind in cfgs[configuration]], batch_norm=False
-    )
-    return features
-
-
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_registered_loss_obeys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for network, configuration in (("vgg16", "D"), ("vgg19", "E")):
-        monkeypatch.setitem(networks.ARCHITECTURES, network, lambda configuration=configuration: thin(configuration))
+@pytest.mark.usefixtures("thin_vggs")
+def test_every_registered_loss_obeys(name: str) -> None:
     torch.manual_seed(1)
     network = {"network": "compact"} if "network" in options_of(name) else {}
     weights = {"weights": None} if "weights" in options_of(name) and not network else {}
