@@ -15,9 +15,10 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 
-# A file of tests a process, as many at once as there are cores, one thread each.
+# A file of tests a process, as many at once as there are cores, one thread each. What is compiled is kept, also where
+# the environment says not to: else each program that a test starts compiles the package anew.
 test: $(READY) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --tb short
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --tb short
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
