@@ -156,10 +156,10 @@ def test_bad_input_is_one_line_and_a_failing_exit(
     out = ["--out", tmp_path] if len(words) > 2 and "--resume" not in words else []
     assert run(*[word.format(**places) for word in words], *out) == code
     shown = capsys.readouterr().err
-    assert shown.startswith("error: ")
-    assert message in shown
-    assert "Traceback" not in shown
-    assert shown.count("\n") == 1
+    said = [line for line in shown.splitlines() if not line.startswith("warning: ")]  # of photos that are too small
+    assert len(said) == 1
+    assert said[0].startswith("error: ")
+    assert message in said[0]
 
 
 def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
