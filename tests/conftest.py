@@ -95,16 +95,18 @@ def in_processes(pytestconfig: pytest.Config) -> Iterator[Callable[..., None]]:
         yield call
 
 
-@pytest.fixture
-def thin_vggs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def thin_vggs() -> Iterator[None]:
     """VGG-16 and VGG-19 with a sixteenth of their channels, and layers of the same names: built and run in no time."""
     from torchvision.models.vgg import cfgs, make_layers  # noqa: PLC0415 (slow)
 
     from perceptualloss.features.architectures import ARCHITECTURES  # noqa: PLC0415 (slow)
 
-    for name, configuration in (("vgg16", "D"), ("vgg19", "E")):
-        thin = [kind if kind == "M" else int(kind) // 16 for kind in cfgs[configuration]]
-        monkeypatch.setitem(ARCHITECTURES, name, partial(make_layers, thin, batch_norm=False))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, configuration in (("vgg16", "D"), ("vgg19", "E")):
+            thin = [kind if kind == "M" else int(kind) // 16 for kind in cfgs[configuration]]
+            patch.setitem(ARCHITECTURES, name, partial(make_layers, thin, batch_norm=False))
+        yield
 
 
 @pytest.fixture
