@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import torch
 from lightning.pytorch.strategies import FSDPStrategy
 from torch.distributed.launcher.api import LaunchConfig, launch_agent
+from torch.distributed.run import main as torchrun
 
 from perceptualloss.cli import main
 from perceptualloss.errors import InputError
@@ -72,17 +72,26 @@ def check_equal(first: Path, second: Path) -> None:
         assert torch.allclose(value, networks[1][name], rtol=0, atol=1e-5), name
 
 
-def test_two_agents_of_torchrun_train_one_network_in_one_folder(recipe: Path, alone: Path, tmp_path: Path) -> None:
-    endpoint = f"--rdzv-endpoint=localhost:{free_port()}"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", endpoint]
-    command = [*torchrun, "--rdzv-backend=c10d", "-m", "perceptualloss", *words(recipe, tmp_path)]
-    agents = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
-    said = [agent.communicate(timeout=200)[0] for agent in agents]
-    assert [agent.returncode for agent in agents] == [0, 0], said
+def _torchrun(rank: int, words: list[str], said: Path) -> None:
+    """Be the command torchrun, whose workers are programs of their own; what all say goes into a file."""
+    with (said / f"{rank}.txt").open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    torchrun(words)
+
+
+def test_two_agents_of_torchrun_train_one_network_in_one_folder(
+    recipe: Path, alone: Path, tmp_path: Path, in_processes: Callable[..., None]
+) -> None:
+    out, texts = tmp_path / "runs", tmp_path / "said"
+    texts.mkdir()
+    options = ["--nnodes=2", "--nproc-per-node=1", f"--rdzv-endpoint=localhost:{free_port()}", "--rdzv-backend=c10d"]
+    in_processes(_torchrun, [*options, "-m", "perceptualloss", *words(recipe, out)], texts, processes=2, seconds=200)
+    said = [file.read_text() for file in texts.iterdir()]
     for line in ("Writing to", "Training in fp32 6/6", "Validation:", "Saved"):
         assert sum(line in text for text in said) == 1, said  # the first process prints
-    assert [path.name for path in tmp_path.iterdir()] == ["train"]
-    check_equal(alone, tmp_path / "train")
+    assert [path.name for path in out.iterdir()] == ["train"]
+    check_equal(alone, out / "train")
 
 
 class AtStep(L.Callback):
