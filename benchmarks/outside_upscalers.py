@@ -15,7 +15,7 @@ without it they are thrown away.
 
 Time is what one thread computes for a result of 320 x 320, the least of two turns, all in turn in one process: the
 others in ncnn, ours in PyTorch and (in brackets) in onnxruntime, all in 32 bits. Of networks with the same layers one
-is timed. All of it takes an hour of a core, half of it for the two large networks.
+is timed. All of it takes more than an hour of a core, half of it for the two large networks.
 """
 
 from __future__ import annotations
